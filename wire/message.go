@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// Kind is what one node says to another.
+type Kind uint8
+
+// The messages between nodes. Numbers are part of the protocol and never reused.
+const (
+	KindFetch        Kind = 1  // what do you hold of Key?
+	KindFetchReply   Kind = 2  // Set (zero: nothing), Floor, Outcome
+	KindStore        Kind = 3  // merge Set into Key
+	KindStoreReply   Kind = 4  // Outcome, Known; answers Store, Retime and Owe
+	KindRetime       Kind = 5  // merge Set.Deadline into Key, if it holds Set.Dot
+	KindOwe          Kind = 6  // keep Set as a hint for Target, an owner that is away
+	KindForward      Kind = 7  // Body is a Request that an owner should coordinate
+	KindForwardReply Kind = 8  // Body is its Response
+	KindPull         Kind = 9  // send the next page of Partition from Cursor, at most Limit bytes
+	KindPullReply    Kind = 10 // Body is a page (see Page); Floor is the partition's mark; Cursor 0 when done
+	KindMap          Kind = 11 // Body is the sender's cluster map; what follows on the link was sent under it
+	KindBeat         Kind = 12 // Wall is the sender's clock, Floor the stamp ceiling it has on disk
+)
+
+var kindNames = [...]string{
+	"kind(0)", "fetch", "fetch-reply", "store", "store-reply", "retime", "owe", "forward", "forward-reply",
+	"pull", "pull-reply", "map", "beat",
+}
+
+// String names the kind.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// Pass is why a record is stored: it decides what a replica may do with it.
+type Pass uint8
+
+// Foreground writes are answered when they lose, so that their coordinator stamps again; the others are
+// simply refused: nothing is stored at or below a floor.
+const (
+	PassForeground Pass = 0
+	PassRepair     Pass = 1
+	PassHint       Pass = 2
+)
+
+// Outcome is what a node made of a message that changes something, and why a node did not count.
+type Outcome uint8
+
+// The first group counts as done, the second does not. Numbers are part of the protocol.
+const (
+	OutcomeOK         Outcome = 0  // stored, or already known; a fetch that was served
+	OutcomeGone       Outcome = 1  // retime of a version this replica has forgotten: nothing left to expire
+	OutcomeHinted     Outcome = 2  // kept as a hint
+	OutcomeSuperseded Outcome = 16 // a greater version is held: Known
+	OutcomeBehind     Outcome = 17 // at or below the floor: Known.Stamp
+	OutcomeMissing    Outcome = 18 // retime of a version this replica never had
+	OutcomeNotOwner   Outcome = 19 // not an owner under the answering node's map
+	OutcomeNotReady   Outcome = 20 // its clock has not passed its ceiling, or it is draining
+	OutcomeLate       Outcome = 21 // past the request's deadline
+	OutcomeAhead      Outcome = 22 // a stamp beyond the skew bound or the answerer's ceiling
+	OutcomeFull       Outcome = 23 // no room: memory, queue or hints
+	OutcomeTooLarge   Outcome = 24
+	OutcomeDown       Outcome = 25 // not alive or not connected
+	OutcomeSilent     Outcome = 26 // did not answer in time
+	OutcomeSkewed     Outcome = 27 // its clock is too far off to coordinate a write
+)
+
+var outcomeNames = map[Outcome]string{
+	OutcomeOK: "ok", OutcomeGone: "gone", OutcomeHinted: "hinted", OutcomeSuperseded: "superseded",
+	OutcomeBehind: "behind", OutcomeMissing: "missing", OutcomeNotOwner: "not-owner", OutcomeNotReady: "not-ready",
+	OutcomeLate: "late", OutcomeAhead: "ahead", OutcomeFull: "full", OutcomeTooLarge: "too-large",
+	OutcomeDown: "down", OutcomeSilent: "silent", OutcomeSkewed: "skewed",
+}
+
+// String names the outcome, as errors show it.
+func (o Outcome) String() string {
+	if s, ok := outcomeNames[o]; ok {
+		return s
+	}
+	return fmt.Sprintf("outcome(%d)", uint8(o))
+}
+
+// Message is one message between nodes. One struct serves every kind, so that a link decodes into the
+// same memory again and again; slices alias the frame. A kind uses only the fields its comment names,
+// and ID, which the asker chooses and the answer echoes.
+type Message struct {
+	Kind      Kind
+	ID        uint64
+	Outcome   Outcome
+	Pass      Pass // Store
+	Key       []byte
+	Set       vclock.Set
+	Known     vclock.Dot   // StoreReply: the greatest version known, or the floor (no actor)
+	Floor     vclock.Stamp // FetchReply: floor; PullReply: mark; Beat: ceiling
+	Expires   int64        // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
+	Target    uint64       // Owe: the node owed
+	Partition uint32       // Pull, PullReply
+	Cursor    uint64       // Pull, PullReply
+	Limit     uint32       // Pull
+	Wall      int64        // Beat
+	Body      []byte       // Forward, ForwardReply, PullReply, Map
+}
+
+// Hello opens every connection, in both directions, before any other frame.
+type Hello struct {
+	Version   uint16 // of the protocol; see ProtocolVersion
+	Role      Role
+	ClusterID uint64 // 0: not known yet (a client, or a node that is joining)
+	Cluster   string // the cluster's name
+	Node      uint64 // 0 for a client
+	Boot      uint64
+	Name      string
+	MapHash   uint64
+	Wall      int64  // milliseconds since 1970
+	Error     string // a refusal: the connection closes after it
+}
+
+// Role is who opens a connection.
+type Role uint8
+
+// A client speaks Requests, a node Messages.
+const (
+	RoleClient Role = 1
+	RoleNode   Role = 2
+)
+
+// ProtocolVersion is the version spoken; a Hello of another version is answered with an Error.
+const ProtocolVersion = 1

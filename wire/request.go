@@ -1,0 +1,107 @@
+package wire
+
+import "fmt"
+
+// Op is what a client asks for.
+type Op uint8
+
+// The client operations. Numbers are part of the protocol and never reused.
+const (
+	OpGet    Op = 1
+	OpSet    Op = 2
+	OpDelete Op = 3
+	OpTouch  Op = 4 // sets or clears the deadline
+	OpMGet   Op = 5
+	OpPing   Op = 6
+	OpMap    Op = 7 // the cluster map, encoded as ring.Map encodes it
+	OpWhere  Op = 8 // placement of one key: a Where document
+	OpStats  Op = 9 // the node's Stats document
+)
+
+var opNames = map[Op]string{
+	OpGet: "get", OpSet: "set", OpDelete: "delete", OpTouch: "touch", OpMGet: "mget",
+	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats",
+}
+
+// String names the operation, as errors show it.
+func (o Op) String() string {
+	if s, ok := opNames[o]; ok {
+		return s
+	}
+	return fmt.Sprintf("op(%d)", uint8(o))
+}
+
+// Writes reports whether the operation changes a key, so that an owner must coordinate it.
+func (o Op) Writes() bool { return o == OpSet || o == OpDelete || o == OpTouch }
+
+// Request is one client call. One struct serves every operation, so that a connection decodes into the
+// same memory again and again; slices alias the frame.
+//
+//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys]
+type Request struct {
+	Op      Op
+	ID      uint64 // chosen by the client, echoed in the response
+	Level   Level  // LevelDefault: the namespace's
+	R, W    uint8  // with LevelExplicit only
+	Sloppy  bool   // hinted writes at fallbacks count towards W
+	Timeout uint32 // milliseconds; 0: the server's default
+	Key     []byte
+	Value   []byte   // OpSet
+	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
+	Keys    [][]byte // OpMGet
+}
+
+// Status is how a client call ended.
+type Status uint8
+
+// Statuses. From StatusBadRequest on they are failures, and Response.Err says more.
+const (
+	StatusOK         Status = 0
+	StatusNotFound   Status = 1
+	StatusBadRequest Status = 16 // nothing was done
+	StatusTooLarge   Status = 17 // nothing was done
+	StatusQuorum     Status = 18 // too few replicas answered; a write is indeterminate
+	StatusTimeout    Status = 19 // a write is indeterminate
+	StatusOverloaded Status = 20 // nothing was done
+	StatusNotReady   Status = 21 // nothing was done; the node is starting or stopping
+	StatusInternal   Status = 22
+)
+
+// Response answers one Request; slices alias the frame or the memory the answering machine lends.
+//
+//	[status, id, stamp, value, deadline_ms, flags, hinted, items, error]
+type Response struct {
+	Status    Status
+	ID        uint64
+	Stamp     uint64 // of the version read or written; 0 where there is none
+	Value     []byte
+	Deadline  int64 // milliseconds since 1970; 0: none
+	Forgotten bool  // a miss that owners answered, but could not vote for
+	Hinted    uint8 // fallbacks that counted towards W
+	Items     []Item
+	Err       *Error // with failures only
+}
+
+// Item is one key's part of an OpMGet response, in the order of the keys asked.
+type Item struct {
+	Status    Status
+	Stamp     uint64
+	Value     []byte
+	Deadline  int64
+	Forgotten bool
+}
+
+// Error is a failure as it travels: [op, want, got, [[node, reason], …], text].
+type Error struct {
+	Op     Op
+	Want   uint8
+	Got    uint8
+	Failed []Failure
+	Text   string // what failed and what to do, one line
+}
+
+// Failure is why one node did not count.
+type Failure struct {
+	Node   uint64
+	Reason Outcome
+}
