@@ -1,0 +1,78 @@
+package ring
+
+import "encoding/binary"
+
+// Canonical bytes: one and only one byte string per value, big-endian numbers and strings behind their
+// length, so that nodes agree on hashes and on which of two items is the greater. They are compared and
+// hashed, never sent: maps travel as wire encodes them.
+
+func appendString(b []byte, s string) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+	return append(b, s...)
+}
+
+func (n *Node) appendCanonical(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, n.ID)
+	b = binary.BigEndian.AppendUint64(b, n.Version)
+	b = append(b, byte(n.State))
+	b = binary.BigEndian.AppendUint64(b, n.Boot)
+	for _, s := range [...]string{n.Name, n.ClientAddr, n.PeerAddr, n.GossipAddr, n.Datacenter, n.Rack} {
+		b = appendString(b, s)
+	}
+	return binary.BigEndian.AppendUint32(b, n.Weight)
+}
+
+func (ns *Namespace) appendCanonical(b []byte) []byte {
+	b = appendString(b, ns.Name)
+	b = binary.BigEndian.AppendUint64(b, ns.Version)
+	return append(b, ns.Replicas, ns.Read, ns.Write)
+}
+
+// Hash names the whole map: nodes compare it to learn that one of them knows something the other does not.
+func (m *Map) Hash(hash func([]byte) uint64) uint64 {
+	b := make([]byte, 0, 64+160*len(m.Nodes))
+	b = binary.BigEndian.AppendUint64(b, m.ClusterID)
+	b = appendString(b, m.Cluster)
+	b = binary.BigEndian.AppendUint32(b, m.Partitions)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(m.Nodes)))
+	for i := range m.Nodes {
+		b = m.Nodes[i].appendCanonical(b)
+	}
+	for i := range m.Namespaces {
+		b = m.Namespaces[i].appendCanonical(b)
+	}
+	return hash(b)
+}
+
+// PlacementHash names what placement is computed from, and nothing else: maps that agree on it place every
+// partition on the same nodes. A restart (boot, addresses), a rename, a node that is only joining and a
+// default level leave it as it was; a node that begins or ceases to own changes it.
+func (m *Map) PlacementHash(hash func([]byte) uint64) uint64 {
+	b := make([]byte, 0, 64+48*len(m.Nodes))
+	b = binary.BigEndian.AppendUint32(b, m.Partitions)
+	b = append(b, byte(m.replicas()))
+	for i := range m.Nodes {
+		if n := &m.Nodes[i]; n.State.Owns() {
+			b = binary.BigEndian.AppendUint64(b, n.ID)
+			b = appendString(b, n.Datacenter)
+			b = appendString(b, n.Rack)
+			b = binary.BigEndian.AppendUint32(b, n.Weight)
+		}
+	}
+	return hash(b)
+}
+
+// DefaultReplicas is N where the map has no namespace.
+const DefaultReplicas = 3
+
+// replicas is the longest list any namespace takes; the others take a prefix of it in each datacenter.
+func (m *Map) replicas() int {
+	n := uint8(0)
+	for i := range m.Namespaces {
+		n = max(n, m.Namespaces[i].Replicas)
+	}
+	if n == 0 {
+		return DefaultReplicas
+	}
+	return int(n)
+}

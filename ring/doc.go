@@ -1,0 +1,2 @@
+// Package ring decides placement: which nodes own which keys.
+package ring
