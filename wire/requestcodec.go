@@ -1,0 +1,71 @@
+package wire
+
+// The bytes of a Request are one array with a field per line of this table, whatever the operation; a client
+// writes nil, 0 or an empty array for what its operation does not use.
+//
+//	op          number
+//	id          number, 64 bits
+//	level       number: a Level
+//	r, w        numbers, 8 bits; read with level explicit only
+//	flags       bit 0: sloppy; other bits are refused
+//	timeout_ms  number, 32 bits
+//	key         bin or str
+//	value       bin or str
+//	ttl_ms      number, signed
+//	keys        array of bin or str
+const requestFields = 11
+
+// known reports whether this version of the protocol has the operation.
+func (o Op) known() bool { return o >= OpGet && o <= OpStats }
+
+// AppendRequest appends q as a whole frame, its length included, and returns the longer slice. It allocates
+// only to grow dst. Sizes are the caller's to keep within Limits.
+func AppendRequest(dst []byte, q *Request) []byte {
+	start := len(dst)
+	dst = append(openFrame(dst), fixArray|requestFields)
+	dst = appendUint(dst, uint64(q.Op))
+	dst = appendUint(dst, q.ID)
+	dst = appendUint(dst, uint64(q.Level))
+	dst = appendUint(dst, uint64(q.R))
+	dst = appendUint(dst, uint64(q.W))
+	dst = appendUint(dst, flag(q.Sloppy, 0))
+	dst = appendUint(dst, uint64(q.Timeout))
+	dst = appendBytes(dst, q.Key)
+	dst = appendBytes(dst, q.Value)
+	dst = appendInt(dst, q.TTL)
+	dst = appendArray(dst, len(q.Keys))
+	for _, k := range q.Keys {
+		dst = appendBytes(dst, k)
+	}
+	return closeFrame(dst, start)
+}
+
+// DecodeRequest reads a frame, as NextFrame cut it, into q, every field of which it sets; slices alias the frame, and
+// the memory of q.Keys is used again. An operation it does not know is ErrUnknownOp; anything else wrong is
+// a *FormatError or a *LimitError. After an error q.Op and q.ID are what was read before it, so that it can be answered.
+func DecodeRequest(frame []byte, q *Request, l *Limits) error {
+	*q = Request{Keys: q.Keys[:0]}
+	r := read(frame)
+	extra := r.fields(requestFields)
+	q.Op = Op(r.uint8())
+	q.ID = r.uint()
+	if r.err == nil && !q.Op.known() {
+		return ErrUnknownOp
+	}
+	q.Level = Level(r.small(uint64(LevelExplicit)))
+	q.R = r.uint8()
+	q.W = r.uint8()
+	q.Sloppy = r.small(1) != 0
+	q.Timeout = r.uint32()
+	q.Key = r.bytes("key", l.Key)
+	q.Value = r.bytes("value", l.Value)
+	q.TTL = r.int()
+	for range r.list("keys", l.Keys) {
+		if r.err != nil {
+			break
+		}
+		q.Keys = append(q.Keys, r.bytes("key", l.Key))
+	}
+	r.skip(extra)
+	return r.done()
+}
