@@ -88,8 +88,10 @@ func AppendMessage(dst []byte, m *Message) []byte {
 // the memory of m.Set.Context.Seen is used again. A kind it does not know is ErrUnknownKind; anything else
 // wrong is a *FormatError or a *LimitError. After an error m.Kind and m.ID are what was read before it.
 func DecodeMessage(frame []byte, m *Message, l *Limits) error {
-	*m = Message{Set: vclock.Set{Context: vclock.Context{Seen: m.Set.Context.Seen[:0]}}}
-	r := read(frame)
+	seen := m.Set.Context.Seen[:0]
+	*m = Message{}
+	m.Set.Context.Seen = seen
+	r := reader{b: frame}
 	n := r.array()
 	m.Kind = Kind(r.uint8())
 	m.ID = r.uint()

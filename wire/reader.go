@@ -17,13 +17,10 @@ const (
 // sticks: what follows yields zero values, and err is read once at the end. It never allocates but for an error,
 // and what it returns aliases the frame.
 type reader struct {
-	frame []byte
-	pos   int
-	end   int // len(frame), 0 after a failure, so that no fast path is taken any more
-	err   error
+	b   []byte // the frame; nil after a failure, so that no fast path is taken any more
+	pos int
+	err error
 }
-
-func read(frame []byte) reader { return reader{frame: frame, end: len(frame)} }
 
 // fail records what is wrong at the present position, unless something was before.
 func (r *reader) fail(what string) {
@@ -36,7 +33,7 @@ func (r *reader) stop(err error) {
 	if r.err == nil {
 		r.err = err
 	}
-	r.pos, r.end = 0, 0
+	r.b, r.pos = nil, 0
 }
 
 // limit records that something is larger than allowed.
@@ -44,19 +41,17 @@ func (r *reader) limit(what string, got, most int) {
 	r.stop(&LimitError{What: what, Got: uint64(got), Max: uint64(max(most, 0))})
 }
 
-// uint reads a number that is not negative.
+// uint reads a number that is not negative. Here as below the shortest forms, which almost all numbers
+// have, and the 64 bits of stamps and node ids are taken in line.
 func (r *reader) uint() uint64 {
-	if r.pos < r.end && r.frame[r.pos] < fixInt {
-		r.pos++
-		return uint64(r.frame[r.pos-1])
-	}
-	return r.wideUint()
-}
-
-func (r *reader) wideUint() uint64 {
-	if r.end-r.pos > 8 && r.frame[r.pos] == codeUint64 {
-		r.pos += 9
-		return binary.BigEndian.Uint64(r.frame[r.pos-8:])
+	if p := r.pos; p < len(r.b) {
+		if c := r.b[p]; c < fixInt {
+			r.pos = p + 1
+			return uint64(c)
+		} else if c == codeUint64 && len(r.b)-p > 8 {
+			r.pos = p + 9
+			return binary.BigEndian.Uint64(r.b[p+1:])
+		}
 	}
 	at := r.pos
 	v, negative := r.number()
@@ -70,9 +65,9 @@ func (r *reader) wideUint() uint64 {
 
 // int reads a signed number.
 func (r *reader) int() int64 {
-	if r.pos < r.end && r.frame[r.pos] < fixInt {
-		r.pos++
-		return int64(r.frame[r.pos-1])
+	if p := r.pos; p < len(r.b) && r.b[p] < fixInt {
+		r.pos = p + 1
+		return int64(r.b[p])
 	}
 	at := r.pos
 	v, negative := r.number()
@@ -86,6 +81,10 @@ func (r *reader) int() int64 {
 
 // small reads a number up to most.
 func (r *reader) small(most uint64) uint64 {
+	if p := r.pos; p < len(r.b) && r.b[p] < fixInt && uint64(r.b[p]) <= most {
+		r.pos = p + 1
+		return uint64(r.b[p])
+	}
 	at := r.pos
 	v := r.uint()
 	if v > most {
@@ -137,34 +136,40 @@ func (r *reader) number() (v uint64, negative bool) {
 
 // code takes the first byte of a value.
 func (r *reader) code() (byte, bool) {
-	if r.pos >= r.end {
+	if r.pos >= len(r.b) {
 		r.fail("it ends too early")
 		return 0, false
 	}
 	r.pos++
-	return r.frame[r.pos-1], true
+	return r.b[r.pos-1], true
 }
 
-// big takes n bytes as one big-endian number, n ≤ 8.
+// big takes n bytes as one big-endian number; n is 1, 2, 4 or 8.
 func (r *reader) big(n int) uint64 {
-	if r.end-r.pos < n {
+	if len(r.b)-r.pos < n {
 		r.fail("it ends too early")
 		return 0
 	}
-	var v uint64
-	for _, b := range r.frame[r.pos : r.pos+n] {
-		v = v<<8 | uint64(b)
-	}
+	b := r.b[r.pos:]
 	r.pos += n
-	return v
+	switch n {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(binary.BigEndian.Uint16(b))
+	case 4:
+		return uint64(binary.BigEndian.Uint32(b))
+	default:
+		return binary.BigEndian.Uint64(b)
+	}
 }
 
 // bytes reads at most most bytes, named what in a *LimitError. nil reads as nil. The slice aliases the frame
 // and ends where it ends, so that appending to it copies.
 func (r *reader) bytes(what string, most int) []byte {
 	n := 0
-	if r.end-r.pos > 1 && r.frame[r.pos] == codeBin8 {
-		n = int(r.frame[r.pos+1])
+	if len(r.b)-r.pos > 1 && r.b[r.pos] == codeBin8 {
+		n = int(r.b[r.pos+1])
 		r.pos += 2
 	} else {
 		var ok bool
@@ -173,7 +178,7 @@ func (r *reader) bytes(what string, most int) []byte {
 		}
 	}
 	switch {
-	case n > r.end-r.pos:
+	case n > len(r.b)-r.pos:
 		r.fail("it ends too early")
 		return nil
 	case n > most:
@@ -182,7 +187,7 @@ func (r *reader) bytes(what string, most int) []byte {
 	}
 	at := r.pos
 	r.pos += n
-	return r.frame[at:r.pos:r.pos]
+	return r.b[at:r.pos:r.pos]
 }
 
 // length reads the head of a bin or str; false for nil and for failures.
@@ -218,8 +223,8 @@ func (r *reader) array() int {
 	}
 	var n uint64
 	switch {
-	case c >= fixArray && c < fixStr:
-		n = uint64(c - fixArray)
+	case c&^0xf == fixArray:
+		n = uint64(c & 0xf)
 	case c == codeNil:
 	case c == codeArray16:
 		n = r.big(2)
@@ -230,7 +235,7 @@ func (r *reader) array() int {
 		r.fail("no array where one belongs")
 		return 0
 	}
-	if n > uint64(r.end-r.pos) {
+	if n > uint64(len(r.b)-r.pos) {
 		r.fail("an array longer than what is left")
 		return 0
 	}
@@ -239,7 +244,7 @@ func (r *reader) array() int {
 
 // null takes a nil, if that is what comes next.
 func (r *reader) null() bool {
-	if r.pos < r.end && r.frame[r.pos] == codeNil {
+	if r.pos < len(r.b) && r.b[r.pos] == codeNil {
 		r.pos++
 		return true
 	}
@@ -278,7 +283,7 @@ func (r *reader) skip(extra int) {
 		return
 	}
 	for range extra {
-		w := walker{b: r.frame[:r.end], pos: r.pos, most: r.end}
+		w := walker{b: r.b, pos: r.pos, most: len(r.b)}
 		if err := w.value(skipDepth); err != nil {
 			r.stop(err)
 			return
@@ -289,7 +294,7 @@ func (r *reader) skip(extra int) {
 
 // done reports the first failure, or what is left over at the end of the frame.
 func (r *reader) done() error {
-	if r.err == nil && r.pos != r.end {
+	if r.err == nil && r.pos != len(r.b) {
 		r.fail("bytes after the end")
 	}
 	return r.err

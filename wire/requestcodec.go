@@ -44,8 +44,10 @@ func AppendRequest(dst []byte, q *Request) []byte {
 // the memory of q.Keys is used again. An operation it does not know is ErrUnknownOp; anything else wrong is
 // a *FormatError or a *LimitError. After an error q.Op and q.ID are what was read before it, so that it can be answered.
 func DecodeRequest(frame []byte, q *Request, l *Limits) error {
-	*q = Request{Keys: q.Keys[:0]}
-	r := read(frame)
+	keys := q.Keys[:0]
+	*q = Request{}
+	q.Keys = keys
+	r := reader{b: frame}
 	extra := r.fields(requestFields)
 	q.Op = Op(r.uint8())
 	q.ID = r.uint()

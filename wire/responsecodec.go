@@ -72,9 +72,10 @@ func appendError(dst []byte, e *Error) []byte {
 // the memory of p.Items and p.Err is used again. What is wrong is a *FormatError or a *LimitError; p.ID
 // is then what was read before it. A status that does not exist here is left to the caller: it is a failure.
 func DecodeResponse(frame []byte, p *Response, l *Limits) error {
-	failure := p.Err
-	*p = Response{Items: p.Items[:0]}
-	r := read(frame)
+	items, failure := p.Items[:0], p.Err
+	*p = Response{}
+	p.Items = items
+	r := reader{b: frame}
 	extra := r.fields(responseFields)
 	p.Status = Status(r.uint8())
 	p.ID = r.uint()

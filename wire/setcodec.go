@@ -51,11 +51,9 @@ func (r *reader) dot() (d vclock.Dot) {
 	return d
 }
 
-// set reads into s, using the memory of s.Context.Seen. Contexts that are not in canonical form are refused:
+// set reads into s, which is zero but for the memory of s.Context.Seen, to be used again. Contexts that are not in canonical form are refused:
 // searching them would find some of their dots and not others, and replicas would differ for ever.
 func (r *reader) set(s *vclock.Set, l *Limits) {
-	seen := s.Context.Seen[:0]
-	*s = vclock.Set{Context: vclock.Context{Seen: seen}}
 	if r.null() {
 		return
 	}
@@ -65,7 +63,7 @@ func (r *reader) set(s *vclock.Set, l *Limits) {
 		r.fail("a version without a stamp")
 	}
 	s.Context.Floor = vclock.Stamp(r.uint())
-	s.Context.Seen = r.seen(seen, s.Context.Floor, l.Actors)
+	s.Context.Seen = r.seen(s.Context.Seen, s.Context.Floor, l.Actors)
 	s.Tombstone = r.small(1) != 0
 	s.Value = r.bytes("value", l.Value)
 	s.Deadline = r.deadline()
