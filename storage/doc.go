@@ -1,0 +1,43 @@
+// Package storage is the bounded in-memory engine of one shard: what a replica holds, what it remembers
+// of what it no longer holds, and the floor with which it answers for the rest.
+//
+// # What it decides
+//
+// Which version of a key is kept (the greater dot, merged by [vclock.Merge]), what is refused because
+// this replica may have forgotten something newer, what is evicted (least recently used first), and when
+// an expired version stops being one. Each hash of a partition has at most one entry, and an entry is
+// either a record (key, value, version) or a ghost (stamp and digest):
+//
+//	          Put, Refill                       GhostBytesMax reached
+//	nothing ───────────────▶ record ◀──────▶ ghost ───────────────▶ nothing, mark raised
+//	                           evicted, expired │ the very version returns, or a newer one
+//
+// # What it promises and what it does not
+//
+// A miss is always allowed, a stale answer never: whatever left memory is covered by a ghost, or by the
+// partition's mark once the ghost is dropped too (docs/CONSISTENCY.md). Two keys of one 64-bit hash in
+// one partition share an entry: only one of them is held, and its stamp is the floor of the other. That
+// costs a false miss about once in 10^19 pairs, and never a stale hit. Nothing is durable. Memory is the
+// Go heap: the collector's head room comes on top of BytesMax.
+//
+// # How it is driven
+//
+// One Store per shard, under the shard's lock. The caller computes a [Key] once per request and stamps
+// the wall time; the slices of an answer live until the next call on the store.
+//
+//	store, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 4096, Shards: 1, Hash: xxhash.Sum64})
+//	result := store.Put(key, &set, wall)
+//	held, floor := store.Get(key, wall)
+//
+// # Invariants
+//
+//  1. Once a version stamped s was stored, the key is held at s or later, or its floor is at least s, until Drop.
+//  2. Nothing is stored at or below the floor of its key, but the very version that its ghost names; a
+//     recovering partition's own floor does not stop Refill.
+//  3. After every call BytesUsed ≤ BytesMax, and ghosts take at most GhostBytesMax of it.
+//  4. A walk meets every hash that is known from its first page to its last, as a record or a ghost,
+//     whatever changes in between; what is dropped meanwhile lies at or below the mark read after it.
+//  5. Stores that merged the same versions and forgot none hold the same bytes, in whatever order they came.
+//  6. Get, and a Put that fits where the old value was, do not allocate.
+//  7. Equal calls give equal answers: no order comes from a map.
+package storage

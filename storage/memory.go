@@ -1,0 +1,115 @@
+package storage
+
+import "github.com/shoalcache/shoal/vclock"
+
+// This file owns the limits: what counts how much, what is forgotten when it is too much, and what
+// forgetting leaves behind. An entry changes in three steps: detach, change, attach; settle then makes room.
+
+// insert adds an entry for k's hash to p's index; it is attached once it is something.
+func (s *Store) insert(p *partition, k Key) *entry {
+	e := &entry{hash: k.Hash, partition: k.Partition / s.shards}
+	p.add(e)
+	return e
+}
+
+// attach makes e the newest of its list, and counts it.
+func (s *Store) attach(e *entry) {
+	s.count(e, 1)
+	if e.isRecord() {
+		s.records.push(e)
+	} else {
+		s.ghosts.push(e)
+	}
+}
+
+// detach takes e out of its list and the counts, so that it may change.
+func (s *Store) detach(e *entry) {
+	s.count(e, -1)
+	if e.isRecord() {
+		s.records.remove(e)
+	} else {
+		s.ghosts.remove(e)
+	}
+}
+
+func (s *Store) count(e *entry, n int) {
+	p := &s.partitions[e.partition]
+	s.stats.BytesUsed += int64(n) * e.bytes()
+	switch {
+	case !e.isRecord():
+		s.stats.Ghosts += n
+	case e.tombstone:
+		s.stats.Tombstones += n
+		p.records += n
+	default:
+		s.stats.Keys += n
+		p.records += n
+	}
+}
+
+// bury makes e, detached, the ghost of a version.
+func (e *entry) bury(d vclock.Dot, r vclock.Deadline, digest uint32) {
+	e.body, e.keyBytes, e.seen, e.tombstone = nil, 0, 0, false
+	e.stamp, e.deadline, e.digest = d.Stamp, r, digest
+}
+
+// forget makes a record the ghost of the version it held.
+func (s *Store) forget(e *entry) {
+	d := e.dot()
+	s.detach(e)
+	e.bury(d, e.deadline, s.digest(d, e.deadline))
+	s.attach(e)
+	s.settleGhosts()
+}
+
+func (s *Store) expire(e *entry) {
+	s.stats.Expired++
+	s.forget(e)
+}
+
+// settle forgets until the limits hold again. The newest record is never reached: what recordBytesMax
+// admits fits beside the ghosts' full share.
+func (s *Store) settle() {
+	s.settleGhosts()
+	for s.stats.BytesUsed > s.stats.BytesMax {
+		s.stats.Evicted++
+		s.forget(s.records.oldest())
+	}
+}
+
+// settleGhosts drops the oldest ghosts that are too many; the marks of their partitions remember them.
+func (s *Store) settleGhosts() {
+	for int64(s.stats.Ghosts)*entryBytes > s.ghostBytesMax {
+		e := s.ghosts.oldest()
+		p := &s.partitions[e.partition]
+		p.mark = max(p.mark, e.stamp)
+		s.stats.GhostsDropped++
+		s.remove(e)
+	}
+}
+
+// remove takes e out altogether; whatever it knew must be covered already.
+func (s *Store) remove(e *entry) {
+	s.detach(e)
+	s.partitions[e.partition].drop(e)
+}
+
+// sweepMax entries or empty partitions are examined by one Tick, some 20 µs.
+const sweepMax = 256
+
+// Tick turns what has passed its deadline at wall (milliseconds since 1970) into ghosts, a bounded stretch
+// of the shard at a time; Get does so at once for what it is asked.
+func (s *Store) Tick(wall int64) {
+	for range sweepMax {
+		p := &s.partitions[s.sweepPartition]
+		s.sweepSlot = min(s.sweepSlot, len(p.entries)) - 1
+		if s.sweepSlot < 0 {
+			s.sweepPartition = (s.sweepPartition + 1) % len(s.partitions)
+			s.sweepSlot = len(s.partitions[s.sweepPartition].entries)
+			continue
+		}
+		if e := p.entries[s.sweepSlot]; e.expired(wall) {
+			s.expire(e)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package storage
+
+import "github.com/shoalcache/shoal/vclock"
+
+// entriesMin is where a partition's index stops shrinking.
+const entriesMin = 64
+
+// partition is what one partition knows: its entries, the mark of the ghosts it dropped, and while it
+// recovers the greatest stamp it may have acknowledged in an earlier life.
+type partition struct {
+	index      map[uint64]*entry
+	entries    []*entry // in no order; removing moves the last into the gap, which walks rely on
+	peak       int      // most entries since the index was made
+	records    int
+	mark       vclock.Stamp
+	recovering bool
+	recovery   vclock.Stamp // floor while recovering, else 0
+}
+
+// forgotten is the stamp at or below which this partition may have forgotten a key since it began: none
+// while it is held, else that of its hash's entry (a ghost, or the record of a colliding key, which took
+// the ghost's place), else the mark.
+func (p *partition) forgotten(e *entry, held bool) vclock.Stamp {
+	switch {
+	case held:
+		return 0
+	case e != nil:
+		return e.stamp
+	default:
+		return p.mark
+	}
+}
+
+func (p *partition) add(e *entry) {
+	if p.index == nil {
+		p.index = make(map[uint64]*entry)
+	}
+	e.slot = uint32(len(p.entries))
+	p.index[e.hash] = e
+	p.entries = append(p.entries, e)
+	p.peak = max(p.peak, len(p.entries))
+}
+
+func (p *partition) drop(e *entry) {
+	last := len(p.entries) - 1
+	p.entries[e.slot] = p.entries[last]
+	p.entries[e.slot].slot = e.slot
+	p.entries[last] = nil
+	p.entries = p.entries[:last]
+	delete(p.index, e.hash)
+	if p.peak > entriesMin && last < p.peak/2 {
+		p.shrink()
+	}
+}
+
+// shrink makes the index anew: a map never gives memory back, and the limit counts entries, not peaks.
+func (p *partition) shrink() {
+	p.index = make(map[uint64]*entry, len(p.entries))
+	p.entries = append(make([]*entry, 0, len(p.entries)), p.entries...)
+	for _, e := range p.entries {
+		p.index[e.hash] = e
+	}
+	p.peak = len(p.entries)
+}
+
+// Mark is the greatest stamp whose ghost was dropped in partition p, or taken over with Recovered.
+func (s *Store) Mark(p uint32) vclock.Stamp { return s.at(p).mark }
+
+// Count is how many records, tombstones among them, and how many ghosts partition p has.
+func (s *Store) Count(p uint32) (records, ghosts int) {
+	t := s.at(p)
+	return t.records, len(t.entries) - t.records
+}
+
+// Drop forgets partition p as if it had never been here, mark and recovery included: ownership is lost,
+// and with it the duty to remember.
+func (s *Store) Drop(p uint32) {
+	t := s.at(p)
+	for _, e := range t.entries {
+		s.detach(e)
+	}
+	*t = partition{}
+}
+
+// Recover makes partition p answer, for every key, with at least the floor of a replica that lost its
+// memory: the greatest stamp it may have acknowledged before. Called again, the greater floor stands.
+func (s *Store) Recover(p uint32, floor vclock.Stamp) {
+	t := s.at(p)
+	t.recovering = true
+	t.recovery = max(t.recovery, floor)
+}
+
+// Recovering returns the floor of partition p's recovery, and whether it is recovering.
+func (s *Store) Recovering(p uint32) (floor vclock.Stamp, ok bool) {
+	t := s.at(p)
+	return t.recovery, t.recovering
+}
+
+// Recovered ends the recovery of partition p with what the exchanges with the other owners came to: mark
+// is the greatest of their marks, keep tells which records have the votes to stay, and of ghosts those
+// above the mark and above what is held are taken over. A record that does not stay leaves a ghost only
+// where the mark does not cover it. Own ghosts at or below the mark go too: they know only what happened
+// since this replica began, and the mark may stand for something greater from before.
+func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, stamp vclock.Stamp) bool, ghosts []Ghost) {
+	t := s.at(p)
+	t.mark = max(t.mark, mark)
+	t.recovering, t.recovery = false, 0
+	for i := len(t.entries); i > 0; i = min(i, len(t.entries)) {
+		i--
+		switch e := t.entries[i]; {
+		case e.isRecord() && keep(e.hash, e.stamp):
+		case e.stamp <= t.mark:
+			s.remove(e)
+		case e.isRecord():
+			s.forget(e)
+		}
+	}
+	for _, g := range ghosts {
+		e := t.index[g.Hash]
+		if g.Stamp <= t.mark || e != nil && e.stamp >= g.Stamp {
+			continue
+		}
+		if e == nil {
+			e = s.insert(t, Key{Hash: g.Hash, Partition: p})
+		} else {
+			s.detach(e)
+		}
+		e.bury(vclock.Dot{Stamp: g.Stamp}, vclock.Deadline{}, g.Digest)
+		s.attach(e)
+		s.settle()
+	}
+}

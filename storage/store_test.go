@@ -1,0 +1,172 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"testing"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// wall is the time at which tests happen; deadlines lie around it.
+const wall = 1_700_000_000_000
+
+var (
+	alice = vclock.Actor{Node: 1, Boot: 1}
+	bob   = vclock.Actor{Node: 2, Boot: 1}
+)
+
+func sum64(b []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(b)
+	return h.Sum64()
+}
+
+func newStore(t testing.TB, c Config) *Store {
+	t.Helper()
+	if c.BytesMax == 0 {
+		c.BytesMax = 1 << 20
+	}
+	if c.Partitions == 0 {
+		c.Partitions, c.Shards = 4, 1
+	}
+	if c.Hash == nil {
+		c.Hash = sum64
+	}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// key makes the key of a name; its partition is one of four.
+func key(name string) Key {
+	h := sum64([]byte(name))
+	return Key{Bytes: []byte(name), Hash: h, Partition: uint32(h>>32) % 4}
+}
+
+func dot(a vclock.Actor, stamp vclock.Stamp) vclock.Dot { return vclock.Dot{Actor: a, Stamp: stamp} }
+
+// value is a version written by a, having seen what is given.
+func value(a vclock.Actor, stamp vclock.Stamp, v string, seen ...vclock.Dot) *vclock.Set {
+	set := &vclock.Set{Dot: dot(a, stamp), Value: []byte(v)}
+	for _, d := range seen {
+		set.Context.Add(d)
+	}
+	return set
+}
+
+func until(set *vclock.Set, at int64, stamp vclock.Stamp) *vclock.Set {
+	set.Deadline = vclock.Deadline{At: at, Stamp: stamp}
+	return set
+}
+
+func copied(s vclock.Set) vclock.Set {
+	s.Value = slices.Clone(s.Value)
+	s.Context = s.Context.CopyInto(nil)
+	return s
+}
+
+func identical(a, b *vclock.Set) bool {
+	return a.Compare(b) == vclock.Equal && a.Deadline == b.Deadline && a.Context.Equal(&b.Context)
+}
+
+func mustPut(t *testing.T, s *Store, k Key, set *vclock.Set) {
+	t.Helper()
+	if r := s.Put(k, set, wall); r.Outcome != Stored {
+		t.Fatalf("put of %q at %v: %v", k.Bytes, set.Dot.Stamp, r.Outcome)
+	}
+}
+
+// evict puts other keys of the same partition until k is no longer held.
+func evict(t *testing.T, s *Store, k Key) {
+	t.Helper()
+	for i := range 10_000 {
+		if set, _ := s.Peek(k, wall); set.IsZero() {
+			return
+		}
+		filler := key(fmt.Sprintf("filler %d", i))
+		filler.Partition = k.Partition
+		mustPut(t, s, filler, value(alice, 1, "x"))
+	}
+	t.Fatalf("%q is never evicted", k.Bytes)
+}
+
+func TestValidateReturnsEveryProblemAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		config   Config
+		problems int
+	}{
+		{Config{}, 3},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Hash: sum64}, 0},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Shard: 1, Hash: sum64}, 1},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 5, Hash: sum64}, 1},
+		{Config{BytesMax: 1 << 20, GhostBytesMax: 1 << 20, RecordBytesMax: -1, Partitions: 4, Shards: 1}, 3},
+		{Config{BytesMax: 1 << 20, GhostBytesMax: 1, RecordBytesMax: 2 << 30, Partitions: 4, Shards: 1, Hash: sum64}, 2},
+	} {
+		_, err := New(c.config)
+		problems := 0
+		if err != nil {
+			if !errors.Is(err, ErrConfig) {
+				t.Errorf("%+v: %v is no ErrConfig", c.config, err)
+			}
+			problems = len(err.(interface{ Unwrap() []error }).Unwrap())
+		}
+		if problems != c.problems {
+			t.Errorf("%d problems, want %d: %v", problems, c.problems, err)
+		}
+	}
+}
+
+func TestAnEmptyStoreAnswersNothingWithFloorZero(t *testing.T) {
+	s := newStore(t, Config{})
+	if set, floor := s.Get(key("a"), wall); !set.IsZero() || floor != 0 {
+		t.Errorf("got %v, floor %v", set, floor)
+	}
+	if st := s.Stats(); st.Misses != 1 || st.Hits != 0 || st.BytesUsed != 0 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestGetReturnsEveryPartOfWhatWasPut(t *testing.T) {
+	s := newStore(t, Config{})
+	set := until(value(alice, 9, "value", dot(bob, 5), dot(vclock.Actor{Node: 3, Boot: 7}, 6)), wall+1, 8)
+	set.Context.Floor = 2
+	mustPut(t, s, key("a"), set)
+	got, floor := s.Get(key("a"), wall)
+	if !identical(&got, set) || floor != 0 {
+		t.Errorf("got %+v, floor %v, want %+v", got, floor, set)
+	}
+	gone := &vclock.Set{Dot: dot(bob, 10), Tombstone: true, Context: vclock.Context{Seen: []vclock.Dot{set.Dot}}}
+	mustPut(t, s, key("a"), gone)
+	if got, _ := s.Get(key("a"), wall); !got.Tombstone || got.Dot != gone.Dot || len(got.Value) != 0 {
+		t.Errorf("got %+v, want the tombstone", got)
+	}
+	if st := s.Stats(); st.Keys != 0 || st.Tombstones != 1 || st.Hits != 1 || st.Misses != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestThePutCopiesWhatItKeeps(t *testing.T) {
+	s := newStore(t, Config{})
+	k, set := key("a"), value(alice, 9, "value", dot(bob, 5))
+	mustPut(t, s, k, set)
+	set.Value[0], set.Context.Seen[0].Stamp, k.Bytes[0] = 'X', 1, 'X'
+	if got, _ := s.Get(key("a"), wall); string(got.Value) != "value" || got.Context.Seen[0].Stamp != 5 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAKeyOfAnotherShardPanics(t *testing.T) {
+	s := newStore(t, Config{Partitions: 8, Shard: 1, Shards: 2})
+	s.Get(Key{Partition: 7}, wall)
+	defer func() {
+		if recover() == nil {
+			t.Error("partition 2 was served by shard 1 of 2")
+		}
+	}()
+	s.Get(Key{Partition: 2}, wall)
+}
