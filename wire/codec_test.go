@@ -68,7 +68,7 @@ func sampleMessages() []Message {
 		{Kind: KindForward, ID: 9, Expires: 10, Body: AppendRequest(nil, &Request{Op: OpPing})[FrameHeader:]},
 		{Kind: KindForwardReply, ID: 10, Outcome: OutcomeNotReady, Body: AppendResponse(nil, &Response{})[FrameHeader:]},
 		{Kind: KindPull, ID: 11, Partition: 4095, Cursor: 1 << 50, Limit: 1 << 20},
-		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Body: []byte{}},
+		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Known: vclock.Dot{Stamp: 3}, Body: []byte{}},
 		{Kind: KindMap, ID: 13, Body: []byte("map")},
 		{Kind: KindBeat, ID: 14, Wall: 1_700_000_000_000, Floor: 1 << 60},
 	}

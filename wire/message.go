@@ -20,7 +20,7 @@ const (
 	KindForward      Kind = 7  // Body is a Request that an owner should coordinate
 	KindForwardReply Kind = 8  // Body is its Response
 	KindPull         Kind = 9  // send the next page of Partition from Cursor, at most Limit bytes
-	KindPullReply    Kind = 10 // Body is a page (see Page); Floor is the partition's mark; Cursor 0 when done
+	KindPullReply    Kind = 10 // Body is a page (see Page); Floor is the partition's mark, Known.Stamp the sender's floor while it recovers; Cursor 0 when done
 	KindMap          Kind = 11 // Body is the sender's cluster map; what follows on the link was sent under it
 	KindBeat         Kind = 12 // Wall is the sender's clock, Floor the stamp ceiling it has on disk
 )
@@ -96,7 +96,7 @@ type Message struct {
 	Pass      Pass // Store
 	Key       []byte
 	Set       vclock.Set
-	Known     vclock.Dot   // StoreReply: the greatest version known, or the floor (no actor)
+	Known     vclock.Dot   // StoreReply: the greatest version known, or the floor (no actor); PullReply: the sender's floor while it recovers (no actor)
 	Floor     vclock.Stamp // FetchReply: floor; PullReply: mark; Beat: ceiling
 	Expires   int64        // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
 	Target    uint64       // Owe: the node owed
@@ -106,29 +106,3 @@ type Message struct {
 	Wall      int64        // Beat
 	Body      []byte       // Forward, ForwardReply, PullReply, Map
 }
-
-// Hello opens every connection, in both directions, before any other frame.
-type Hello struct {
-	Version   uint16 // of the protocol; see ProtocolVersion
-	Role      Role
-	ClusterID uint64 // 0: not known yet (a client, or a node that is joining)
-	Cluster   string // the cluster's name
-	Node      uint64 // 0 for a client
-	Boot      uint64
-	Name      string
-	MapHash   uint64
-	Wall      int64  // milliseconds since 1970
-	Error     string // a refusal: the connection closes after it
-}
-
-// Role is who opens a connection.
-type Role uint8
-
-// A client speaks Requests, a node Messages.
-const (
-	RoleClient Role = 1
-	RoleNode   Role = 2
-)
-
-// ProtocolVersion is the version spoken; a Hello of another version is answered with an Error.
-const ProtocolVersion = 1

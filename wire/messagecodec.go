@@ -13,14 +13,14 @@ import "github.com/shoalcache/shoal/vclock"
 //	forward        expires, request (bin: a frame without its length)
 //	forward-reply  outcome, response (bin: a frame without its length)
 //	pull           partition, cursor, limit
-//	pull-reply     outcome, partition, cursor, floor, page (bin: see Page)
+//	pull-reply     outcome, partition, cursor, floor, known stamp, page (bin: see Page)
 //	map            map (bin)
 //	beat           wall, floor
 //
 // A set is as setcodec.go says, and nil in a fetch-reply only; expires and wall are milliseconds since 1970; all other words are numbers.
 var messageFields = [...]int{
 	KindFetch: 3, KindFetchReply: 5, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 4,
-	KindForwardReply: 4, KindPull: 5, KindPullReply: 7, KindMap: 3, KindBeat: 4,
+	KindForwardReply: 4, KindPull: 5, KindPullReply: 8, KindMap: 3, KindBeat: 4,
 }
 
 func (k Kind) known() bool { return k >= KindFetch && k <= KindBeat }
@@ -72,6 +72,7 @@ func AppendMessage(dst []byte, m *Message) []byte {
 		dst = appendUint(dst, uint64(m.Partition))
 		dst = appendUint(dst, m.Cursor)
 		dst = appendUint(dst, uint64(m.Floor))
+		dst = appendUint(dst, uint64(m.Known.Stamp))
 		dst = appendBytes(dst, m.Body)
 	case KindMap:
 		dst = appendBytes(dst, m.Body)
@@ -148,6 +149,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Partition = r.uint32()
 		m.Cursor = r.uint()
 		m.Floor = vclock.Stamp(r.uint())
+		m.Known.Stamp = vclock.Stamp(r.uint())
 		m.Body = r.bytes("body", l.Frame)
 	case KindMap:
 		m.Body = r.bytes("body", l.Frame)

@@ -190,6 +190,9 @@ func (r *reader) bytes(what string, most int) []byte {
 	return r.b[at:r.pos:r.pos]
 }
 
+// string reads at most most bytes and copies them.
+func (r *reader) string(what string, most int) string { return string(r.bytes(what, most)) }
+
 // length reads the head of a bin or str; false for nil and for failures.
 func (r *reader) length() (int, bool) {
 	c, ok := r.code()

@@ -22,7 +22,7 @@ const (
 )
 
 // AppendResponse appends p as a whole frame, its length included, and returns the longer slice. It allocates
-// only to grow dst.
+// only to grow dst. An error's text and list too long to travel are cut.
 func AppendResponse(dst []byte, p *Response) []byte {
 	start := len(dst)
 	dst = append(openFrame(dst), fixArray|responseFields)
@@ -59,13 +59,14 @@ func appendError(dst []byte, e *Error) []byte {
 	dst = appendUint(dst, uint64(e.Op))
 	dst = appendUint(dst, uint64(e.Want))
 	dst = appendUint(dst, uint64(e.Got))
-	dst = appendArray(dst, len(e.Failed))
-	for _, f := range e.Failed {
+	failed := e.Failed[:min(len(e.Failed), failuresMax)]
+	dst = appendArray(dst, len(failed))
+	for _, f := range failed {
 		dst = append(dst, fixArray|failureFields)
 		dst = appendUint(dst, f.Node)
 		dst = appendUint(dst, uint64(f.Reason))
 	}
-	return appendString(dst, e.Text)
+	return appendString(dst, e.Text[:min(len(e.Text), textMax)])
 }
 
 // DecodeResponse reads a frame, as NextFrame cut it, into p, every field of which it sets; slices alias the frame, and
@@ -126,6 +127,6 @@ func readError(r *reader, e *Error) {
 		e.Failed = append(e.Failed, Failure{Node: r.uint(), Reason: Outcome(r.uint8())})
 		r.skip(more)
 	}
-	e.Text = string(r.bytes("error text", textMax))
+	e.Text = r.string("error text", textMax)
 	r.skip(extra)
 }

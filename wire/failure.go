@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The failures of calls, as callers decide on them. Indeterminate is true where a write may or may not have
+// happened, now or later: to try it again is safe only where writing twice is.
+
+// QuorumError is returned when too few replicas answered in time, or had enough to vote on.
+type QuorumError struct {
+	Op            Op
+	Want, Got     uint8
+	Failed        []Failure // who did not count, and why
+	Indeterminate bool
+}
+
+// Error names the nodes that did not count.
+func (e *QuorumError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "wire: %v: %d of the %d replies it needs", e.Op, e.Got, e.Want)
+	for i, f := range e.Failed {
+		sep := ", "
+		if i == 0 {
+			sep = "; "
+		}
+		fmt.Fprintf(&b, "%snode %016x %v", sep, f.Node, f.Reason)
+	}
+	fmt.Fprintf(&b, "%s: try again, ask for a lower level, or look at these nodes", fate(e.Indeterminate))
+	return b.String()
+}
+
+// TimeoutError is returned when a call ran into its deadline.
+type TimeoutError struct {
+	Op            Op
+	Text          string // the server's words, may be empty
+	Indeterminate bool
+}
+
+// Error says what timed out.
+func (e *TimeoutError) Error() string {
+	return say(e.Op, "ran into its deadline", e.Text, e.Indeterminate, "try again or allow it more time")
+}
+
+// Timeout makes it a timeout to code that asks for net.Error's method.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// BadRequestError is returned for a call that can never succeed as it is; nothing was done.
+type BadRequestError struct {
+	Op   Op
+	Text string
+}
+
+// Error says what is wrong with the call.
+func (e *BadRequestError) Error() string {
+	return say(e.Op, "refused", e.Text, false, "correct the request")
+}
+
+// TooLargeError is returned for a key or value over the server's limit; nothing was done.
+type TooLargeError struct {
+	Op   Op
+	Text string
+}
+
+// Error says what is too large.
+func (e *TooLargeError) Error() string {
+	return say(e.Op, "too large", e.Text, false, "send less or raise the server's limits")
+}
+
+// OverloadedError is returned by a server that has no room for the call now; nothing was done.
+type OverloadedError struct {
+	Op   Op
+	Text string
+}
+
+// Error says so.
+func (e *OverloadedError) Error() string {
+	return say(e.Op, "the server is overloaded", e.Text, false, "wait a little and try again")
+}
+
+// NotReadyError is returned by a node that is starting or stopping; nothing was done.
+type NotReadyError struct {
+	Op   Op
+	Text string
+}
+
+// Error says so.
+func (e *NotReadyError) Error() string {
+	return say(e.Op, "the node is starting or stopping", e.Text, false, "try another node")
+}
+
+// InternalError is returned for a failure that is the server's own, or of a kind unknown here.
+type InternalError struct {
+	Op            Op
+	Status        Status
+	Text          string
+	Indeterminate bool
+}
+
+// Error says what the server said.
+func (e *InternalError) Error() string {
+	return say(e.Op, fmt.Sprintf("failed with status %d", e.Status), e.Text, e.Indeterminate, "see the server's log")
+}
+
+// AsError turns a failed response into one of the errors above, and returns nil for any other. What it
+// returns shares no memory with r.
+func (r *Response) AsError() error {
+	if r.Status < StatusBadRequest {
+		return nil
+	}
+	var e Error
+	if r.Err != nil {
+		e = *r.Err
+	}
+	unsure := !e.Op.known() || e.Op.Writes() // without knowing what was asked, the worst is assumed
+	switch r.Status {
+	case StatusBadRequest:
+		return &BadRequestError{Op: e.Op, Text: e.Text}
+	case StatusTooLarge:
+		return &TooLargeError{Op: e.Op, Text: e.Text}
+	case StatusQuorum:
+		return &QuorumError{Op: e.Op, Want: e.Want, Got: e.Got, Failed: slices.Clone(e.Failed), Indeterminate: unsure}
+	case StatusTimeout:
+		return &TimeoutError{Op: e.Op, Text: e.Text, Indeterminate: unsure}
+	case StatusOverloaded:
+		return &OverloadedError{Op: e.Op, Text: e.Text}
+	case StatusNotReady:
+		return &NotReadyError{Op: e.Op, Text: e.Text}
+	default:
+		return &InternalError{Op: e.Op, Status: r.Status, Text: e.Text, Indeterminate: unsure}
+	}
+}
+
+// say puts one line together: what failed, how, in the server's words if it had any, and what to do.
+func say(op Op, how, text string, unsure bool, advice string) string {
+	if text != "" {
+		how += ": " + text
+	}
+	return fmt.Sprintf("wire: %v: %s%s: %s", op, how, fate(unsure), advice)
+}
+
+func fate(unsure bool) string {
+	if unsure {
+		return " (the write may still have happened)"
+	}
+	return ""
+}

@@ -1,0 +1,85 @@
+package wire
+
+import "github.com/shoalcache/shoal/vclock"
+
+// A page is the Body of a pull-reply: entries one after another until the bytes end, each an array that
+// begins with what it is. There is no count in front, so that a page is built while a store is walked and
+// closed when it is large enough.
+//
+//	1, key, set              a record that is held
+//	2, hash, stamp, digest   a ghost: numbers of 64, 64 and 32 bits
+const (
+	entryRecord  = 1
+	entryGhost   = 2
+	recordFields = 3
+	ghostFields  = 4
+)
+
+// Ghost is what a node remembers of a key it no longer holds.
+type Ghost struct {
+	Hash   uint64 // of the key, the same on every node
+	Stamp  vclock.Stamp
+	Digest uint32 // of the dot and the deadline register
+}
+
+// PageEntry is one entry of a page: a record or, with IsGhost, a ghost. Slices alias the page.
+type PageEntry struct {
+	IsGhost bool
+	Ghost   Ghost
+	Key     []byte
+	Set     vclock.Set
+}
+
+// AppendPageRecord appends a record to a page and returns the longer slice; set must not be zero.
+func AppendPageRecord(dst, key []byte, set *vclock.Set) []byte {
+	dst = append(dst, fixArray|recordFields, entryRecord)
+	dst = appendBytes(dst, key)
+	return appendSet(dst, set)
+}
+
+// AppendPageGhost appends a ghost to a page and returns the longer slice.
+func AppendPageGhost(dst []byte, g Ghost) []byte {
+	dst = append(dst, fixArray|ghostFields, entryGhost)
+	dst = appendUint(dst, g.Hash)
+	dst = appendUint(dst, uint64(g.Stamp))
+	return appendUint(dst, uint64(g.Digest))
+}
+
+// Page iterates over the entries of a page.
+type Page struct {
+	r reader
+	l *Limits
+}
+
+// NewPage begins at the first entry of body, which must stay as it is while the page is read.
+func NewPage(body []byte, l *Limits) Page {
+	return Page{r: reader{b: body}, l: l}
+}
+
+// Next reads the next entry into e, every field of which it sets; the memory of e.Set.Context.Seen is used
+// again. It returns false at the end of the page, and a *FormatError or *LimitError, again and again, at
+// the first entry that is malformed: those before it stand.
+func (p *Page) Next(e *PageEntry) (bool, error) {
+	seen := e.Set.Context.Seen[:0]
+	*e = PageEntry{}
+	e.Set.Context.Seen = seen
+	r := &p.r
+	if r.err != nil || r.pos == len(r.b) {
+		return false, r.err
+	}
+	n := r.array()
+	switch what := r.uint8(); {
+	case r.err != nil:
+	case what == entryRecord && n >= recordFields:
+		e.Key = r.bytes("key", p.l.Key)
+		r.version(&e.Set, p.l)
+		r.skip(n - recordFields)
+	case what == entryGhost && n >= ghostFields:
+		e.IsGhost = true
+		e.Ghost = Ghost{Hash: r.uint(), Stamp: vclock.Stamp(r.uint()), Digest: r.uint32()}
+		r.skip(n - ghostFields)
+	default:
+		r.fail("an entry that is neither record nor ghost")
+	}
+	return r.err == nil, r.err
+}
