@@ -2,7 +2,6 @@ package ring
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 )
 
@@ -24,7 +23,7 @@ type Table struct {
 	owners      int
 	owned       []uint32 // places as owner, by node
 	first       []uint32 // places as first owner of its datacenter, by node
-	report      Report
+	reports     []Report
 }
 
 // Partition returns the partition that slot belongs to.
@@ -66,29 +65,6 @@ func (t *Table) Owned(node uint16) (owned, first uint32) { return t.owned[node],
 // Share returns the part of its datacenter's data that the node holds, from 0 to 1.
 func (t *Table) Share(node uint16) float64 { return float64(t.owned[node]) / float64(t.partitions) }
 
-// Report returns how well the map could be spread. Its slices belong to the table.
-func (t *Table) Report() Report { return t.report }
-
-// Compile computes the table of a map; a pure function of the two, so every node that has the map has the
-// table. Errors are Validate's.
-func Compile(m *Map, hash func([]byte) uint64) (*Table, error) {
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
-	t := &Table{partitions: m.Partitions, slotShift: uint8(bits.LeadingZeros32(m.Partitions) - bits.LeadingZeros32(Slots))}
-	return t, nil
-}
-
-// Report says how well a map could be spread.
-type Report struct{}
-
-// Move is what one change of the map does to one partition.
-type Move struct {
-	Partition uint32
-	Gained    []uint64 // ids of nodes that own it only in the new table, sorted
-	Lost      []uint64 // ids of nodes that own it only in the old table, sorted
-}
-
-// Moves returns what changes between two tables of one cluster, sorted by partition; partitions whose
-// owners stay the same are not listed. The caller owns the result.
-func Moves(old, new *Table) []Move { return nil }
+// Reports returns how well the nodes of each datacenter could be loaded, in the order of Datacenters. The
+// slice belongs to the table.
+func (t *Table) Reports() []Report { return t.reports }

@@ -8,15 +8,15 @@ import (
 
 // The limits of a map. They bound what a map from outside can cost, and leave every index its type.
 const (
-	NodesMax       = 1024      // not removed
-	RemovedMax     = 8192      // gravestones
-	NamespacesMax  = 256       //
-	DatacentersMax = 8         // of nodes not removed
-	ReplicasMax    = 7         // N of one namespace in one datacenter
-	WeightMax      = 10_000    // of one node, hundredths
-	WeightSumMax   = 1_600_000 // of all nodes not removed: some two million virtual nodes
-	NameMax        = 64        // bytes of a name: cluster, node, datacenter, rack, namespace
-	AddressMax     = 259       // bytes of an address: the longest host name, a colon, a port
+	NodesMax       = 1024 // not removed
+	RemovedMax     = 8192 // gravestones
+	NamespacesMax  = 256
+	DatacentersMax = 8       // of nodes not removed
+	ReplicasMax    = 7       // N of one namespace in one datacenter
+	WeightMax      = 10_000  // of one node, hundredths
+	WeightSumMax   = 800_000 // of all nodes not removed: about a million virtual nodes
+	NameMax        = 64      // bytes of a name: cluster, node, datacenter, rack, namespace
+	AddressMax     = 259     // bytes of an address: the longest host name, a colon, a port
 )
 
 // ErrMap is what every problem that Validate reports is wrapped in.
