@@ -1,0 +1,329 @@
+package gossip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// Errors of a Gossip.
+var (
+	// ErrClosed is returned after Close, and by what cannot be done after Leave.
+	ErrClosed = errors.New("gossip: left or closed: start a new one")
+	// ErrInUse is returned by Start when another process has the port.
+	ErrInUse = errors.New("gossip: the address is in use: does another node run here? choose another port")
+)
+
+// Gossip is this node's part in the gossip. Its methods are safe for concurrent use; none but Alive, Addr, Stats and
+// Broadcast may be called from a callback.
+type Gossip struct {
+	cfg   Config
+	log   *zap.Logger
+	lines *logs
+	list  *memberlist.Memberlist
+	addr  string
+	view  *view
+	inbox inbox
+	count counters
+
+	meta    atomic.Pointer[[]byte]
+	refusal atomic.Pointer[error] // why NotifyMerge last refused: memberlist hands on only the text
+
+	wake    chan struct{}      // something to hand over
+	flushes chan chan struct{} // closed once all that came before has been handed over
+	spread  chan struct{}      // the map has changed
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	left   bool // or leaving
+	closed bool
+	wg     sync.WaitGroup // what runs; grows only while not closed
+
+	leaving sync.Mutex // held by Leave and Close
+}
+
+// Start opens the port and begins to gossip, knowing nobody but itself and whoever Known lists. Errors: what
+// Validate finds, ErrInUse, and what keeps an address from being used.
+func Start(cfg Config) (*Gossip, error) {
+	return start(cfg, func(t memberlist.NodeAwareTransport) memberlist.NodeAwareTransport { return t })
+}
+
+// start lets tests stand between memberlist and the guard.
+func start(cfg Config, wrap func(memberlist.NodeAwareTransport) memberlist.NodeAwareTransport) (*Gossip, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	meta, err := cfg.Meta.encode()
+	if err != nil {
+		return nil, err
+	}
+	log := sampled(cfg.Log)
+	g := &Gossip{
+		cfg: cfg, log: log, lines: &logs{zap: log}, view: newView(cfg.Self, cfg.Meta.ClusterID),
+		wake: make(chan struct{}, 1), flushes: make(chan chan struct{}), spread: make(chan struct{}, 1),
+	}
+	g.meta.Store(&meta)
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+
+	inner, port, err := g.listen()
+	if err != nil {
+		g.cancel()
+		return nil, err
+	}
+	guard := newGuard(inner, rules{label: cfg.Cluster, keyed: len(cfg.Key) > 0}, log, &g.count)
+	if err := g.create(wrap(guard), port); err != nil {
+		g.cancel()
+		_ = guard.Shutdown()
+		return nil, err
+	}
+	self, _ := g.view.snapshot()
+	g.addr = self[cfg.Self.Node].Addr
+	g.wg.Go(g.handOver)
+	g.wg.Go(g.spreadStates)
+	g.wg.Go(g.rejoin)
+	return g, nil
+}
+
+// listen opens the sockets. A free TCP port need not be free for UDP, so that port 0 takes some tries.
+func (g *Gossip) listen() (*memberlist.NetTransport, int, error) {
+	ip, port, err := g.cfg.bind()
+	if err != nil {
+		return nil, 0, fmt.Errorf("gossip: cannot listen on %q: %w", g.cfg.BindAddr, err)
+	}
+	for try := 0; ; try++ {
+		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+			BindAddrs: []string{ip}, BindPort: port, Logger: g.lines.logger(),
+		})
+		if err == nil {
+			return t, t.GetAutoBindPort(), nil
+		}
+		inUse := strings.Contains(err.Error(), "address already in use") // the error itself is not wrapped
+		if inUse && port == 0 && try < 10 {
+			continue
+		}
+		if inUse {
+			return nil, 0, fmt.Errorf("%w (%s)", ErrInUse, g.cfg.BindAddr)
+		}
+		return nil, 0, fmt.Errorf("gossip: cannot listen on %q: %w", g.cfg.BindAddr, err)
+	}
+}
+
+func (g *Gossip) create(t memberlist.NodeAwareTransport, port int) (err error) {
+	m := g.cfg.memberlist()
+	if m.AdvertiseAddr, err = g.cfg.advertise(); err != nil {
+		return fmt.Errorf("gossip: cannot advertise %q: %w", g.cfg.Advertise, err)
+	}
+	m.BindPort, m.AdvertisePort = port, port
+	m.Transport = t
+	m.Logger = g.lines.logger()
+	d := (*delegate)(g)
+	m.Delegate, m.Events, m.Alive, m.Merge, m.Conflict = d, d, d, d, d
+	if g.list, err = memberlist.Create(m); err != nil {
+		return fmt.Errorf("gossip: cannot start: %w", err)
+	}
+	return nil
+}
+
+// Addr is where this node gossips, host:port, as it tells the others.
+func (g *Gossip) Addr() string { return g.addr }
+
+// Alive is who is alive now, this node included; the caller owns it. OnChange may not have been told yet.
+func (g *Gossip) Alive() Alive {
+	a, _ := g.view.snapshot()
+	return a
+}
+
+// Broadcast sends the state to every node alive, soon and over TCP. Calls in between merge into one round;
+// whoever is missed gets the state with a later exchange.
+func (g *Gossip) Broadcast() { signal(g.spread) }
+
+// SetCluster makes known that this node has joined cluster id and holds its map. It returns *ClusterError for
+// another cluster than the one already met.
+func (g *Gossip) SetCluster(id uint64) error {
+	if err := g.view.belong(id); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	m := g.cfg.Meta
+	m.ClusterID = id
+	meta, err := m.encode()
+	changed := err == nil && m != g.cfg.Meta
+	if changed {
+		g.cfg.Meta = m
+		g.meta.Store(&meta)
+	}
+	g.mu.Unlock()
+	if err != nil || !changed {
+		return err
+	}
+	if !g.begin(func() { _ = g.list.UpdateNode(g.cfg.Timings.TCP) }) { // who misses it learns it by an exchange
+		return ErrClosed
+	}
+	return nil
+}
+
+// leaveMax bounds a Leave whose context has no deadline.
+const leaveMax = 5 * time.Second
+
+// Leave tells the others that this node goes, so that they need not suspect it first, and returns once that is
+// on its way, or with an error at ctx's deadline. Close comes next; a node that returns is a new Gossip.
+func (g *Gossip) Leave(ctx context.Context) error {
+	g.leaving.Lock()
+	defer g.leaving.Unlock()
+	timeout := leaveMax
+	if end, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(end))
+	}
+	if err := ctx.Err(); err != nil || timeout <= 0 { // to memberlist 0 is for ever
+		return fmt.Errorf("gossip: leave: %w", cmp.Or(err, context.DeadlineExceeded))
+	}
+	g.mu.Lock()
+	closed := g.closed
+	g.left = true
+	g.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	if err := g.list.Leave(timeout); err != nil {
+		return fmt.Errorf("gossip: leave: %w", err)
+	}
+	return nil
+}
+
+// Close stops at once, which the others take for a crash unless Leave came first, and returns when OnState,
+// OnChange and Known will not be called any more. A second Close does nothing.
+func (g *Gossip) Close() {
+	g.leaving.Lock() // memberlist panics when told to leave after its shutdown
+	defer g.leaving.Unlock()
+	g.mu.Lock()
+	closed := g.closed
+	g.closed = true
+	g.mu.Unlock()
+	if closed {
+		return
+	}
+	g.cancel()
+	g.lines.closed.Store(true)
+	_ = g.list.Shutdown() // always nil
+	g.wg.Wait()
+}
+
+// begin runs do beside the others, unless this node has left or closed.
+func (g *Gossip) begin(do func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left || g.closed {
+		return false
+	}
+	g.wg.Go(do)
+	return true
+}
+
+// handOver is the one goroutine that calls OnState and OnChange.
+func (g *Gossip) handOver() {
+	var told uint64
+	for {
+		var flushed chan struct{}
+		select {
+		case <-g.wake:
+		case flushed = <-g.flushes:
+		case <-g.ctx.Done():
+			return
+		}
+		for _, s := range g.inbox.take() {
+			if g.cfg.OnState == nil || g.ctx.Err() != nil {
+				break
+			}
+			if err := g.cfg.OnState(s.from, s.body); err != nil {
+				g.count.refusedStates.Add(1)
+				g.log.Warn("refused a node's map", zap.Stringer("from", s.from), zap.Error(err))
+			}
+		}
+		if alive, changes := g.view.snapshot(); changes != told && g.ctx.Err() == nil {
+			told = changes
+			if g.cfg.OnChange != nil {
+				g.cfg.OnChange(alive)
+			}
+		}
+		if flushed != nil {
+			close(flushed)
+		}
+	}
+}
+
+// state is this node's map on its way out. One over the limit would be refused everywhere, so it stays here.
+func (g *Gossip) state() state {
+	g.view.mu.Lock()
+	s := state{from: g.cfg.Self, cluster: g.view.cluster}
+	g.view.mu.Unlock()
+	if g.cfg.State != nil {
+		s.body = g.cfg.State()
+	}
+	if len(s.body) > stateMax {
+		g.log.Error("the cluster map is too large to be sent", zap.Int("bytes", len(s.body)), zap.Int("most", stateMax))
+		s.body = nil
+	}
+	return s
+}
+
+// spreadStates sends the state around when it has changed, at most one round per gossip period.
+func (g *Gossip) spreadStates() {
+	for {
+		select {
+		case <-g.spread:
+		case <-g.ctx.Done():
+			return
+		}
+		b := g.state().encode()
+		var to []*memberlist.Node
+		for id, n := range g.Alive() {
+			if at, err := netip.ParseAddrPort(n.Addr); err == nil && id != g.cfg.Self.Node {
+				name := vclock.Actor{Node: id, Boot: n.Boot}.String()
+				to = append(to, &memberlist.Node{Name: name, Addr: at.Addr().AsSlice(), Port: at.Port()})
+			}
+		}
+		each(to, func(n *memberlist.Node) {
+			if g.ctx.Err() != nil {
+				return
+			}
+			if err := g.list.SendReliable(n, b); err != nil {
+				g.count.failedSends.Add(1)
+			}
+		})
+		select {
+		case <-time.After(g.cfg.Timings.Gossip):
+		case <-g.ctx.Done():
+			return
+		}
+	}
+}
+
+// eachAtOnce is how many connections are opened at once: enough that a few nodes that do not answer
+// hold nobody up, few enough that a large cluster does not flood itself.
+const eachAtOnce = 16
+
+// each does something for every item, some at once, and returns when all is done.
+func each[T any](items []T, do func(T)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, eachAtOnce)
+	for _, it := range items {
+		slots <- struct{}{}
+		wg.Go(func() {
+			do(it)
+			<-slots
+		})
+	}
+	wg.Wait()
+}

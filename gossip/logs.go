@@ -1,0 +1,60 @@
+package gossip
+
+import (
+	"log"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// logs turns memberlist's lines, "[WARN] memberlist: text", into one zap entry each. It falls silent when
+// closed: memberlist's last timers fire after its shutdown and would complain of closed sockets.
+type logs struct {
+	zap    *zap.Logger
+	closed atomic.Bool
+}
+
+// sampled lets ten equal lines a second through and then one in a thousand: most lines are caused by bytes
+// from the network, and a flood of those must not become a flood of lines.
+func sampled(l *zap.Logger) *zap.Logger {
+	if l == nil {
+		return zap.NewNop()
+	}
+	return l.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(c, time.Second, 10, 1000)
+	}))
+}
+
+func (l *logs) logger() *log.Logger { return log.New(l, "", 0) }
+
+// Write takes one line of the standard logger.
+func (l *logs) Write(p []byte) (int, error) {
+	if !l.closed.Load() {
+		level, text := parseLine(string(p))
+		l.zap.Log(level, text)
+	}
+	return len(p), nil
+}
+
+// parseLine splits a line of memberlist's into level and text without line breaks. A few of its error
+// lines carry no level.
+func parseLine(s string) (zapcore.Level, string) {
+	level := zapcore.ErrorLevel
+	if rest, ok := strings.CutPrefix(s, "["); ok {
+		if name, text, ok := strings.Cut(rest, "] "); ok {
+			s = text
+			switch name {
+			case "DEBUG":
+				level = zapcore.DebugLevel
+			case "INFO":
+				level = zapcore.InfoLevel
+			case "WARN":
+				level = zapcore.WarnLevel
+			}
+		}
+	}
+	return level, strings.Join(strings.Fields(strings.TrimPrefix(s, "memberlist: ")), " ")
+}
