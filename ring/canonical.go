@@ -3,8 +3,8 @@ package ring
 import "encoding/binary"
 
 // Canonical bytes: one and only one byte string per value, big-endian numbers and strings behind their
-// length, so that nodes agree on hashes and on which of two items is the greater. They are compared and
-// hashed, never sent: maps travel as wire encodes them.
+// length, so that nodes agree on hashes and on which of two items is the greater: behind the key, version
+// and state come first, since they decide first. The bytes are compared and hashed, never sent.
 
 func appendString(b []byte, s string) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))

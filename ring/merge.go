@@ -58,19 +58,17 @@ func mergeSorted[T any](a, b []T, key, order func(x, y *T) int) []T {
 func compareIDs(x, y *Node) int        { return cmp.Compare(x.ID, y.ID) }
 func compareNames(x, y *Namespace) int { return cmp.Compare(x.Name, y.Name) }
 
+// compareNodes leaves version and state to the canonical bytes, which begin with them.
 func compareNodes(x, y *Node) int {
 	if (x.State == Removed) != (y.State == Removed) {
 		return cmp.Compare(x.State, y.State)
 	}
-	if c := cmp.Or(cmp.Compare(x.Version, y.Version), cmp.Compare(x.State, y.State)); c != 0 || *x == *y {
-		return c
+	if *x == *y {
+		return 0
 	}
 	return bytes.Compare(x.appendCanonical(nil), y.appendCanonical(nil))
 }
 
 func compareNamespaces(x, y *Namespace) int {
-	if c := cmp.Compare(x.Version, y.Version); c != 0 || *x == *y {
-		return c
-	}
 	return bytes.Compare(x.appendCanonical(nil), y.appendCanonical(nil))
 }

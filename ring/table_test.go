@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"math/bits"
 	"reflect"
 	"slices"
 	"testing"
@@ -40,6 +41,7 @@ func TestOwnersAreTheNextNodesOnTheClock(t *testing.T) {
 		{"a lone node owns all", hours(3, "5 ax"), 9, []uint64{5}, 1},
 		{"fewer nodes than N: all of them, in order", hours(3, "5 ax", "9 ax"), 6, []uint64{9, 5}, 2},
 		{"as few fallbacks as nodes are left", hours(3, "1 ax", "5 ax", "9 ax", "13 ax"), 0, []uint64{1, 5, 9, 13}, 3},
+		{"at one point the lower id comes first", hours(1, "18 ax", "2 ax", "10 ax"), 1, []uint64{2, 18}, 1},
 		{"a ring for each datacenter, fallbacks taking turns",
 			hours(1, "1 ax", "9 ax", "3 bx", "11 bx"), 2, []uint64{9, 3, 1, 11}, 2},
 	} {
@@ -72,7 +74,7 @@ func TestAboveItsBoundANodeHandsOnWhatIsFarthest(t *testing.T) {
 }
 
 func TestJoiningNodesOwnNothingAndLeavingOnesStillDo(t *testing.T) {
-	m := hours(3, "1 ax", "5 ax", "9 ax", "13 ax")
+	m := hours(3, "1 ax", "5 ax", "6 ax", "13 ax")
 	for i, s := range []State{Active, Joining, Leaving, Removed} {
 		m.Nodes[i].State = s
 	}
@@ -80,8 +82,8 @@ func TestJoiningNodesOwnNothingAndLeavingOnesStillDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := table.ids(table.List(0)); !slices.Equal(got, []uint64{1, 9}) {
-		t.Errorf("list is %d, want 1 and 9", got)
+	if got := table.ids(table.List(0)); !slices.Equal(got, []uint64{1, 6}) {
+		t.Errorf("list is %d, want 1 and 6", got)
 	}
 	if _, ok := table.Index(13); ok || len(table.Nodes()) != 3 {
 		t.Errorf("removed node is among %v", table.Nodes())
@@ -89,7 +91,7 @@ func TestJoiningNodesOwnNothingAndLeavingOnesStillDo(t *testing.T) {
 	if i, ok := table.Index(5); !ok || table.Nodes()[i].ID != 5 {
 		t.Error("joining node cannot be found")
 	}
-	if owned, first := table.Owned(0); owned != 16 || first == 0 || table.Share(0) != 1 || table.Share(1) != 0 {
+	if owned, first := table.Owned(0); owned != 16 || first != 11 || table.Share(0) != 1 || table.Share(1) != 0 {
 		t.Errorf("node 1 owns %d, %d first, share %v; node 5 has share %v", owned, first, table.Share(0), table.Share(1))
 	}
 }
@@ -228,6 +230,49 @@ func TestABoundThatRacksMakeImpossibleIsExceededAndReported(t *testing.T) {
 	if !slices.Equal(r.Exceeded, []uint64{m.Nodes[0].ID, m.Nodes[1].ID}) || r.MaxOverMean != 2 || r.Shared != 0 {
 		t.Errorf("report is %+v, want the two nodes that are alone in their racks", r)
 	}
+}
+
+// Of four owners each rack has one at least, so the light nodes share the one place of their rack.
+func TestARackOfLightNodesStillSharesWhatTheRackRuleGivesIt(t *testing.T) {
+	m := mapOf(1, 4096, 6, 3).WithNamespace(Namespace{Name: "wide", Replicas: 4})
+	weights := map[string]uint32{"0": 1, "1": 400, "2": 400}
+	for i := range m.Nodes {
+		m.Nodes[i].Weight = weights[m.Nodes[i].Rack]
+	}
+	table := compile(t, m)
+	for i, n := range m.Nodes {
+		if share := table.Share(uint16(i)); n.Weight == 1 && (share < 0.475 || share > 0.525) {
+			t.Errorf("a light node holds %.3f of the data, want half", share)
+		}
+	}
+}
+
+// Invariant 4.
+func TestNoNodeStaysAboveItsBoundWhileItsRackHasRoom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := compile(t, anyCluster(t))
+		var nodes []uint16
+		for i, n := range table.nodes {
+			if n.State.Owns() {
+				nodes = append(nodes, uint16(i))
+			}
+		}
+		if len(nodes) == 0 {
+			return
+		}
+		shift := uint8(64 - bits.TrailingZeros32(table.partitions))
+		s := newSpread(newCircle(table.nodes, nodes, table.partitions, shift, xxhash.Sum64), table.nodes, 3)
+		for p := range table.partitions {
+			for _, x := range s.of(p) {
+				for y := range uint16(len(nodes)) {
+					if s.over(x) && s.rack[x] == s.rack[y] && s.load[y] < s.bound[y] && !slices.Contains(s.of(p), y) {
+						t.Fatalf("partition %d stays with node %d (%d of %d) though node %d has room (%d of %d)",
+							p, x, s.load[x], s.bound[x], y, s.load[y], s.bound[y])
+					}
+				}
+			}
+		}
+	})
 }
 
 // Invariant 1.
