@@ -1,8 +1,6 @@
 package vclock
 
-import (
-	"slices"
-)
+import "slices"
 
 // Context is a version vector with a floor: what a writer had seen. For each actor it keeps the greatest
 // stamp seen, and it counts every dot at or below Floor as seen, so that old actors can be forgotten.
@@ -90,7 +88,7 @@ func (c *Context) Equal(o *Context) bool {
 	return c.Floor == o.Floor && slices.Equal(c.Seen, o.Seen)
 }
 
-// without drops the dots of a at or below s, which a set's own dot implies.
+// without drops the dot of d's actor at or below d, which a set's own dot d implies.
 func (c *Context) without(d Dot) {
 	if i, ok := c.find(d.Actor); ok && c.Seen[i].Stamp <= d.Stamp {
 		c.Seen = slices.Delete(c.Seen, i, i+1)

@@ -8,7 +8,7 @@ import (
 // Deadline is a key's expiry, a register of its own: EXPIRE and PERSIST write it without stamping the
 // value again. Of two registers for one dot the greater stamp wins.
 type Deadline struct {
-	At    int64 // milliseconds since 1970; 0 means never
+	At    int64 // milliseconds since 1970, never negative; 0 means never
 	Stamp Stamp // when the register was written; 0 in a value that never had one
 }
 
@@ -82,7 +82,7 @@ func (s *Set) Compare(o *Set) Order {
 // Merge returns all that a and b know together, under lww: the greater dot's value, with everything
 // either had seen; of equal dots the later deadline, and were their bytes to differ, the greater bytes.
 // It is commutative, associative and idempotent. The order is a's to b's. The result may share memory
-// with a and b; it allocates only where neither context covers what both had seen.
+// with a and b; it allocates only where neither had seen all that both had.
 func Merge(a, b *Set) (Set, Order) {
 	order := a.Compare(b)
 	win, lose := a, b
@@ -93,7 +93,11 @@ func Merge(a, b *Set) (Set, Order) {
 	if win.Dot == lose.Dot && lose.Deadline.Compare(win.Deadline) > 0 {
 		m.Deadline = lose.Deadline
 	}
-	if !covers(win, lose) {
+	switch {
+	case covers(win, lose): // the winner's context can stand
+	case win.Dot == lose.Dot && covers(lose, win): // a side of a conflict meets the conflict settled
+		m.Context = lose.Context
+	default:
 		m.Context = Join(&win.Context, &lose.Context)
 		if !lose.IsZero() {
 			m.Context.Add(lose.Dot)

@@ -52,11 +52,16 @@ func NewClock(lane, lanes int) Clock {
 }
 
 // Next issues a stamp at or after wall (milliseconds), greater than above and than every stamp issued before.
+// It panics when no such stamp is left: above must have passed the skew bound before it gets here.
 func (c *Clock) Next(wall int64, above Stamp) Stamp {
-	s := max(StampAt(wall), above, c.last)
+	least := max(above, c.last)
+	s := max(StampAt(wall), least)
 	s = s - s%c.lanes + c.lane
-	for s <= above || s <= c.last {
+	if s <= least {
 		s += c.lanes
+	}
+	if s <= least {
+		panic(fmt.Sprintf("vclock: no stamp left above %v", least))
 	}
 	c.last = s
 	return s
