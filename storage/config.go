@@ -17,7 +17,7 @@ var ErrConfig = errors.New("storage: bad config")
 // Config is one shard's share of a node.
 type Config struct {
 	// BytesMax bounds records, ghosts and index, as accounted. Raising it costs that much memory; lowering
-	// it evicts more. Required. About 200 bytes per partition come on top.
+	// it evicts more. Required. About 300 bytes per partition come on top.
 	BytesMax int64
 	// GhostBytesMax is the part of BytesMax that ghosts may take; default a tenth, at most half. Raising it
 	// lets exchanges reach further back and explains more misses; lowering it leaves more room for values.

@@ -130,10 +130,5 @@ func (l *list) remove(e *entry) {
 	e.older, e.newer = nil, nil
 }
 
-// oldest is the first pushed of those still there, or nil.
-func (l *list) oldest() *entry {
-	if l.root.newer == &l.root {
-		return nil
-	}
-	return l.root.newer
-}
+// oldest is the first pushed of those still there; there must be one.
+func (l *list) oldest() *entry { return l.root.newer }

@@ -3,7 +3,7 @@ package storage
 import "github.com/shoalcache/shoal/vclock"
 
 // entriesMin is where a partition's index stops shrinking.
-const entriesMin = 64
+const entriesMin = 16
 
 // partition is what one partition knows: its entries, the mark of the ghosts it dropped, and while it
 // recovers the greatest stamp it may have acknowledged in an earlier life.

@@ -72,10 +72,9 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, wall int64, least vclo
 		s.stats.Conflicts++
 	case vclock.Forked:
 		s.stats.Forked++
-	default:
-		if held && same(&merged, &known) {
-			return result
-		}
+	}
+	if held && same(&merged, &known) {
+		return result
 	}
 	if e == nil {
 		e = s.insert(p, k)
@@ -134,7 +133,8 @@ func (s *Store) names(e *entry, set *vclock.Set) bool {
 	return e != nil && !e.isRecord() && e.stamp == set.Dot.Stamp && e.digest == s.digest(set.Dot, set.Deadline)
 }
 
-// same reports whether merging changed nothing of what is held; its bytes are known to be equal.
+// same reports whether merging changed nothing of what is held. Its bytes are then the very same memory,
+// which makes comparing them free.
 func same(merged, known *vclock.Set) bool {
-	return merged.Dot == known.Dot && merged.Deadline == known.Deadline && merged.Context.Equal(&known.Context)
+	return merged.Compare(known) == vclock.Equal && merged.Deadline == known.Deadline && merged.Context.Equal(&known.Context)
 }

@@ -2,21 +2,38 @@ package storage
 
 // Stats are a store's counts: the first group is what is there now, the second what happened since New.
 type Stats struct {
-	Keys       int   // records with a value
-	Tombstones int   // records of deletions
-	Ghosts     int   // keys remembered and not held
-	BytesUsed  int64 // by records, ghosts and index, as accounted
-	BytesMax   int64
+	Keys       int   `json:"keys"`       // records with a value
+	Tombstones int   `json:"tombstones"` // records of deletions
+	Ghosts     int   `json:"ghosts"`     // keys remembered and not held
+	BytesUsed  int64 `json:"bytes_used"` // by records, ghosts and index, as accounted
+	BytesMax   int64 `json:"bytes_max"`
 
-	Hits          uint64 // Gets that found a value
-	Misses        uint64 // Gets that found none, or a tombstone
-	Evicted       uint64 // records that made room
-	Expired       uint64 // versions found past their deadline
-	GhostsDropped uint64 // ghosts that made room, raising a mark
-	Conflicts     uint64 // versions written without knowing of the one held, or the other way round
-	Behind        uint64 // versions refused at a floor
-	Forked        uint64 // one dot with two contents: a broken node, raise the alarm
+	Hits          uint64 `json:"hits"`           // Gets that found a value
+	Misses        uint64 `json:"misses"`         // Gets that found none, or a tombstone
+	Evicted       uint64 `json:"evicted"`        // records that made room
+	Expired       uint64 `json:"expired"`        // versions found past their deadline
+	GhostsDropped uint64 `json:"ghosts_dropped"` // ghosts that made room, raising a mark
+	Conflicts     uint64 `json:"conflicts"`      // versions written without knowing of the one held, or the other way round
+	Behind        uint64 `json:"behind"`         // versions refused at a floor
+	Forked        uint64 `json:"forked"`         // one dot with two contents: a broken node, raise the alarm
 }
 
 // Stats returns the counts as they stand.
 func (s *Store) Stats() Stats { return s.stats }
+
+// Add puts o's counts on top of s, as for a node of several shards.
+func (s *Stats) Add(o Stats) {
+	s.Keys += o.Keys
+	s.Tombstones += o.Tombstones
+	s.Ghosts += o.Ghosts
+	s.BytesUsed += o.BytesUsed
+	s.BytesMax += o.BytesMax
+	s.Hits += o.Hits
+	s.Misses += o.Misses
+	s.Evicted += o.Evicted
+	s.Expired += o.Expired
+	s.GhostsDropped += o.GhostsDropped
+	s.Conflicts += o.Conflicts
+	s.Behind += o.Behind
+	s.Forked += o.Forked
+}

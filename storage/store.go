@@ -31,6 +31,7 @@ type Store struct {
 	sweepSlot      int
 
 	lent    []vclock.Dot // context of the last answer
+	told    vclock.Set   // what a walk shows: here, or each record would allocate one
 	own     []vclock.Dot // context of the record a Put meets: a lent answer may be what is put
 	scratch [40]byte     // a version on its way to the hash
 }

@@ -2,8 +2,10 @@ package storage
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"hash/fnv"
+	"os"
 	"slices"
 	"testing"
 
@@ -17,6 +19,17 @@ var (
 	alice = vclock.Actor{Node: 1, Boot: 1}
 	bob   = vclock.Actor{Node: 2, Boot: 1}
 )
+
+// TestMain lets the laws run a few thousand cases each, well within seconds; -rapid.checks=N on the
+// command line wins.
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", "3000")
+	flag.Parse()
+	if testing.Short() {
+		_ = flag.Set("rapid.checks", "100")
+	}
+	os.Exit(m.Run())
+}
 
 func sum64(b []byte) uint64 {
 	h := fnv.New64a()

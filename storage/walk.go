@@ -36,8 +36,8 @@ func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []by
 			ghost(Ghost{Hash: e.hash, Stamp: e.stamp, Digest: e.digest})
 			continue
 		}
-		set := e.load(&s.lent)
-		record(e.key(), &set)
+		s.told = e.load(&s.lent)
+		record(e.key(), &s.told)
 	}
 	return 0
 }

@@ -1,0 +1,438 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/shoalcache/shoal/vclock"
+	"pgregory.net/rapid"
+)
+
+// oracle is the store once more, deliberately dumb: one slice of entries in order of use, every rule
+// written out, ghosts that remember the whole version where the store keeps a digest.
+type oracle struct {
+	bytesMax, ghostBytesMax, recordBytesMax int64
+
+	entries  []*known // least recently used or buried first
+	mark     map[uint32]vclock.Stamp
+	recovery map[uint32]vclock.Stamp
+	evicted  uint64
+}
+
+type known struct {
+	partition uint32
+	hash      uint64
+	key       string
+	ghost     bool
+	set       vclock.Set // of a ghost: dot and deadline
+	learned   bool       // a ghost whose register nobody told
+	body      []byte     // only for the capacity that the allocator gave it
+}
+
+func (o *oracle) find(k Key, wall int64) (*known, bool) {
+	for _, e := range o.entries {
+		if e.partition == k.Partition && e.hash == k.Hash {
+			if !e.ghost && e.set.Deadline.Passed(wall) {
+				o.bury(e)
+			}
+			return e, !e.ghost && e.key == string(k.Bytes)
+		}
+	}
+	return nil, false
+}
+
+func (o *oracle) floor(k Key, e *known, held bool) vclock.Stamp {
+	switch {
+	case held:
+		return 0
+	case e != nil:
+		return e.set.Dot.Stamp
+	}
+	return o.mark[k.Partition]
+}
+
+func (o *oracle) touch(e *known) {
+	o.out(e)
+	o.entries = append(o.entries, e)
+}
+
+func (o *oracle) out(e *known) {
+	o.entries = slices.DeleteFunc(o.entries, func(x *known) bool { return x == e })
+}
+
+func (o *oracle) bury(e *known) {
+	e.ghost, e.learned, e.body = true, false, nil
+	o.touch(e)
+	o.settle()
+}
+
+func (o *oracle) used() (all, ghosts int64) {
+	for _, e := range o.entries {
+		all += entryBytes + int64(cap(e.body))
+		if e.ghost {
+			ghosts += entryBytes
+		}
+	}
+	return all, ghosts
+}
+
+func (o *oracle) settle() {
+	for {
+		all, ghosts := o.used()
+		switch {
+		case ghosts > o.ghostBytesMax:
+			e := o.entries[slices.IndexFunc(o.entries, func(e *known) bool { return e.ghost })]
+			o.mark[e.partition] = max(o.mark[e.partition], e.set.Dot.Stamp)
+			o.out(e)
+		case all > o.bytesMax:
+			e := o.entries[slices.IndexFunc(o.entries, func(e *known) bool { return !e.ghost })]
+			o.evicted++
+			o.bury(e)
+		default:
+			return
+		}
+	}
+}
+
+func (o *oracle) get(k Key, wall int64, hit bool) (vclock.Set, vclock.Stamp) {
+	e, held := o.find(k, wall)
+	floor := max(o.floor(k, e, held), o.recovery[k.Partition])
+	if !held {
+		return vclock.Set{}, floor
+	}
+	if hit {
+		o.touch(e)
+	}
+	return e.set, floor
+}
+
+func (o *oracle) put(k Key, set *vclock.Set, wall int64, refill bool) Result {
+	e, held := o.find(k, wall)
+	least := o.recovery[k.Partition]
+	if refill {
+		least = 0
+	}
+	var have vclock.Set
+	if held {
+		have = e.set
+	}
+	result := Result{Outcome: Stored}
+	switch {
+	case held && have.Dot == set.Dot:
+		result.Outcome = Known
+	case held && have.Dot.Compare(set.Dot) > 0:
+		result.Outcome, result.Known = Superseded, have.Dot
+	case e != nil && e.ghost && e.set.Dot == set.Dot && e.set.Deadline == set.Deadline:
+	case set.Dot.Stamp <= max(o.floor(k, e, held), least):
+		return Result{Outcome: Behind, Known: vclock.Dot{Stamp: max(o.floor(k, e, held), least)}}
+	}
+	merged, order := vclock.Merge(&have, set)
+	expired := merged.Deadline.Passed(wall)
+	n := bodyBytes(k.Bytes, &merged)
+	if !expired && int64(n) > o.recordBytesMax {
+		return Result{Outcome: TooLarge}
+	}
+	result.Conflict = order == vclock.Concurrent
+	if held && identical(&merged, &have) {
+		return result
+	}
+	if e == nil {
+		e = &known{partition: k.Partition, hash: k.Hash}
+	} else if !e.ghost && !held {
+		o.evicted++
+	}
+	e.key, e.set, e.ghost = string(k.Bytes), copied(merged), expired
+	switch {
+	case expired:
+		e.body, e.learned = nil, false
+	case n > cap(e.body) || cap(e.body) > wasteBytesMin && n < cap(e.body)/wasteFactor:
+		e.body = slices.Grow([]byte(nil), n)
+	}
+	o.touch(e)
+	o.settle()
+	return result
+}
+
+func (o *oracle) retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Result {
+	e, held := o.find(k, wall)
+	switch {
+	case held && e.set.Dot.Compare(aim) > 0:
+		return Result{Outcome: Superseded, Known: e.set.Dot}
+	case held && e.set.Dot == aim:
+		if d.Compare(e.set.Deadline) <= 0 {
+			return Result{Outcome: Known}
+		}
+		e.set.Deadline = d
+		o.find(k, wall)
+		return Result{Outcome: Stored}
+	case aim.Stamp > max(o.floor(k, e, held), o.recovery[k.Partition]):
+		return Result{Outcome: Missing}
+	}
+	if e != nil && e.ghost && e.set.Dot.Stamp == aim.Stamp {
+		if e.learned || e.set.Dot != aim || d.Compare(e.set.Deadline) > 0 {
+			e.set.Dot, e.set.Deadline, e.learned = aim, d, false
+		}
+	}
+	return Result{Outcome: Gone}
+}
+
+// recovered takes only a mark above everything when records are to go, so that none has to leave a ghost.
+func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(uint64, vclock.Stamp) bool, ghosts []*known) {
+	o.mark[p] = max(o.mark[p], mark)
+	delete(o.recovery, p)
+	o.entries = slices.DeleteFunc(o.entries, func(e *known) bool {
+		return e.partition == p && (e.ghost || !keep(e.hash, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
+	})
+	for _, g := range ghosts {
+		i := slices.IndexFunc(o.entries, func(e *known) bool { return e.partition == p && e.hash == g.hash })
+		if g.set.Dot.Stamp <= o.mark[p] || i >= 0 && o.entries[i].set.Dot.Stamp >= g.set.Dot.Stamp {
+			continue
+		}
+		if i >= 0 {
+			o.out(o.entries[i])
+		}
+		o.entries = append(o.entries, g)
+		o.settle()
+	}
+}
+
+func (o *oracle) drop(p uint32) {
+	o.entries = slices.DeleteFunc(o.entries, func(e *known) bool { return e.partition == p })
+	delete(o.mark, p)
+	delete(o.recovery, p)
+}
+
+// draws makes the arguments of random calls: few keys, few stamps, two of the keys with one hash.
+type draws struct {
+	*rapid.T
+	stamp vclock.Stamp
+	now   int64
+}
+
+func (d *draws) key() Key {
+	i := rapid.IntRange(0, 11).Draw(d.T, "key")
+	k := Key{Bytes: []byte(fmt.Sprint("key ", i)), Hash: uint64(i), Partition: uint32(i % 2)}
+	if i == 11 {
+		k.Hash = 9
+	}
+	return k
+}
+
+func (d *draws) dot() vclock.Dot {
+	back := vclock.Stamp(rapid.IntRange(0, 12).Draw(d.T, "back"))
+	if back < 6 { // mostly new
+		d.stamp++
+		back = 0
+	}
+	actor := vclock.Actor{Node: uint64(rapid.IntRange(1, 2).Draw(d.T, "node")), Boot: 1}
+	return vclock.Dot{Actor: actor, Stamp: max(d.stamp, back) - back + 1}
+}
+
+func (d *draws) deadline() vclock.Deadline {
+	switch rapid.IntRange(0, 3).Draw(d.T, "deadline") {
+	case 0:
+		return vclock.Deadline{At: d.now + rapid.Int64Range(-1, 8).Draw(d.T, "ttl"), Stamp: vclock.Stamp(rapid.IntRange(1, 4).Draw(d.T, "register"))}
+	default:
+		return vclock.Deadline{}
+	}
+}
+
+// set draws a version; but for a few forks its content follows from its dot.
+func (d *draws) set() *vclock.Set {
+	set := &vclock.Set{Dot: d.dot(), Deadline: d.deadline()}
+	n := uint64(set.Dot.Stamp)*2654435761 + set.Dot.Actor.Node
+	if rapid.IntRange(0, 30).Draw(d.T, "fork") == 0 {
+		n++
+	}
+	if set.Tombstone = n%7 == 0; !set.Tombstone {
+		set.Value = make([]byte, n%400)
+	}
+	for range rapid.IntRange(0, 2).Draw(d.T, "seen") {
+		if seen := d.dot(); seen.Stamp < set.Dot.Stamp && seen.Actor != set.Dot.Actor {
+			set.Context.Add(seen)
+		}
+	}
+	return set
+}
+
+func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, RecordBytesMax: 500, Partitions: 2, Shards: 1, Hash: sum64}
+		s, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &oracle{
+			bytesMax: c.BytesMax, ghostBytesMax: c.GhostBytesMax, recordBytesMax: c.recordBytesFit(),
+			mark: map[uint32]vclock.Stamp{}, recovery: map[uint32]vclock.Stamp{},
+		}
+		d := &draws{T: t, now: wall}
+		for range rapid.IntRange(60, 120).Draw(t, "steps") {
+			d.now += rapid.Int64Range(0, 1).Draw(t, "passes")
+			k, p := d.key(), uint32(rapid.IntRange(0, 1).Draw(t, "partition"))
+			switch op := rapid.IntRange(0, 29).Draw(t, "op"); {
+			case op < 15:
+				set := d.set()
+				if got, want := s.Put(k, set, d.now), o.put(k, set, d.now, false); got != want {
+					t.Fatalf("put %+v: %+v, want %+v", set, got, want)
+				}
+			case op < 18:
+				set := d.set()
+				if got, want := s.Refill(k, set, d.now), o.put(k, set, d.now, true); got != want {
+					t.Fatalf("refill %+v: %+v, want %+v", set, got, want)
+				}
+			case op < 22:
+				aim, by := d.dot(), d.deadline()
+				if held, _ := s.Peek(k, d.now); !held.IsZero() && rapid.Bool().Draw(t, "aimed") {
+					aim = held.Dot
+				}
+				o.get(k, d.now, false)
+				if got, want := s.Retime(k, aim, by, d.now), o.retime(k, aim, by, d.now); got != want {
+					t.Fatalf("retime %v %+v: %+v, want %+v", aim, by, got, want)
+				}
+			case op < 27:
+				got, floor := s.Get(k, d.now)
+				want, wantFloor := o.get(k, d.now, true)
+				if !identical(&got, &want) || floor != wantFloor {
+					t.Fatalf("get %+v, floor %v, want %+v, floor %v", got, floor, want, wantFloor)
+				}
+			case op == 27:
+				floor := d.dot().Stamp
+				s.Recover(p, floor)
+				o.recovery[p] = max(o.recovery[p], floor)
+			case op == 28:
+				mark, keep := d.dot().Stamp, keepAll
+				if rapid.Bool().Draw(t, "drops") {
+					mark, keep = d.stamp+1, func(hash uint64, _ vclock.Stamp) bool { return hash%4 < 2 }
+				}
+				var ghosts []Ghost
+				var same []*known
+				for range rapid.IntRange(0, 3).Draw(t, "ghosts") {
+					gd, by, hash := d.dot(), d.deadline(), uint64(rapid.IntRange(0, 5).Draw(t, "hash"))*2+uint64(p)
+					ghosts = append(ghosts, Ghost{Hash: hash, Stamp: gd.Stamp, Digest: s.digest(gd, by)})
+					same = append(same, &known{partition: p, hash: hash, ghost: true, learned: true, set: vclock.Set{Dot: gd, Deadline: by}})
+				}
+				s.Recovered(p, mark, keep, ghosts)
+				o.recovered(p, mark, keep, same)
+			default:
+				s.Drop(p)
+				o.drop(p)
+			}
+			all, ghosts := o.used()
+			st := s.Stats()
+			if st.BytesUsed != all || int64(st.Ghosts)*entryBytes != ghosts || st.Evicted != o.evicted {
+				t.Fatalf("%+v, want %d bytes, %d of ghosts, %d evicted", st, all, ghosts, o.evicted)
+			}
+			if s.Mark(0) != o.mark[0] || s.Mark(1) != o.mark[1] {
+				t.Fatalf("marks %v and %v, want %v", s.Mark(0), s.Mark(1), o.mark)
+			}
+			s.verify(t)
+		}
+	})
+}
+
+// Invariants 1 to 3 after every call, all calls included.
+func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, err := New(Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, Partitions: 2, Shards: 1, Hash: sum64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &draws{T: t, now: wall}
+		type stored struct {
+			key   Key
+			stamp vclock.Stamp
+		}
+		latest := map[string]stored{}
+		for range rapid.IntRange(60, 120).Draw(t, "steps") {
+			d.now += rapid.Int64Range(0, 1).Draw(t, "passes")
+			k, p := d.key(), uint32(rapid.IntRange(0, 1).Draw(t, "partition"))
+			switch op := rapid.IntRange(0, 19).Draw(t, "op"); {
+			case op < 12:
+				put, least := s.Put, vclock.Stamp(0)
+				if op > 9 {
+					put = s.Refill
+				} else {
+					least, _ = s.Recovering(k.Partition)
+				}
+				before, floor := s.Peek(k, d.now)
+				if op > 9 {
+					floor = 0 // the recovery's does not stop a refill
+				}
+				ghost, held := s.isGhost(k), before.Dot
+				set := d.set()
+				r := put(k, set, d.now)
+				if r.Outcome == Stored && !ghost && (set.Dot.Stamp <= max(floor, least) || set.Dot.Compare(held) < 0) {
+					t.Fatalf("stored %v over %v, floor %v", set.Dot, held, floor)
+				}
+				if r.Outcome == Stored || r.Outcome == Known {
+					latest[string(k.Bytes)] = stored{k, max(set.Dot.Stamp, latest[string(k.Bytes)].stamp)}
+				}
+			case op < 14:
+				s.Get(k, d.now)
+			case op < 16:
+				s.Retime(k, d.dot(), d.deadline(), d.now)
+			case op == 16:
+				s.Tick(d.now)
+			case op == 17:
+				s.Recover(p, d.dot().Stamp)
+			case op == 18:
+				odd := rapid.Uint64Range(1, 3).Draw(t, "keep every")
+				ghosts := []Ghost{{Hash: uint64(p) + 2*odd, Stamp: d.dot().Stamp}}
+				s.Recovered(p, d.dot().Stamp, func(hash uint64, _ vclock.Stamp) bool { return hash%odd == 0 }, ghosts)
+			default:
+				s.Drop(p)
+				for name, l := range latest {
+					if l.key.Partition == p {
+						delete(latest, name)
+					}
+				}
+			}
+			s.verify(t)
+			for _, l := range latest {
+				set, floor := s.Peek(l.key, 0) // no deadline has passed at 0
+				if set.Dot.Stamp < l.stamp && floor < l.stamp {
+					t.Fatalf("%q was stored at %v, is held at %v with floor %v", l.key.Bytes, l.stamp, set.Dot.Stamp, floor)
+				}
+			}
+		}
+	})
+}
+
+// verify checks that lists, index and counts tell the same.
+func (s *Store) verify(t *rapid.T) {
+	var used int64
+	records, ghosts := 0, 0
+	for i := range s.partitions {
+		p := &s.partitions[i]
+		if len(p.index) != len(p.entries) {
+			t.Fatalf("partition %d: %d in the index, %d entries", i, len(p.index), len(p.entries))
+		}
+		for slot, e := range p.entries {
+			if p.index[e.hash] != e || int(e.slot) != slot || int(e.partition) != i {
+				t.Fatalf("partition %d: entry %d is out of place: %+v", i, slot, e)
+			}
+			used += e.bytes()
+			if e.isRecord() {
+				records++
+			} else {
+				ghosts++
+			}
+		}
+	}
+	listed := func(l *list) (n int) {
+		for e := l.root.newer; e != &l.root; e = e.newer {
+			n++
+		}
+		return n
+	}
+	st := s.stats
+	if used != st.BytesUsed || records != st.Keys+st.Tombstones || ghosts != st.Ghosts ||
+		listed(&s.records) != records || listed(&s.ghosts) != ghosts {
+		t.Fatalf("%d bytes, %d records, %d ghosts, but %+v", used, records, ghosts, st)
+	}
+	if used > st.BytesMax || int64(ghosts)*entryBytes > s.ghostBytesMax {
+		t.Fatalf("over the limits: %+v", st)
+	}
+}
