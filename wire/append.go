@@ -106,10 +106,10 @@ func appendArray(dst []byte, n int) []byte {
 	}
 }
 
-// flag is 1<<bit if set, else 0.
-func flag(set bool, bit uint) uint64 {
+// bit is 1<<at if set, else 0.
+func bit(set bool, at uint) uint64 {
 	if set {
-		return 1 << bit
+		return 1 << at
 	}
 	return 0
 }

@@ -78,3 +78,73 @@ func benchDecode(b *testing.B, frame []byte, decode func([]byte, *Limits) error)
 		}
 	}
 }
+
+// hot are the paths that a request takes, each once.
+func hot() map[string]func() error {
+	l := DefaultLimits()
+	var buf []byte
+	var q Request
+	var p Response
+	var m Message
+	var e PageEntry
+	get := Request{Op: OpMGet, Keys: [][]byte{benchKey, benchKey}}
+	many := Response{Items: []Item{{Value: benchValue}, {Status: StatusNotFound}}}
+	reply := Message{Kind: KindFetchReply, Set: sampleSet()}
+	page, _ := samplePage()
+	set := sampleSet()
+	return map[string]func() error{
+		"append request":  func() error { buf = AppendRequest(buf[:0], &benchRequest); return nil },
+		"append response": func() error { buf = AppendResponse(buf[:0], &benchResponse); return nil },
+		"append message":  func() error { buf = AppendMessage(buf[:0], &benchStore); return nil },
+		"append page": func() error {
+			buf = AppendPageGhost(AppendPageRecord(buf[:0], benchKey, &set), Ghost{Hash: 1 << 60})
+			return nil
+		},
+		"request": func() error {
+			buf = AppendRequest(buf[:0], &get)
+			return DecodeRequest(buf[FrameHeader:], &q, &l)
+		},
+		"response": func() error {
+			buf = AppendResponse(buf[:0], &many)
+			return DecodeResponse(buf[FrameHeader:], &p, &l)
+		},
+		"message": func() error {
+			buf = AppendMessage(buf[:0], &reply)
+			return DecodeMessage(buf[FrameHeader:], &m, &l)
+		},
+		"frame": func() error { _, _, err := NextFrame(buf, &l); return err },
+		"page": func() error {
+			p := NewPage(page, &l)
+			more, err := p.Next(&e)
+			for ; more; more, err = p.Next(&e) {
+			}
+			return err
+		},
+	}
+}
+
+// Invariant 6.
+func TestTheHotPathsAllocateNothingOnceWarm(t *testing.T) {
+	for name, f := range hot() {
+		if got := testing.AllocsPerRun(100, func() {
+			if err := f(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}); got != 0 {
+			t.Errorf("%s: %v allocations", name, got)
+		}
+	}
+}
+
+func TestAKindThatDoesNotExistIsNotSent(t *testing.T) {
+	for _, k := range []Kind{0, KindBeat + 1} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%v was written", k)
+				}
+			}()
+			AppendMessage(nil, &Message{Kind: k})
+		}()
+	}
+}

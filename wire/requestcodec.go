@@ -28,7 +28,7 @@ func AppendRequest(dst []byte, q *Request) []byte {
 	dst = appendUint(dst, uint64(q.Level))
 	dst = appendUint(dst, uint64(q.R))
 	dst = appendUint(dst, uint64(q.W))
-	dst = appendUint(dst, flag(q.Sloppy, 0))
+	dst = appendUint(dst, bit(q.Sloppy, 0))
 	dst = appendUint(dst, uint64(q.Timeout))
 	dst = appendBytes(dst, q.Key)
 	dst = appendBytes(dst, q.Value)

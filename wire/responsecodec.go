@@ -31,7 +31,7 @@ func AppendResponse(dst []byte, p *Response) []byte {
 	dst = appendUint(dst, p.Stamp)
 	dst = appendBytes(dst, p.Value)
 	dst = appendInt(dst, p.Deadline)
-	dst = appendUint(dst, flag(p.Forgotten, 0))
+	dst = appendUint(dst, bit(p.Forgotten, 0))
 	dst = appendUint(dst, uint64(p.Hinted))
 	dst = appendArray(dst, len(p.Items))
 	for i := range p.Items {
@@ -51,7 +51,7 @@ func appendItem(dst []byte, it *Item) []byte {
 	dst = appendUint(dst, it.Stamp)
 	dst = appendBytes(dst, it.Value)
 	dst = appendInt(dst, it.Deadline)
-	return appendUint(dst, flag(it.Forgotten, 0))
+	return appendUint(dst, bit(it.Forgotten, 0))
 }
 
 func appendError(dst []byte, e *Error) []byte {

@@ -34,7 +34,7 @@ func appendSet(dst []byte, s *vclock.Set) []byte {
 	for _, d := range s.Context.Seen {
 		dst = appendDot(dst, d)
 	}
-	dst = appendUint(dst, flag(s.Tombstone, 0))
+	dst = appendUint(dst, bit(s.Tombstone, 0))
 	dst = appendBytes(dst, s.Value)
 	return appendDeadline(dst, s.Deadline)
 }

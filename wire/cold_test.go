@@ -1,0 +1,185 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/shoalcache/shoal/ring"
+)
+
+func sampleHello() Hello {
+	return Hello{
+		Version: ProtocolVersion, Role: RoleNode, ClusterID: 1 << 61, Cluster: "prod", Node: 1 << 62, Boot: 3,
+		Name: "a1", MapHash: 1 << 63, Wall: 1_700_000_000_000, Error: "not this cluster",
+	}
+}
+
+func sampleMap() *ring.Map {
+	return &ring.Map{
+		ClusterID: 7, Cluster: "prod", Partitions: 4096,
+		Nodes: []ring.Node{
+			{ID: 1, Boot: 2, Name: "a", ClientAddr: "a:7000", PeerAddr: "a:7001", GossipAddr: "a:7002", Datacenter: "east", Rack: "r1", Weight: 100, State: ring.Active, Version: 5},
+			{ID: 1 << 63, Name: "b", Weight: 200, State: ring.Removed, Version: 1 << 40},
+		},
+		Namespaces: []ring.Namespace{{Name: "default", Replicas: 3, Read: uint8(LevelQuorum), Write: uint8(LevelQuorum), Version: 1}},
+	}
+}
+
+func sampleWhere() *Where {
+	return &Where{
+		Slot: 12182, Partition: 3045,
+		Owners:    []Seat{{Node: 1 << 63, Name: "a", Addr: "a:7000", Datacenter: "east", Rack: "r1", Alive: true}},
+		Fallbacks: []Seat{{Node: 2, Name: "b", Addr: "b:7000", Datacenter: "west", Rack: "r9"}},
+	}
+}
+
+func TestHelloComesBackAsItWas(t *testing.T) {
+	for _, want := range []Hello{sampleHello(), {}, {Version: 65535, Role: RoleClient, Wall: -1}} {
+		var got Hello
+		if err := DecodeHello(cut(t, AppendHello(nil, &want)), &got); err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
+func TestTheLongestHelloFitsItsLimit(t *testing.T) {
+	name := strings.Repeat("n", ring.NameMax)
+	h := Hello{
+		Version: math.MaxUint16, Role: 255, ClusterID: math.MaxUint64, Cluster: name, Node: math.MaxUint64, Boot: math.MaxUint64,
+		Name: name, MapHash: math.MaxUint64, Wall: math.MinInt64, Error: strings.Repeat("e", 1<<20),
+	}
+	b := AppendHello(nil, &h)
+	frame, _, err := NextFrame(b, &Limits{Frame: HelloMax})
+	if err != nil || frame == nil {
+		t.Fatalf("%d bytes: %v", len(b), err)
+	}
+	if err := DecodeHello(frame, &h); err != nil || len(h.Error) != textMax {
+		t.Errorf("%v, error text of %d bytes", err, len(h.Error))
+	}
+}
+
+func TestTheVersionOfAForeignHelloIsRead(t *testing.T) {
+	var h Hello
+	if err := DecodeHello([]byte{0x92, 9, 0xc0}, &h); err == nil || h.Version != 9 {
+		t.Errorf("version %d, error %v: want 9 and an error", h.Version, err)
+	}
+}
+
+func TestMapComesBackAsItWas(t *testing.T) {
+	want := sampleMap()
+	b := EncodeMap(want)
+	got, err := DecodeMap(b)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, %v, want %+v", got, err, want)
+	}
+	clear(b)
+	if !reflect.DeepEqual(got, want) {
+		t.Error("the map shares memory with the bytes it came from")
+	}
+}
+
+func TestDocumentsComeBackAsTheyWere(t *testing.T) {
+	want := sampleWhere()
+	b, err := EncodeDocument(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Where
+	if err := DecodeDocument(b, &got); err != nil || !reflect.DeepEqual(&got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	var loose map[string]any
+	if err := DecodeDocument(b, &loose); err != nil || len(loose) != 4 {
+		t.Errorf("as a map: %v, %v", loose, err)
+	}
+}
+
+func TestDocumentsWithAMapAreEqualBytesEveryTime(t *testing.T) {
+	doc := map[string]any{"a": 1, "b": map[string]any{"z": true, "y": "x", "w": 2.5}, "c": 3, "d": 4, "e": 5}
+	first, err := EncodeDocument(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if again, err := EncodeDocument(doc); err != nil || !bytes.Equal(again, first) {
+			t.Fatalf("got %x, %v, first %x", again, err, first)
+		}
+	}
+}
+
+func TestDocumentsOfALaterVersionAreRead(t *testing.T) {
+	b, err := EncodeDocument(map[string]any{"slot": 5, "added": []any{1, "two"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Where
+	if err := DecodeDocument(b, &got); err != nil || got.Slot != 5 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestDocumentErrorsNameTheDocument(t *testing.T) {
+	if _, err := EncodeDocument(func() {}); err == nil || !strings.HasPrefix(err.Error(), "wire: writing a func() document: ") {
+		t.Errorf("writing: %v", err)
+	}
+	if err := DecodeDocument([]byte{0xa1, 'x'}, &Where{}); err == nil || !strings.HasPrefix(err.Error(), "wire: reading a *wire.Where document: ") {
+		t.Errorf("reading: %v", err)
+	}
+}
+
+func TestCheckAcceptsWhatTheLibraryWrites(t *testing.T) {
+	for _, v := range []any{
+		nil, true, 0, 127, 128, -1, -32, -33, 1 << 20, -1 << 20, math.MaxInt64, math.MinInt64, uint64(math.MaxUint64),
+		float32(1), 2.5, "", strings.Repeat("s", 31), strings.Repeat("s", 32), strings.Repeat("s", 300), strings.Repeat("s", 1<<17),
+		[]byte{}, bytes.Repeat([]byte("b"), 300), bytes.Repeat([]byte("b"), 1<<17),
+		make([]any, 15), make([]any, 16), make([]any, 1<<16),
+		map[string]any{}, manyKeys(15), manyKeys(16), manyKeys(1 << 16),
+		[]any{map[string]any{"a": []any{[]byte("x"), nil, 3}}},
+		&msgpack.RawMessage{0xd4, 1, 2}, &msgpack.RawMessage{0xc7, 3, 1, 1, 2, 3}, &msgpack.RawMessage{0xd8, 1, 15: 0, 17: 0},
+	} {
+		b, err := msgpack.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(b, 16, 1<<18); err != nil {
+			t.Errorf("%T, %d bytes: %v", v, len(b), err)
+		}
+	}
+}
+
+func manyKeys(n int) map[int]bool {
+	m := make(map[int]bool, n)
+	for i := range n {
+		m[i] = true
+	}
+	return m
+}
+
+func TestCheckBoundsDepthAndNumber(t *testing.T) {
+	nested := append(bytes.Repeat([]byte{0x91}, 15), 0)
+	var format *FormatError
+	var limit *LimitError
+	if err := Check(nested, 16, 16); err != nil {
+		t.Errorf("16 deep, 16 values: %v", err)
+	}
+	if err := Check(nested, 15, 16); !errors.As(err, &format) {
+		t.Errorf("one too deep: %v, want a FormatError", err)
+	}
+	if err := Check(nested, 16, 15); !errors.As(err, &limit) || limit.Got != 16 || limit.Max != 15 {
+		t.Errorf("one too many: %v, want a LimitError", err)
+	}
+	if err := Check([]byte{0xc1}, 16, 16); !errors.As(err, &format) {
+		t.Errorf("a byte that begins no value: %v, want a FormatError", err)
+	}
+	for _, b := range [][]byte{bytes.Repeat([]byte{0x91}, 1<<20), bytes.Repeat([]byte{0xdf, 0, 0, 0, 1}, 1<<20)} {
+		if err := Check(b, 16, 1<<30); err == nil {
+			t.Error("accepted a bomb of nested values")
+		}
+	}
+}
