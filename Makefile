@@ -1,0 +1,67 @@
+# `make` alone lists what there is. Every target works on a fresh clone with Go and nothing else installed,
+# but `check`, whose race detector needs a C compiler.
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME  ?= 60s
+BENCH     ?= .
+TOOL      := go tool -modfile=tools/go.mod
+# The command line library carries a documentation generator; the tag leaves it out of the binary.
+BUILDTAGS := urfave_cli_no_docs
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check format lint tidy race fuzz bench cover clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build, and start a cluster of its own on this machine
+	bin/shoal dev
+
+build: ## bin/shoal, one static binary
+	CGO_ENABLED=0 go build -trimpath -tags $(BUILDTAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/shoal ./cmd/shoal
+
+test: ## every test, without the race detector
+	go test ./...
+
+check: ## what must pass before a change goes in
+	@$(MAKE) --no-print-directory lint tidy race
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=5s
+
+format: ## rewrite the code as gofumpt has it
+	$(TOOL) gofumpt -w .
+
+lint: ## format, vet, staticcheck
+	@bad=$$($(TOOL) gofumpt -l .) || exit 1; \
+	if [ -n "$$bad" ]; then echo "not formatted, run make format:"; echo "$$bad"; exit 1; fi
+	go vet -tags $(BUILDTAGS) ./...
+	$(TOOL) staticcheck -tags $(BUILDTAGS) ./...
+
+tidy: ## the rules of the house: layers, purity, sizes, documents
+	go test -count=1 ./internal/tidy
+
+race: ## every test under the race detector; the laws run over fewer cases
+	CGO_ENABLED=1 go test -race -short ./...
+
+# `go test -fuzz` takes one target of one package at a time. The listing is checked first: a package that does
+# not build would otherwise count as one without targets.
+fuzz: ## every fuzz target for FUZZTIME (60s) each
+	@set -e; \
+	for pkg in $$(go list ./...); do \
+		listed=$$(go test -list '^Fuzz' $$pkg) || { echo "$$listed"; exit 1; }; \
+		for target in $$(echo "$$listed" | grep '^Fuzz' || true); do \
+			echo "$$target in $$pkg, $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+bench: ## the benchmarks matching BENCH (all), without the tests
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+cover: ## which statements the tests reach: bin/cover.html
+	@mkdir -p bin
+	go test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	go tool cover -html=bin/cover.out -o bin/cover.html
+	@go tool cover -func=bin/cover.out | tail -n 1
+
+clean: ## remove what make built
+	rm -rf bin
