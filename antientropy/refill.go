@@ -1,0 +1,245 @@
+package antientropy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Config bounds a refill.
+type Config struct {
+	PageBytes int           // asked for per page; larger is fewer round trips and longer holds of the shard; default 256 KiB
+	Retry     time.Duration // before an unanswered page is asked for again; default 1 s
+}
+
+// DefaultConfig returns the defaults named at the fields.
+func DefaultConfig() Config { return Config{PageBytes: 256 << 10, Retry: time.Second} }
+
+// Refill brings one partition back on a replica that holds nothing it can vouch for: it pulls the whole
+// partition from every other owner, and then rules which of the versions it got may stay.
+type Refill struct {
+	cfg       Config
+	partition uint32
+	notBefore time.Duration
+	serial    *uint64      // of the page asked for last, over all refills of a shard
+	unkept    vclock.Stamp // greatest stamp that was offered and could not be stored
+	sources   []source     // sorted by node
+}
+
+// source is one other owner and what it told.
+type source struct {
+	node   uint64
+	cursor uint64
+	done   bool
+	asked  time.Duration // when the page under way was asked for; 0: none is
+	serial uint64        // of that page, so that an old reply does not count
+
+	knows map[uint64]known // by key hash
+	mark  vclock.Stamp     // greatest stamp it forgot without a ghost
+	floor vclock.Stamp     // greatest floor it answered with while it was itself recovering
+}
+
+type known struct {
+	stamp  vclock.Stamp
+	ghost  bool
+	digest uint32
+}
+
+// NewRefill makes the refill of a partition from the other owners. No exchange begins before notBefore:
+// the longest allowed request deadline after this replica lost its memory, when every write that its
+// former self acknowledged has either reached another owner or failed. Serial numbers the pages of all
+// refills that share it, so that a reply to an earlier one does not count.
+func NewRefill(cfg Config, partition uint32, others []uint64, notBefore time.Duration, serial *uint64) *Refill {
+	r := &Refill{cfg: cfg, partition: partition, notBefore: notBefore, serial: serial}
+	for _, n := range others {
+		r.sources = append(r.sources, source{node: n, knows: map[uint64]known{}})
+	}
+	slices.SortFunc(r.sources, func(a, b source) int {
+		if a.node < b.node {
+			return -1
+		}
+		return 1
+	})
+	return r
+}
+
+// Pull is a page to ask of a node.
+type Pull struct {
+	Node    uint64
+	Message wire.Message // ID is the serial, to be echoed
+}
+
+// Tick appends the pages to ask for now, of the nodes for which up is true.
+func (r *Refill) Tick(now time.Duration, up func(node uint64) bool, dst []Pull) []Pull {
+	if now < r.notBefore {
+		return dst
+	}
+	for i := range r.sources {
+		s := &r.sources[i]
+		if s.done || !up(s.node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
+			continue
+		}
+		dst = r.pull(now, s, dst)
+	}
+	return dst
+}
+
+func (r *Refill) pull(now time.Duration, s *source, dst []Pull) []Pull {
+	s.asked = max(now, 1)
+	*r.serial++
+	s.serial = *r.serial
+	return append(dst, Pull{Node: s.node, Message: wire.Message{
+		Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Cursor: s.cursor, Limit: uint32(r.cfg.PageBytes),
+	}})
+}
+
+// Verdict is what became of a record that a page offered.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Taken   Verdict = iota // stored, or something newer is known
+	Refused                // it cannot be stored here at all: the replica must count it as forgotten
+	Later                  // not yet: the page is asked for again
+)
+
+// Page takes the page m that node sent in reply to serial, hands its records to install, and appends the
+// pull of the next. Install is provisional: a refilling replica answers every read with its recovery
+// floor, so a version that Keep later rules out is one that no read could have taken from it alone.
+func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, in Inward, dst []Pull) ([]Pull, error) {
+	i := slices.IndexFunc(r.sources, func(s source) bool { return s.node == node })
+	if i < 0 || r.sources[i].done || r.sources[i].serial != serial || m.Partition != r.partition {
+		return dst, nil
+	}
+	s := &r.sources[i]
+	if m.Outcome != wire.OutcomeOK { // not an owner under its map yet, say: asked again later
+		return dst, nil
+	}
+	s.mark, s.floor = max(s.mark, m.Floor), max(s.floor, m.Known.Stamp)
+	page := wire.NewPage(m.Body, in.Limits)
+	var e wire.PageEntry
+	for {
+		more, err := page.Next(&e)
+		if err != nil {
+			return dst, err
+		}
+		if !more {
+			break
+		}
+		if e.IsGhost {
+			s.learn(e.Ghost.Hash, known{stamp: e.Ghost.Stamp, ghost: true, digest: e.Ghost.Digest})
+			continue
+		}
+		switch in.Install(&e) {
+		case Later:
+			return dst, nil
+		case Refused:
+			r.unkept = max(r.unkept, e.Set.Dot.Stamp)
+		}
+		s.learn(in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp})
+	}
+	if s.cursor = m.Cursor; s.cursor == 0 {
+		s.done = true
+		return dst, nil
+	}
+	return r.pull(now, s, dst), nil
+}
+
+// Inward is how a refill reaches the store and reads pages.
+type Inward struct {
+	Install func(*wire.PageEntry) Verdict
+	Hash    func([]byte) uint64
+	Limits  *wire.Limits
+}
+
+// learn notes the newest that a source says of a key: a walk may meet a key twice while it changes.
+func (s *source) learn(hash uint64, k known) {
+	if old, ok := s.knows[hash]; !ok || old.stamp <= k.stamp {
+		s.knows[hash] = k
+	}
+}
+
+// Lost begins the exchange with node again once it is back, for it may have restarted: then its cursor
+// means nothing and what it had told is no longer what it knows.
+func (r *Refill) Lost(node uint64) {
+	for i := range r.sources {
+		if s := &r.sources[i]; s.node == node && !s.done {
+			*s = source{node: node, knows: map[uint64]known{}}
+		}
+	}
+}
+
+// Done reports whether every other owner was pulled whole.
+func (r *Refill) Done() bool {
+	for i := range r.sources {
+		if !r.sources[i].done {
+			return false
+		}
+	}
+	return true
+}
+
+// Mark is the greatest mark of the other owners, or the stamp of what they had and this one cannot store.
+func (r *Refill) Mark() vclock.Stamp {
+	m := r.unkept
+	for i := range r.sources {
+		m = max(m, r.sources[i].mark)
+	}
+	return m
+}
+
+// Keep reports whether a version of the key may be vouched for: enough of the other owners vote for it,
+// at least half of all owners, which is to say that none of those can have forgotten something newer.
+func (r *Refill) Keep(hash uint64, stamp vclock.Stamp) bool {
+	votes := 0
+	for i := range r.sources {
+		if stamp >= r.sources[i].floorOf(hash) {
+			votes++
+		}
+	}
+	return 2*votes >= len(r.sources)+1
+}
+
+// floorOf is the floor with which the source would have answered a read of the key.
+func (s *source) floorOf(hash uint64) vclock.Stamp {
+	k, ok := s.knows[hash]
+	switch {
+	case !ok:
+		return max(s.floor, s.mark)
+	case k.ghost:
+		return max(s.floor, k.stamp)
+	default:
+		return s.floor
+	}
+}
+
+// Ghosts lists what the other owners remember of keys they dropped, the newest of each, by hash.
+func (r *Refill) Ghosts() []wire.Ghost {
+	newest := map[uint64]wire.Ghost{}
+	for i := range r.sources {
+		for h, k := range r.sources[i].knows {
+			if old := newest[h]; k.ghost && k.stamp > old.Stamp {
+				newest[h] = wire.Ghost{Hash: h, Stamp: k.stamp, Digest: k.digest}
+			}
+		}
+	}
+	out := make([]wire.Ghost, 0, len(newest))
+	for _, g := range newest {
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(a, b wire.Ghost) int {
+		if a.Stamp != b.Stamp {
+			if a.Stamp < b.Stamp {
+				return -1
+			}
+			return 1
+		}
+		if a.Hash < b.Hash {
+			return -1
+		}
+		return 1
+	})
+	return out
+}

@@ -1,0 +1,142 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Config is what every machine of a node shares.
+type Config struct {
+	TimeoutDefault time.Duration // of a request that names none; default 2 s
+	TimeoutMax     time.Duration // longest a request may ask for; recovery waits this long, so raising it slows recovery; default 5 s
+	LingerMax      time.Duration // how long an answered write waits for its last owners before it owes them hints; default 500 ms
+	TombstoneFor   time.Duration // a tombstone's own TTL, after which its ghost stands for it; default 1 h
+	ContextActors  int           // actors a stamped context keeps; fewer is smaller, more tells concurrent from newer longer; default 8
+	RestampsMax    int           // times a write may be overtaken before it gives up; default 8
+}
+
+// DefaultConfig returns the defaults named at the fields.
+func DefaultConfig() Config {
+	return Config{
+		TimeoutDefault: 2 * time.Second, TimeoutMax: 5 * time.Second, LingerMax: 500 * time.Millisecond,
+		TombstoneFor: time.Hour, ContextActors: 8, RestampsMax: 8,
+	}
+}
+
+// Env is what a machine may use during one call: the time, the clock that stamps, and where effects go.
+type Env struct {
+	Now     vclock.Now
+	Self    vclock.Actor
+	Clock   *vclock.Clock
+	Ceiling vclock.Stamp // no stamp above it may be issued
+	Config  *Config
+	Eff     *Effects
+}
+
+// stamp issues a stamp above the given one; false while the ceiling forbids it, and then asks for more.
+func (e *Env) stamp(above vclock.Stamp) (vclock.Stamp, bool) {
+	least := max(vclock.StampAt(e.Now.Wall), above)
+	if margin := vclock.Stamp(4096); least+margin > e.Ceiling || e.Clock.Last()+margin > e.Ceiling {
+		e.Eff.CeilingWanted = max(e.Eff.CeilingWanted, least, e.Clock.Last())
+		return 0, false
+	}
+	return e.Clock.Next(e.Now.Wall, above), true
+}
+
+// Effects is what machines want done: the caller drains it after every call, before anything that the
+// slices inside alias (the machine's memory, the reply's frame, the store) can change.
+type Effects struct {
+	Answers       []Answer
+	Sends         []Send
+	Hints         []Hint
+	CeilingWanted vclock.Stamp // a machine waits until the ceiling has passed this
+	Hedges        int          // reads that asked one more owner than they had to
+	Repairs       int          // stale copies sent the newer version
+	Restamps      int          // writes stamped again above what an owner knew
+	Forgotten     int          // reads answered by enough owners and voted for by too few
+}
+
+// Reset empties e and keeps its memory and counts.
+func (e *Effects) Reset() {
+	e.Answers, e.Sends, e.Hints, e.CeilingWanted = e.Answers[:0], e.Sends[:0], e.Hints[:0], 0
+}
+
+// Client names who waits for an answer: a connection of this node, or another node that forwarded.
+type Client struct {
+	Node uint64 // 0: a connection of this node
+	Conn uint64 // which connection
+	ID   uint64 // the client's own request id, or the forwarder's message id
+	Part uint32 // which key of a multi-get, from 1; 0: the answer is whole
+}
+
+// Answer is a response for a client.
+type Answer struct {
+	Client   Client
+	Response wire.Response
+}
+
+// Send is a message for a node, which may be this one.
+type Send struct {
+	To      uint64
+	Message wire.Message
+}
+
+// Hint is a write owed to an owner that did not acknowledge it.
+type Hint struct {
+	Target uint64
+	Key    []byte
+	Set    vclock.Set
+}
+
+// Peer is one node of a key's list, as it looked when the request started.
+type Peer struct {
+	Node       uint64
+	Name       string
+	Datacenter uint8
+	Owner      bool // false: a fallback, which may keep hints
+	Up         bool // alive and connected
+	Slow       bool // alive, but read from last
+}
+
+// Call is one request as it reaches a machine.
+type Call struct {
+	ID      uint64 // of the machine; every message carries it, every reply echoes it
+	Client  Client
+	Op      wire.Op
+	Key     []byte // the machine copies what it keeps
+	Value   []byte
+	At      int64 // the key's new deadline, milliseconds since 1970; 0: none
+	Quorum  Quorum
+	Reads   Quorum        // OpTouch: of the read that comes first
+	Known   *vclock.Set   // OpSet, OpDelete: what this node holds of the key; may alias the store
+	Floor   vclock.Stamp  // with it: what this node may have forgotten of the key
+	Body    []byte        // Forward: the request as it came, a frame's payload
+	Peers   []Peer        // owners in the order of the list, then fallbacks; the machine copies what it keeps
+	Until   time.Duration // monotonic time of the request's deadline
+	Expires int64         // the same in wall time, for the other nodes
+	Hedge   time.Duration // a read asks one more owner when the first have been silent this long
+}
+
+// Machine is one request under way. Every method is complete on return; what it wants done is in Env.Eff.
+type Machine interface {
+	// Start begins with c; the machine may be done on return.
+	Start(e *Env, c *Call)
+	// Reply takes a node's reply; the frame it aliases may be reused afterwards.
+	Reply(e *Env, from uint64, m *wire.Message)
+	// Lost says that replies of node, if any were due, will not come.
+	Lost(e *Env, node uint64)
+	// Tick lets time pass: hedges, deadlines, and stamps that waited for the ceiling.
+	Tick(e *Env)
+	// Restart asks c.Peers instead, under c.Quorum: the key has other owners now. Other fields are not read.
+	Restart(e *Env, c *Call)
+	// Answered reports whether the client has its answer, so that finishing early costs at most hints.
+	Answered() bool
+	// Finish ends an answered machine at once, turning what it still waits for into hints.
+	Finish(e *Env)
+	// Done reports whether nothing is left to do, so that the machine may be reused.
+	Done() bool
+	// Bytes is the memory the machine holds for keys and values.
+	Bytes() int
+}

@@ -1,0 +1,115 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// anyOne is what a forwarded call needs: one node that carries it out.
+var anyOne = Quorum{need: [datacentersMax]uint8{1}}
+
+// Forward hands a write to an owner, which coordinates it: who stores a key can stamp above what it
+// knows. It tries the next node only while it is certain that the last one did nothing; a request that
+// may have been carried out is never sent twice, or the late copy could undo a later write.
+type Forward struct {
+	id     uint64
+	round  uint64
+	body   []byte // the request's frame payload
+	op     wire.Op
+	seats  seats
+	client Client
+	until  time.Duration
+	expire int64
+	done   bool
+}
+
+// Start hands c.Body to the first node of c.Peers that is up.
+func (f *Forward) Start(e *Env, c *Call) {
+	f.id, f.round, f.op, f.client, f.until, f.expire, f.done = c.ID, 0, c.Op, c.Client, c.Until, c.Expires, false
+	f.body = append(f.body[:0], c.Body...)
+	f.seats = fill(f.seats, c.Peers)
+	f.next(e)
+}
+
+// next sends to the next node that is up, or gives up.
+func (f *Forward) next(e *Env) {
+	for i := range f.seats {
+		s := &f.seats[i]
+		if s.state != idle || s.Node == e.Self.Node {
+			continue
+		}
+		if !s.Up {
+			s.state, s.reason = failed, wire.OutcomeDown
+			continue
+		}
+		s.state = asked
+		f.round++
+		e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
+			Kind: wire.KindForward, ID: f.id | f.round&roundMask, Expires: f.expire, Body: f.body,
+		}})
+		return
+	}
+	err := failure(f.op, &anyOne, &tally{}, f.seats)
+	err.Text = "no owner of the key took the write (" + err.Text + ")"
+	f.answer(e, wire.Response{Status: wire.StatusNotReady, Err: err})
+}
+
+// Restart leaves the request where it was handed: its coordinator restarts it.
+func (f *Forward) Restart(*Env, *Call) {}
+
+// Reply relays the owner's response, or goes on to the next node when the owner refused to start.
+func (f *Forward) Reply(e *Env, from uint64, m *wire.Message) {
+	s := f.seats.find(from)
+	if f.done || s == nil || s.state != asked || m.Kind != wire.KindForwardReply {
+		return
+	}
+	if m.Outcome != wire.OutcomeOK {
+		s.state, s.reason = failed, m.Outcome
+		f.next(e)
+		return
+	}
+	s.state = served
+	var resp wire.Response
+	limits := wire.DefaultLimits()
+	if err := wire.DecodeResponse(m.Body, &resp, &limits); err != nil {
+		resp = refusal(f.op, wire.StatusInternal, "node "+s.Name+" answered a forwarded call with a malformed response: "+err.Error())
+	}
+	f.answer(e, resp)
+}
+
+// Lost ends the call when the node that was asked is lost: it may have carried the request out.
+func (f *Forward) Lost(e *Env, node uint64) {
+	if s := f.seats.find(node); !f.done && s != nil && s.state == asked {
+		s.state, s.reason = failed, wire.OutcomeDown
+		f.indeterminate(e)
+	}
+}
+
+// Tick gives up at the deadline.
+func (f *Forward) Tick(e *Env) {
+	if !f.done && e.Now.Mono >= f.until {
+		f.indeterminate(e)
+	}
+}
+
+// Answered reports whether the client has its answer.
+func (f *Forward) Answered() bool { return f.done }
+
+// Finish has nothing to wind up.
+func (f *Forward) Finish(*Env) { f.done = true }
+
+// Done reports whether the client has its answer.
+func (f *Forward) Done() bool { return f.done }
+
+func (f *Forward) indeterminate(e *Env) {
+	f.answer(e, timeout(f.op, &anyOne, f.seats))
+}
+
+func (f *Forward) answer(e *Env, resp wire.Response) {
+	f.done = true
+	e.Eff.Answers = append(e.Eff.Answers, Answer{f.client, resp})
+}
+
+// Bytes is the memory held for the request.
+func (f *Forward) Bytes() int { return cap(f.body) }

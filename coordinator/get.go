@@ -1,0 +1,89 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Get reads one key (Dynamo §4.5): R votes, an answer, and repairs for the owners that were behind.
+type Get struct {
+	read   read
+	client Client
+	until  time.Duration
+	done   bool
+}
+
+// Start begins the read that c describes; it may be done on return.
+func (g *Get) Start(e *Env, c *Call) {
+	g.client, g.until, g.done = c.Client, c.Until, false
+	g.read.start(e, c)
+	if g.read.verdict != pending {
+		g.answer(e)
+	}
+}
+
+// Restart reads from other owners.
+func (g *Get) Restart(e *Env, c *Call) {
+	if g.done {
+		return
+	}
+	g.read.restart(e, c)
+	if g.read.verdict != pending {
+		g.answer(e)
+	}
+}
+
+// Reply takes an owner's reply to the fetch.
+func (g *Get) Reply(e *Env, from uint64, m *wire.Message) {
+	if !g.done && g.read.reply(e, from, m) {
+		g.answer(e)
+	}
+}
+
+// Lost counts a node as failed whose reply will not come.
+func (g *Get) Lost(e *Env, node uint64) {
+	if s := g.read.seats.find(node); !g.done && s != nil && g.read.fail(e, s, wire.OutcomeDown) {
+		g.answer(e)
+	}
+}
+
+// Tick hedges, and gives up at the deadline.
+func (g *Get) Tick(e *Env) {
+	if g.done {
+		return
+	}
+	if e.Now.Mono >= g.until {
+		g.done = true
+		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, timeout(wire.OpGet, &g.read.quorum, g.read.seats)})
+		return
+	}
+	g.read.tick(e)
+}
+
+// Answered is true only once the read is done: nothing is left to do after its answer.
+func (g *Get) Answered() bool { return g.done }
+
+// Finish has nothing to wind up.
+func (g *Get) Finish(*Env) { g.done = true }
+
+// Done reports whether the client has its answer.
+func (g *Get) Done() bool { return g.done }
+
+func (g *Get) answer(e *Env) {
+	g.done = true
+	r := &g.read
+	var resp wire.Response
+	if r.found(e.Now.Wall) {
+		resp.Stamp, resp.Value, resp.Deadline = uint64(r.best.Dot.Stamp), r.best.Value, r.best.Deadline.At
+	} else {
+		r.miss(&resp, wire.OpGet)
+	}
+	e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, resp})
+	if r.verdict == voted {
+		r.repair(e)
+	}
+}
+
+// Bytes is the memory held for the key and the best reply.
+func (g *Get) Bytes() int { return g.read.bytes() }

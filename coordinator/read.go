@@ -1,0 +1,213 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// read is the quorum read that get and touch share: it asks owners until enough of them can vote for the
+// merged answer, or none is left to ask.
+//
+// An owner votes when the merged version reaches its floor: then nothing it may have forgotten was newer.
+type read struct {
+	id     uint64
+	round  uint64
+	key    []byte
+	quorum Quorum
+	seats  seats
+	hedge  time.Duration // wait before one more owner is asked; 0: never
+	asked  time.Duration // when owners were last asked
+
+	best  vclock.Set // the merge of all replies; aliases value and seen, or the last reply until keep
+	value []byte
+	seen  []vclock.Dot
+
+	verdict verdict
+}
+
+type verdict uint8
+
+const (
+	pending   verdict = iota
+	voted             // R owners vote for best, which may be nothing
+	forgotten         // R owners answered and too few can vote: a miss
+	short             // fewer than R owners answered
+)
+
+func (r *read) start(e *Env, c *Call) {
+	r.id, r.hedge, r.round = c.ID, c.Hedge, 0
+	r.key = append(r.key[:0], c.Key...)
+	r.restart(e, c)
+}
+
+// restart begins anew with the owners and the quorum of c.
+func (r *read) restart(e *Env, c *Call) {
+	owners := 0
+	for owners < len(c.Peers) && c.Peers[owners].Owner {
+		owners++
+	}
+	r.quorum, r.verdict, r.best = c.Quorum, pending, vclock.Set{}
+	r.round = (r.round + 1) & roundMask
+	r.seats = fill(r.seats, c.Peers[:owners])
+	r.judge(e)
+}
+
+// reply takes one owner's reply. It returns true when the verdict is new: then best may alias m.
+func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
+	s := r.seats.find(from)
+	if s == nil || s.state != asked || m.Kind != wire.KindFetchReply || m.ID != r.id|r.round {
+		return false
+	}
+	if m.Outcome != wire.OutcomeOK {
+		return r.fail(e, s, m.Outcome)
+	}
+	s.state, s.floor, s.stamp = served, m.Floor, m.Set.Dot.Stamp
+	if !m.Set.IsZero() {
+		r.best, _ = vclock.Merge(&r.best, &m.Set)
+	}
+	if r.judge(e) {
+		return true
+	}
+	r.keep()
+	return false
+}
+
+// keep copies best into the read's own memory. Where best already lives there this copies onto itself.
+func (r *read) keep() {
+	r.value = append(r.value[:0], r.best.Value...)
+	r.seen = append(r.seen[:0], r.best.Context.Seen...)
+	r.best.Value, r.best.Context.Seen = r.value, r.seen
+}
+
+func (r *read) fail(e *Env, s *seat, why wire.Outcome) bool {
+	if s.state != asked {
+		return false
+	}
+	s.state, s.reason = failed, why
+	return r.judge(e)
+}
+
+// judge reaches a verdict or asks on. It returns true when the verdict is new.
+func (r *read) judge(e *Env) bool {
+	if r.verdict != pending {
+		return false
+	}
+	var votes, replies, due tally
+	for i := range r.seats {
+		switch s := &r.seats[i]; s.state {
+		case served:
+			replies.add(&r.quorum, s.Datacenter)
+			if r.best.Dot.Stamp >= s.floor {
+				votes.add(&r.quorum, s.Datacenter)
+			}
+		case asked:
+			due.add(&r.quorum, s.Datacenter)
+		}
+	}
+	if votes.met(&r.quorum) {
+		r.verdict = voted
+		return true
+	}
+	for g, need := range r.quorum.need {
+		for votes[g]+due[g] < need && r.ask(e, g) {
+			due[g]++
+		}
+	}
+	if due != (tally{}) {
+		return false
+	}
+	if replies.met(&r.quorum) {
+		r.verdict = forgotten
+		e.Eff.Forgotten++
+	} else {
+		r.verdict = short
+	}
+	return true
+}
+
+// ask sends to the group's next owner not asked yet, the slow ones last; false when there is none.
+func (r *read) ask(e *Env, group int) bool {
+	var next *seat
+	for i := range r.seats {
+		s := &r.seats[i]
+		if g, ok := r.quorum.group(s.Datacenter); !ok || g != group || s.state != idle {
+			continue
+		}
+		if next == nil || next.Slow && !s.Slow {
+			next = s
+		}
+	}
+	if next == nil {
+		return false
+	}
+	next.state = asked
+	r.asked = e.Now.Mono
+	e.Eff.Sends = append(e.Eff.Sends, Send{To: next.Node, Message: wire.Message{Kind: wire.KindFetch, ID: r.id | r.round, Key: r.key}})
+	return true
+}
+
+// tick asks one more owner in every group whose replies are overdue.
+func (r *read) tick(e *Env) {
+	if r.verdict != pending || r.hedge == 0 || e.Now.Mono-r.asked < r.hedge {
+		return
+	}
+	r.asked = e.Now.Mono
+	var overdue tally
+	for i := range r.seats {
+		if s := &r.seats[i]; s.state == asked {
+			overdue.add(&r.quorum, s.Datacenter)
+		}
+	}
+	for g, n := range overdue {
+		if n > 0 && r.ask(e, g) {
+			e.Eff.Hedges++
+		}
+	}
+}
+
+// repair sends the merged version to owners that replied with less and have not forgotten as much: they
+// missed it. Who evicted it, or something newer, is left alone, so eviction and repair do not fight.
+func (r *read) repair(e *Env) {
+	if r.best.IsZero() || r.best.Deadline.Passed(e.Now.Wall) {
+		return
+	}
+	for i := range r.seats {
+		s := &r.seats[i]
+		if s.state == served && s.stamp < r.best.Dot.Stamp && s.floor < r.best.Dot.Stamp {
+			e.Eff.Repairs++
+			e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
+				Kind: wire.KindStore, Key: r.key, Pass: wire.PassRepair, Set: r.best,
+			}})
+		}
+	}
+}
+
+// found reports whether the read's answer is a live value.
+func (r *read) found(wall int64) bool {
+	return r.verdict == voted && !r.best.IsZero() && !r.best.Tombstone && !r.best.Deadline.Passed(wall)
+}
+
+// miss fills in the answer of a read that found nothing, or could not tell.
+func (r *read) miss(resp *wire.Response, op wire.Op) {
+	switch r.verdict {
+	case short:
+		var got tally
+		for i := range r.seats {
+			if r.seats[i].state == served {
+				got.add(&r.quorum, r.seats[i].Datacenter)
+			}
+		}
+		resp.Status = wire.StatusQuorum
+		resp.Err = failure(op, &r.quorum, &got, r.seats)
+	default:
+		resp.Status = wire.StatusNotFound
+		resp.Forgotten = r.verdict == forgotten
+		if r.best.Tombstone && r.verdict == voted {
+			resp.Stamp = uint64(r.best.Dot.Stamp)
+		}
+	}
+}
+
+func (r *read) bytes() int { return cap(r.key) + cap(r.value) }

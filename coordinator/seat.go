@@ -1,0 +1,85 @@
+package coordinator
+
+import (
+	"strings"
+
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// seat is one peer's part in a request.
+type seat struct {
+	Peer
+	state  seatState
+	reason wire.Outcome // why it failed
+	floor  vclock.Stamp // reads: at or below it the peer may have forgotten the key
+	stamp  vclock.Stamp // reads: of the version it holds, 0 for none
+	target uint64       // writes: the owner this fallback keeps a hint for
+}
+
+type seatState uint8
+
+const (
+	idle   seatState = iota // not asked
+	asked                   // a reply is due
+	served                  // replied and counts
+	failed                  // will not count
+)
+
+// seats is the table of a request, in the order of the key's list.
+type seats []seat
+
+func (s seats) find(node uint64) *seat {
+	for i := range s {
+		if s[i].Node == node {
+			return &s[i]
+		}
+	}
+	return nil
+}
+
+// waiting reports whether any reply is due.
+func (s seats) waiting() bool {
+	for i := range s {
+		if s[i].state == asked {
+			return true
+		}
+	}
+	return false
+}
+
+// fill makes a seat for every peer, in dst's memory; who is down has failed already.
+func fill(dst seats, peers []Peer) seats {
+	dst = dst[:0]
+	for _, p := range peers {
+		s := seat{Peer: p}
+		if !p.Up {
+			s.state, s.reason = failed, wire.OutcomeDown
+		}
+		dst = append(dst, s)
+	}
+	return dst
+}
+
+// failures lists the owners that did not count, for an error.
+func (s seats) failures() []wire.Failure {
+	var f []wire.Failure
+	for i := range s {
+		switch p := &s[i]; {
+		case p.state == failed:
+			f = append(f, wire.Failure{Node: p.Node, Reason: p.reason})
+		case p.state == asked:
+			f = append(f, wire.Failure{Node: p.Node, Reason: wire.OutcomeSilent})
+		}
+	}
+	return f
+}
+
+// reasons says the same in words, as "n2 down, n3 silent".
+func (s seats) reasons() string {
+	var words []string
+	for _, f := range s.failures() {
+		words = append(words, s.find(f.Node).Name+" "+f.Reason.String())
+	}
+	return strings.Join(words, ", ")
+}

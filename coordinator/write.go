@@ -1,0 +1,298 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// RoundBits are the low bits of a machine's id that its messages use to number the rounds of a write: a
+// reply to an earlier stamp must not count for the present one. Whoever gives ids leaves them 0.
+const RoundBits = 8
+
+const roundMask = 1<<RoundBits - 1
+
+// write is the quorum write that put and touch share: one message to every owner, acknowledged at W, and
+// again from the start under a greater stamp when an owner knows of something the write does not supersede.
+type write struct {
+	id      uint64
+	round   uint64 // in messages, modulo 1<<RoundBits
+	rounds  int
+	kind    wire.Kind // KindStore, or KindRetime where only the deadline changes
+	key     []byte
+	set     vclock.Set // aliases value and seen
+	value   []byte
+	seen    []vclock.Dot
+	quorum  Quorum
+	seats   seats
+	got     tally
+	hinted  uint8
+	until   time.Duration
+	expires int64
+	above   vclock.Stamp // stamp above this
+	parked  bool         // until the ceiling allows that stamp
+	partial bool         // set lacks the value: a retime that was aimed again
+	outcome writeOutcome
+	settled time.Duration // when the outcome was reached
+}
+
+type writeOutcome uint8
+
+const (
+	open     writeOutcome = iota
+	acked                 // W owners have it
+	unacked               // W owners cannot be reached any more
+	timedOut              // nor did they answer in time
+)
+
+// begin takes what put and touch have in common from the call; set is filled in by them.
+func (w *write) begin(c *Call, kind wire.Kind) {
+	w.id, w.round, w.rounds, w.kind, w.quorum = c.ID, 0, 0, kind, c.Quorum
+	w.key = append(w.key[:0], c.Key...)
+	w.seats = fill(w.seats, c.Peers)
+	w.hinted, w.until, w.expires = 0, c.Until, c.Expires
+	w.outcome, w.parked, w.partial = open, false, false
+}
+
+// restart sends the write, as it is stamped, to the owners of c; true when the outcome is new.
+func (w *write) restart(e *Env, c *Call) bool {
+	w.seats, w.quorum = fill(w.seats, c.Peers), c.Quorum
+	if w.outcome != open || w.parked {
+		return false
+	}
+	w.send(e)
+	return w.outcome != open
+}
+
+// stamp stamps the write above what is known, or waits until the ceiling allows it, and sends it out. A
+// retime leaves the version's dot alone and stamps its register.
+func (w *write) stamp(e *Env, above vclock.Stamp) {
+	w.above = above
+	s, ok := e.stamp(above)
+	if w.parked = !ok; !ok {
+		return
+	}
+	if w.kind == wire.KindStore {
+		w.set.Dot = vclock.Dot{Actor: e.Self, Stamp: s}
+	}
+	if w.kind == wire.KindRetime || w.set.Deadline.At != 0 {
+		w.set.Deadline.Stamp = s
+	}
+	w.send(e)
+}
+
+// send asks every owner that is up, in a new round.
+func (w *write) send(e *Env) {
+	w.round = (w.round + 1) & roundMask
+	w.rounds++
+	w.got, w.hinted = tally{}, 0
+	for i := range w.seats {
+		switch s := &w.seats[i]; {
+		case s.state == failed && s.reason == wire.OutcomeDown:
+		case !s.Owner:
+			s.state, s.target = idle, 0
+		default:
+			w.ask(e, s, wire.Message{Kind: w.kind, Pass: wire.PassForeground, Expires: w.expires})
+		}
+	}
+	w.judge(e)
+}
+
+// ask completes m with the write's record and sends it to s.
+func (w *write) ask(e *Env, s *seat, m wire.Message) {
+	m.ID, m.Key, m.Set = w.id|w.round, w.key, w.set
+	if m.Kind == wire.KindRetime {
+		m.Set.Value, m.Set.Context = nil, vclock.Context{}
+	}
+	s.state = asked
+	e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: m})
+}
+
+// reply takes one node's reply; true when the outcome is new.
+func (w *write) reply(e *Env, from uint64, m *wire.Message) bool {
+	s := w.seats.find(from)
+	if s == nil || s.state != asked || m.Kind != wire.KindStoreReply || m.ID != w.id|w.round {
+		return false
+	}
+	if w.outcome == open && e.Now.Mono >= w.until {
+		return w.settle(e, timedOut)
+	}
+	switch m.Outcome {
+	case wire.OutcomeOK, wire.OutcomeGone:
+		s.state = served
+		w.got.add(&w.quorum, s.Datacenter)
+	case wire.OutcomeHinted:
+		s.state = served
+		if owner := w.seats.find(s.target); owner != nil {
+			w.hinted++
+			w.got.add(&w.quorum, owner.Datacenter)
+		}
+	case wire.OutcomeSuperseded, wire.OutcomeBehind:
+		if w.outcome == open && m.Known.Stamp >= w.set.Dot.Stamp {
+			return w.overtaken(e, m)
+		}
+		s.state, s.reason = failed, m.Outcome
+	case wire.OutcomeMissing: // a retime of a record the owner missed: give it the record
+		w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
+		return false
+	default:
+		s.state, s.reason = failed, m.Outcome
+	}
+	return w.judge(e)
+}
+
+// overtaken starts again above what an owner knows: a later write beats an earlier one, whatever the
+// clocks say. A retime aims at the newer version instead.
+func (w *write) overtaken(e *Env, m *wire.Message) bool {
+	if w.rounds > e.Config.RestampsMax {
+		return w.settle(e, unacked)
+	}
+	e.Eff.Restamps++
+	if w.kind == wire.KindStore {
+		w.set.Context.Raise(m.Known.Stamp)
+	} else if m.Known.Actor == (vclock.Actor{}) {
+		return w.settle(e, acked) // a floor is no version to aim at: the key is forgotten there
+	} else {
+		w.set, w.partial = vclock.Set{Dot: m.Known, Deadline: w.set.Deadline}, true
+	}
+	w.stamp(e, m.Known.Stamp)
+	return w.outcome != open
+}
+
+// lost counts a node as failed whose reply will not come; true when the outcome is new.
+func (w *write) lost(e *Env, node uint64) bool {
+	s := w.seats.find(node)
+	if s == nil || s.state != asked {
+		return false
+	}
+	s.state, s.reason = failed, wire.OutcomeDown
+	return w.judge(e)
+}
+
+// tick lets a parked stamp try again, and the deadline pass; true when the outcome is new.
+func (w *write) tick(e *Env) bool {
+	switch {
+	case w.outcome != open:
+		return false
+	case e.Now.Mono >= w.until:
+		return w.settle(e, timedOut)
+	case w.parked:
+		w.stamp(e, w.above)
+		return w.outcome != open
+	}
+	return false
+}
+
+// judge reaches an outcome where it can; true when it is new.
+func (w *write) judge(e *Env) bool {
+	if w.outcome != open || w.parked {
+		return false
+	}
+	if w.got.met(&w.quorum) {
+		return w.settle(e, acked)
+	}
+	if w.quorum.Sloppy {
+		w.cover(e)
+	}
+	hope := w.got
+	for i := range w.seats {
+		s := &w.seats[i]
+		if s.state != asked {
+			continue
+		}
+		if owner := s; s.Owner {
+			hope.add(&w.quorum, owner.Datacenter)
+		} else if owner := w.seats.find(s.target); owner != nil {
+			hope.add(&w.quorum, owner.Datacenter)
+		}
+	}
+	if !hope.met(&w.quorum) {
+		return w.settle(e, unacked)
+	}
+	return false
+}
+
+// cover asks a fallback to keep a hint for every failed owner that has none (Dynamo §4.6).
+func (w *write) cover(e *Env) {
+	for i := range w.seats {
+		owner := &w.seats[i]
+		if !owner.Owner || owner.state != failed || w.covered(owner.Node) {
+			continue
+		}
+		for j := range w.seats {
+			f := &w.seats[j]
+			if f.Owner || f.state != idle {
+				continue
+			}
+			f.target = owner.Node
+			w.ask(e, f, wire.Message{Kind: wire.KindOwe, Target: owner.Node, Expires: w.expires})
+			break
+		}
+	}
+}
+
+// covered reports whether a fallback keeps, or is asked to keep, a hint for owner.
+func (w *write) covered(owner uint64) bool {
+	for i := range w.seats {
+		s := &w.seats[i]
+		if !s.Owner && s.target == owner && (s.state == asked || s.state == served) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *write) settle(e *Env, o writeOutcome) bool {
+	w.outcome, w.settled = o, e.Now.Mono
+	return true
+}
+
+// finish owes a hint to every owner that did not acknowledge and would have taken the write.
+func (w *write) finish(e *Env) {
+	if w.set.Dot.IsZero() || w.parked || w.partial {
+		return // never sent, or aimed at a version whose value this node has not got
+	}
+	for i := range w.seats {
+		s := &w.seats[i]
+		if !s.Owner || s.state == served || s.state == failed && !hintable(s.reason) || w.covered(s.Node) {
+			continue
+		}
+		e.Eff.Hints = append(e.Eff.Hints, Hint{Target: s.Node, Key: w.key, Set: w.set})
+	}
+}
+
+// hintable tells the failures that pass with time from those that a hint would only meet again.
+func hintable(o wire.Outcome) bool {
+	switch o {
+	case wire.OutcomeDown, wire.OutcomeSilent, wire.OutcomeNotReady, wire.OutcomeAhead, wire.OutcomeFull, wire.OutcomeLate:
+		return true
+	}
+	return false
+}
+
+// response is the client's answer once the outcome is reached.
+func (w *write) response(op wire.Op) wire.Response {
+	switch w.outcome {
+	case acked:
+		return wire.Response{Status: wire.StatusOK, Stamp: uint64(w.set.Dot.Stamp), Hinted: w.hinted}
+	case timedOut:
+		return timeout(op, &w.quorum, w.seats)
+	default:
+		if f := w.seats.failures(); onlyTooLarge(f) {
+			return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
+		}
+		return wire.Response{Status: wire.StatusQuorum, Err: failure(op, &w.quorum, &w.got, w.seats)}
+	}
+}
+
+func onlyTooLarge(f []wire.Failure) bool {
+	for _, x := range f {
+		if x.Reason != wire.OutcomeTooLarge {
+			return false
+		}
+	}
+	return len(f) > 0
+}
+
+func (w *write) bytes() int { return cap(w.key) + cap(w.value) }

@@ -1,0 +1,190 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// ErrConfig is wrapped by every problem that New reports.
+var ErrConfig = errors.New("replica: bad config")
+
+// ShardsMax is how many shards a node may have; message ids leave ten bits for them.
+const ShardsMax = 1024
+
+const (
+	// SkewAllowed is how far a node's clock may be from the median before it hands writes to others.
+	SkewAllowed = 500 * time.Millisecond
+	// SkewMax is how far beyond the median a stamp may lie; past it, it is refused.
+	SkewMax = 10 * time.Second
+	// newOwnerMargin is added to the clock for the floor of a node that owns a partition it did not own
+	// before: writes stamped until then, by clocks up to SkewAllowed either side of the median, may have been
+	// acknowledged without it.
+	newOwnerMargin = 2 * SkewAllowed
+)
+
+// Config is what a node is made of.
+type Config struct {
+	Self        vclock.Actor
+	Shards      int                 // a power of two, at most ShardsMax
+	BytesMax    int64               // of storage, over all shards
+	PendingMax  int                 // requests under way in one shard; over it they are refused as overloaded; default 8192
+	PendingMem  int                 // bytes of keys and values those may hold, in one shard; default 64 MiB
+	BootFloor   vclock.Stamp        // the greatest stamp an earlier boot may have acknowledged: its ceiling as found on disk; 0 for a new node
+	Founder     bool                // this boot made the cluster: there is nothing to recover
+	Hash        func([]byte) uint64 // the cluster's
+	Limits      wire.Limits
+	Coordinator coordinator.Config
+	Hints       hints.Config // of one shard
+	Refill      antientropy.Config
+	RefillsMax  int // partitions of one shard refilled at a time; more is faster and holds more in memory; default 4
+}
+
+// Node is one node: its shards, the cluster map and what it knows of its peers. The shards are stepped
+// each under a lock of the shell's; the methods of Node itself under one more.
+type Node struct {
+	cfg    Config
+	shards []*Shard
+	m      *ring.Map
+	up     map[uint64]bool
+	clocks map[uint64]int64 // node → milliseconds from this clock to its
+	view   *View
+}
+
+// New makes the node of a map that has it; the error says every problem at once.
+func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
+	var problems []error
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
+	}
+	if cfg.Shards < 1 || cfg.Shards > ShardsMax || cfg.Shards&(cfg.Shards-1) != 0 {
+		problem("%d shards: use a power of two up to %d", cfg.Shards, ShardsMax)
+	} else if uint32(cfg.Shards) > m.Partitions {
+		problem("%d shards for %d partitions: use fewer shards, or more partitions when the cluster is made", cfg.Shards, m.Partitions)
+	}
+	if m.Node(cfg.Self.Node) == nil {
+		problem("node %016x is not in the map", cfg.Self.Node)
+	}
+	if cfg.Hash == nil {
+		problem("no hash")
+	}
+	if cfg.PendingMax < 1 || cfg.PendingMax > slotMask {
+		problem("PendingMax %d: use 1 to %d", cfg.PendingMax, slotMask)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, m: m, up: map[uint64]bool{}, clocks: map[uint64]int64{}}
+	if err := n.look(); err != nil {
+		return nil, err
+	}
+	for i := range cfg.Shards {
+		s, err := newShard(&n.cfg, i, m.Partitions)
+		if err != nil {
+			return nil, err
+		}
+		n.shards = append(n.shards, s)
+		s.SetView(now, n.view, &Outbox{})
+	}
+	return n, nil
+}
+
+// Shards are the node's shards; partition p belongs to Shards()[p % len].
+func (n *Node) Shards() []*Shard { return n.shards }
+
+// View is what the node believes now.
+func (n *Node) View() *View { return n.view }
+
+// Key prepares a key for the shard it belongs to.
+func (n *Node) Key(v *View, key []byte) (k storage.Key, shard int) {
+	p := v.Table.Partition(ring.Slot(key))
+	return storage.Key{Bytes: key, Hash: n.cfg.Hash(key), Partition: p}, int(p) & (len(n.shards) - 1)
+}
+
+// Merge takes another node's map in; true when it changed this node's, and its view with it. A map of
+// another cluster is an error and changes nothing.
+func (n *Node) Merge(m *ring.Map) (bool, error) {
+	merged, changed, err := ring.Merge(n.m, m)
+	if err != nil || !changed {
+		return false, err
+	}
+	old := n.m
+	n.m = merged
+	if err := n.look(); err != nil {
+		n.m = old
+		return false, err
+	}
+	return true, nil
+}
+
+// SetUp says whether a node is alive and connected; true when that is new.
+func (n *Node) SetUp(node uint64, up bool) bool {
+	if n.up[node] == up {
+		return false
+	}
+	if n.up[node] = up; !up {
+		delete(n.up, node)
+		delete(n.clocks, node)
+	}
+	return n.look() == nil
+}
+
+// Beat takes another node's wall clock, milliseconds since 1970, as it arrives; true when this node's
+// view of its own clock changed enough to matter.
+func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
+	if !n.up[node] {
+		return false
+	}
+	n.clocks[node] = wall - now.Wall
+	offset := n.median()
+	if d := offset - n.view.Offset; d > -50 && d < 50 {
+		return false
+	}
+	return n.look() == nil
+}
+
+// median is the offset from this node's clock to the median of all that are up, its own among them.
+func (n *Node) median() int64 {
+	offsets := make([]int64, 1, len(n.clocks)+1)
+	for _, o := range n.clocks {
+		offsets = append(offsets, o)
+	}
+	slices.Sort(offsets)
+	return offsets[(len(offsets)-1)/2]
+}
+
+// look makes the view anew.
+func (n *Node) look() error {
+	v := &View{
+		Map: n.m, Hash: n.m.Hash(n.cfg.Hash), Placement: n.m.PlacementHash(n.cfg.Hash),
+		Self: n.cfg.Self.Node, Offset: n.median(),
+	}
+	v.Skewed = v.Offset > SkewAllowed.Milliseconds() || v.Offset < -SkewAllowed.Milliseconds()
+	if n.view != nil && n.view.Placement == v.Placement && n.view.Hash == v.Hash {
+		v.Table = n.view.Table
+	} else {
+		t, err := ring.Compile(n.m, n.cfg.Hash)
+		if err != nil {
+			return err
+		}
+		v.Table = t
+	}
+	v.up = make([]bool, len(v.Table.Nodes()))
+	for i, x := range v.Table.Nodes() {
+		v.up[i] = n.up[x.ID] || x.ID == v.Self
+	}
+	if me := n.m.Node(v.Self); me != nil {
+		v.Local = uint8(max(slices.Index(v.Table.Datacenters(), me.Datacenter), 0))
+	}
+	n.view = v
+	return nil
+}

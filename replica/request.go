@@ -1,0 +1,223 @@
+package replica
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// ttlMax is the longest TTL, a hundred years, which keeps deadlines far from overflow.
+const ttlMax = 100 * 365 * 24 * int64(time.Hour/time.Millisecond)
+
+// Request starts a call of one key: OpGet, OpSet, OpDelete or OpTouch. k is r.Key, prepared by Node.Key;
+// frame is the request as it came. Everything may alias memory that is used again after the return.
+func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, out *Outbox) {
+	s.enter(now, out)
+	if status, text := s.refuse(r, len(k.Bytes)); status != 0 {
+		s.reject(client, r.Op, status, text)
+		return
+	}
+	ask := s.ask(r)
+	s.seats(k.Partition, r.Op == wire.OpGet, ask.Sloppy)
+	if r.Op.Writes() && !s.coordinates() {
+		s.forward(k, client, r, frame)
+		return
+	}
+	quorum, err := coordinator.Resolve(ask, s.list)
+	if err != nil {
+		s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
+		return
+	}
+	call := coordinator.Call{
+		Client: client, Op: r.Op, Key: k.Bytes, Value: r.Value, Quorum: quorum, Peers: s.list,
+	}
+	pool, readAsk := poolGet, ask
+	switch r.Op {
+	case wire.OpGet:
+		call.Hedge = s.peers.hedge(s.list)
+	case wire.OpTouch:
+		pool = poolTouch
+		call.Hedge = s.peers.hedge(s.list)
+		readAsk = s.readAsk(r)
+		if call.Reads, err = coordinator.Resolve(readAsk, s.list); err != nil {
+			s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
+			return
+		}
+	default:
+		pool = poolPut
+		s.lent, call.Floor = s.store.Peek(k, now.Wall)
+		call.Known = &s.lent
+	}
+	if r.TTL > 0 {
+		call.At = now.Wall + r.TTL
+	}
+	s.begin(&call, pool, ask, readAsk, r, k)
+}
+
+// begin opens a call and lets its machine start.
+func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator.Ask, r *wire.Request, k storage.Key) {
+	timeout := s.cfg.Coordinator.TimeoutDefault
+	if r.Timeout != 0 {
+		timeout = min(time.Duration(r.Timeout)*time.Millisecond, s.cfg.Coordinator.TimeoutMax)
+	}
+	c := s.calls.open(pool)
+	c.op, c.slot, c.started, c.ask, c.readAsk = r.Op, ring.Slot(k.Bytes), s.now.Mono, ask, readAsk
+	call.ID, call.Until, call.Expires = c.id, s.now.Mono+timeout, s.now.Wall+timeout.Milliseconds()
+	c.machine.Start(&s.env, call)
+	s.flush(c)
+}
+
+// refuse checks what can be checked before any work; status 0 means go on.
+func (s *Shard) refuse(r *wire.Request, key int) (wire.Status, string) {
+	switch {
+	case s.draining:
+		return wire.StatusNotReady, "this node is stopping: ask another"
+	case key == 0:
+		return wire.StatusBadRequest, "the key is empty"
+	case key > s.cfg.Limits.Key:
+		return wire.StatusTooLarge, fmt.Sprintf("the key has %d bytes, the limit is %d", key, s.cfg.Limits.Key)
+	case len(r.Value) > s.cfg.Limits.Value:
+		return wire.StatusTooLarge, fmt.Sprintf("the value has %d bytes, the limit is %d", len(r.Value), s.cfg.Limits.Value)
+	case r.TTL < 0 || r.TTL > ttlMax:
+		return wire.StatusBadRequest, fmt.Sprintf("a TTL of %d ms: use 1 ms to 100 years, or none", r.TTL)
+	case !r.Level.Valid():
+		return wire.StatusBadRequest, fmt.Sprintf("unknown consistency level %d", r.Level)
+	}
+	if s.calls.busy >= s.cfg.PendingMax || s.calls.bytes >= s.cfg.PendingMem {
+		s.wind()
+	}
+	if s.calls.busy >= s.cfg.PendingMax || s.calls.bytes >= s.cfg.PendingMem {
+		s.stats.Overloaded++
+		return wire.StatusOverloaded, "too many requests under way: nothing was done, retry later or add nodes"
+	}
+	return 0, ""
+}
+
+// wind ends the answered writes that only wait for a slow owner, so that one slow node costs hints and
+// not memory (nothing is lost: what it did not acknowledge is owed).
+func (s *Shard) wind() {
+	s.calls.each(func(c *call) {
+		if c.machine.Answered() {
+			c.machine.Finish(&s.env)
+			s.flush(c)
+		}
+	})
+}
+
+func (s *Shard) reject(client coordinator.Client, op wire.Op, status wire.Status, text string) {
+	s.stats.Failed++
+	s.out.answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: text}})
+}
+
+// ask is the level of the request, or its namespace's.
+func (s *Shard) ask(r *wire.Request) coordinator.Ask {
+	if r.Op == wire.OpGet {
+		return s.readAsk(r)
+	}
+	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy || r.Level == wire.LevelAny, Local: s.view.Local}
+	if ns := s.namespace(); a.Level == wire.LevelDefault && ns != nil {
+		a.Level = wire.Level(ns.Write)
+	}
+	return a
+}
+
+func (s *Shard) readAsk(r *wire.Request) coordinator.Ask {
+	a := coordinator.Ask{Level: r.Level, Count: r.R, Local: s.view.Local}
+	if ns := s.namespace(); a.Level == wire.LevelDefault && ns != nil {
+		a.Level = wire.Level(ns.Read)
+	}
+	if a.Level == wire.LevelAny {
+		a.Level = wire.LevelOne
+	}
+	return a
+}
+
+// DefaultNamespace is the namespace of every key.
+const DefaultNamespace = "default"
+
+func (s *Shard) namespace() *ring.Namespace { return s.view.Map.Namespace(DefaultNamespace) }
+
+// seats fills s.list with the key's owners, for reads those of this datacenter first, and with the
+// fallbacks where hints may count.
+func (s *Shard) seats(p uint32, reads, sloppy bool) {
+	s.list = s.list[:0]
+	places := s.view.Table.Owners(p)
+	if reads && len(s.view.Table.Datacenters()) > 1 {
+		for _, x := range places {
+			if x.Datacenter == s.view.Local {
+				s.seat(x)
+			}
+		}
+		for _, x := range places {
+			if x.Datacenter != s.view.Local {
+				s.seat(x)
+			}
+		}
+	} else {
+		for _, x := range places {
+			s.seat(x)
+		}
+	}
+	if sloppy {
+		for _, x := range s.view.Table.List(p)[len(places):] {
+			s.seat(x)
+		}
+	}
+}
+
+func (s *Shard) seat(x ring.Place) {
+	n := &s.view.Table.Nodes()[x.Node]
+	s.list = append(s.list, coordinator.Peer{
+		Node: n.ID, Name: n.Name, Datacenter: x.Datacenter, Owner: x.Owner,
+		Up: s.view.UpAt(x.Node), Slow: s.peers.slow(n.ID, s.now.Mono),
+	})
+}
+
+// coordinates reports whether this node is to coordinate a write to the key whose list stands in s.list:
+// as an owner with a clock that can be trusted, or, where hints count, as the first node of the list that
+// is up.
+func (s *Shard) coordinates() bool {
+	up := false
+	for i := range s.list {
+		p := &s.list[i]
+		switch {
+		case p.Node != s.cfg.Self.Node:
+			up = up || p.Up
+		case p.Owner:
+			return !s.view.Skewed || s.alone()
+		default:
+			return !up
+		}
+	}
+	return false
+}
+
+// alone reports whether no other owner could take a write off this node.
+func (s *Shard) alone() bool {
+	for i := range s.list {
+		if p := &s.list[i]; p.Owner && p.Up && p.Node != s.cfg.Self.Node {
+			return false
+		}
+	}
+	return true
+}
+
+// forward hands a write to an owner. One that came forwarded already goes back instead of round in circles.
+func (s *Shard) forward(k storage.Key, client coordinator.Client, r *wire.Request, frame []byte) {
+	if client.Node != 0 {
+		why := wire.OutcomeNotOwner
+		if s.view.Skewed {
+			why = wire.OutcomeSkewed
+		}
+		s.out.message(client.Node, &wire.Message{Kind: wire.KindForwardReply, ID: client.ID, Outcome: why})
+		return
+	}
+	s.stats.Forwarded++
+	call := coordinator.Call{Client: client, Op: r.Op, Peers: s.list, Body: frame}
+	s.begin(&call, poolForward, coordinator.Ask{}, coordinator.Ask{}, r, k)
+}

@@ -1,0 +1,208 @@
+package replica
+
+import (
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Route is the shard that a message belongs to, and false for one that belongs to none: a map, a beat, or
+// one that names a shard this node has not got. A forward is decoded into r on the way.
+func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (shard int, ok bool) {
+	mask := len(n.shards) - 1
+	switch m.Kind {
+	case wire.KindFetch, wire.KindStore, wire.KindRetime, wire.KindOwe:
+		return int(v.Table.Partition(ring.Slot(m.Key))) & mask, true
+	case wire.KindPull:
+		return int(m.Partition) & mask, m.Partition < v.Map.Partitions
+	case wire.KindForward:
+		if wire.DecodeRequest(m.Body, r, &n.cfg.Limits) != nil {
+			return 0, false
+		}
+		return int(v.Table.Partition(ring.Slot(r.Key))) & mask, true
+	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
+		shard = idShard(m.ID)
+		return shard, shard < len(n.shards)
+	default:
+		return 0, false
+	}
+}
+
+// Receive takes a message from another node, which sent it under the placement under. For a forward, r is
+// what Route decoded. Everything may alias memory that is used again after the return.
+func (s *Shard) Receive(now vclock.Now, from, under uint64, m *wire.Message, r *wire.Request, out *Outbox) {
+	s.enter(now, out)
+	switch m.Kind {
+	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
+		s.replied(from, m)
+	case wire.KindForward:
+		s.forwarded(from, m, r)
+	default:
+		reply := wire.Message{Kind: wire.KindStoreReply, ID: m.ID}
+		if under != s.view.Placement {
+			reply.Kind, reply.Outcome = replyKind(m.Kind), wire.OutcomeNotOwner
+			reply.Partition = m.Partition
+		} else {
+			s.apply(m, &reply)
+		}
+		if m.ID != 0 {
+			reply.ID = m.ID
+			out.message(from, &reply)
+		}
+	}
+}
+
+func replyKind(k wire.Kind) wire.Kind {
+	switch k {
+	case wire.KindFetch:
+		return wire.KindFetchReply
+	case wire.KindPull:
+		return wire.KindPullReply
+	default:
+		return wire.KindStoreReply
+	}
+}
+
+// replied hands a reply to what asked for it, if that is still there.
+func (s *Shard) replied(from uint64, m *wire.Message) {
+	switch idKind(m.ID) {
+	case idCall:
+		c := s.calls.find(m.ID)
+		took := s.now.Mono
+		if c != nil {
+			took = s.now.Mono - c.started
+		}
+		s.peers.replied(from, s.now.Mono, took, c != nil && m.Kind == wire.KindFetchReply)
+		if c != nil {
+			c.machine.Reply(&s.env, from, m)
+			s.flush(c)
+		}
+	case idHint:
+		s.hinted = s.hints.Ack(s.now, m.ID&ownMask, m.Outcome, s.hinted[:0])
+		s.sendHints()
+	case idRefill:
+		s.page(from, m)
+	}
+}
+
+// forwarded coordinates a write for a node that does not own its key.
+func (s *Shard) forwarded(from uint64, m *wire.Message, r *wire.Request) {
+	client := coordinator.Client{Node: from, ID: m.ID}
+	if s.late(m.Expires) || !r.Op.Writes() {
+		s.out.message(from, &wire.Message{Kind: wire.KindForwardReply, ID: m.ID, Outcome: wire.OutcomeLate})
+		return
+	}
+	s.Request(s.now, s.key(r.Key), client, r, m.Body, s.out)
+}
+
+// key prepares a key of this shard.
+func (s *Shard) key(b []byte) storage.Key {
+	return storage.Key{Bytes: b, Hash: s.cfg.Hash(b), Partition: s.partition(ring.Slot(b))}
+}
+
+func (s *Shard) partition(slot uint16) uint32 { return s.view.Table.Partition(slot) }
+
+// late reports whether a foreground write's deadline, another clock's wall time, has certainly passed.
+func (s *Shard) late(expires int64) bool {
+	return expires != 0 && s.now.Wall > expires+SkewAllowed.Milliseconds()
+}
+
+// apply carries out what a node, or this one itself, asks of the store; reply's slices alias the store
+// or the shard's own memory.
+func (s *Shard) apply(m, reply *wire.Message) {
+	switch m.Kind {
+	case wire.KindFetch:
+		reply.Kind = wire.KindFetchReply
+		k := s.key(m.Key)
+		if !s.owns(k.Partition) {
+			reply.Outcome = wire.OutcomeNotOwner
+			return
+		}
+		reply.Set, reply.Floor = s.store.Get(k, s.now.Wall)
+	case wire.KindStore:
+		reply.Kind = wire.KindStoreReply
+		k := s.key(m.Key)
+		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
+			s.stored(s.store.Put(k, &m.Set, s.now.Wall), reply)
+		}
+	case wire.KindRetime:
+		reply.Kind = wire.KindStoreReply
+		k := s.key(m.Key)
+		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
+			s.stored(s.store.Retime(k, m.Set.Dot, m.Set.Deadline, s.now.Wall), reply)
+		}
+	case wire.KindOwe:
+		reply.Kind, reply.Outcome = wire.KindStoreReply, s.owe(m)
+	case wire.KindPull:
+		s.tell(m, reply)
+	}
+}
+
+// admit decides whether a write may reach the store at all.
+func (s *Shard) admit(k storage.Key, m *wire.Message) wire.Outcome {
+	greatest := max(m.Set.Dot.Stamp, m.Set.Deadline.Stamp)
+	switch {
+	case !s.owns(k.Partition):
+		return wire.OutcomeNotOwner
+	case s.late(m.Expires):
+		s.stats.Late++
+		return wire.OutcomeLate
+	case greatest.Millis() > s.now.Wall+s.view.Offset+SkewMax.Milliseconds():
+		s.stats.Ahead++
+		return wire.OutcomeAhead
+	case greatest > s.ceiling:
+		s.out.Ceiling = max(s.out.Ceiling, greatest)
+		return wire.OutcomeAhead
+	}
+	return wire.OutcomeOK
+}
+
+func (s *Shard) owns(p uint32) bool { return s.refill.owned[p/uint32(s.cfg.Shards)] }
+
+// stored turns what the store says into a reply.
+func (s *Shard) stored(r storage.Result, reply *wire.Message) {
+	reply.Known = r.Known
+	switch r.Outcome {
+	case storage.Stored, storage.Known:
+		reply.Outcome = wire.OutcomeOK
+	case storage.Superseded:
+		reply.Outcome = wire.OutcomeSuperseded
+	case storage.Behind:
+		reply.Outcome = wire.OutcomeBehind
+	case storage.Missing:
+		reply.Outcome = wire.OutcomeMissing
+	case storage.Gone:
+		reply.Outcome = wire.OutcomeGone
+	case storage.TooLarge:
+		reply.Outcome = wire.OutcomeTooLarge
+	default:
+		reply.Outcome = wire.OutcomeFull
+	}
+}
+
+// owe keeps a hint that counts towards another node's W; it is refused rather than ever dropped.
+func (s *Shard) owe(m *wire.Message) wire.Outcome {
+	if s.late(m.Expires) {
+		return wire.OutcomeLate
+	}
+	k := s.key(m.Key)
+	if !s.hints.Add(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true}) {
+		return wire.OutcomeFull
+	}
+	return wire.OutcomeHinted
+}
+
+// sendHints sends what the queue wants delivered.
+func (s *Shard) sendHints() {
+	for i := range s.hinted {
+		h := &s.hinted[i]
+		s.out.message(h.Target, &wire.Message{
+			Kind: wire.KindStore, Pass: wire.PassHint, Key: h.Key, Set: h.Set,
+			ID: idHint<<idKindShift | uint64(s.number)<<idShardShift | h.ID&ownMask,
+		})
+	}
+	s.hinted = s.hinted[:0]
+}

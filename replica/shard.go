@@ -1,0 +1,272 @@
+package replica
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Shard is a share of a node's partitions with all that serves them: the store, the requests under way,
+// the hints owed and the refills. It is not safe for concurrent use; the shell holds its lock.
+type Shard struct {
+	cfg      *Config
+	number   int
+	view     *View
+	store    *storage.Store
+	clock    vclock.Clock
+	ceiling  vclock.Stamp
+	draining bool
+
+	calls  calls
+	hints  *hints.Queue
+	refill refills
+	peers  peerTimes
+
+	env   coordinator.Env
+	eff   coordinator.Effects
+	now   vclock.Now
+	out   *Outbox // of the call under way
+	stats ShardStats
+
+	self   []wire.Message // sends of this node to itself, not yet served
+	list   []coordinator.Peer
+	hinted []hints.Send
+	pulls  []antientropy.Pull
+	body   []byte // of a reply being built
+	inner  wire.Request
+	reply  wire.Message // this node's to itself
+	lent   vclock.Set   // what the store lent to the call being started
+}
+
+func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
+	store, err := storage.New(storage.Config{
+		BytesMax: cfg.BytesMax / int64(cfg.Shards), Partitions: partitions,
+		Shard: uint32(number), Shards: uint32(cfg.Shards), Hash: cfg.Hash,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(cfg.Hints)}
+	s.calls.init(uint64(number), cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)))
+	s.refill.init(cfg)
+	s.peers.init()
+	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Eff: &s.eff}
+	return s, nil
+}
+
+// enter begins a step: the time, and where what it wants sent goes.
+func (s *Shard) enter(now vclock.Now, out *Outbox) {
+	s.now, s.out = now, out
+	s.env.Now, s.env.Ceiling = now, s.ceiling
+}
+
+// SetCeiling lets the shard make and store stamps up to c, which is on disk.
+func (s *Shard) SetCeiling(c vclock.Stamp) { s.ceiling = max(s.ceiling, c) }
+
+// Drain refuses new requests from clients; those under way go on.
+func (s *Shard) Drain() { s.draining = true }
+
+// Busy is how many requests are under way.
+func (s *Shard) Busy() int { return s.calls.busy }
+
+// SetView changes what the shard believes of the cluster: partitions gained begin to recover, those lost
+// are dropped, and requests under way turn to the new owners.
+func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
+	s.enter(now, out)
+	old := s.view
+	s.view = v
+	if old == nil || old.Placement != v.Placement {
+		s.own(old)
+	}
+	for _, t := range s.hints.Targets(nil) {
+		if _, ok := v.Table.Index(t); !ok {
+			s.hints.Forget(t)
+		}
+	}
+	if old == nil {
+		return
+	}
+	for _, n := range old.Table.Nodes() {
+		if old.Up(n.ID) && !v.Up(n.ID) {
+			s.lost(n.ID)
+		}
+	}
+	if old.Placement != v.Placement {
+		s.calls.each(func(c *call) { s.restart(c) })
+	}
+}
+
+// lost tells everything under way that replies of node will not come.
+func (s *Shard) lost(node uint64) {
+	s.peers.forget(node)
+	s.refill.lost(node)
+	s.calls.each(func(c *call) {
+		c.machine.Lost(&s.env, node)
+		s.flush(c)
+	})
+}
+
+// restart turns a request to the owners its key has now.
+func (s *Shard) restart(c *call) {
+	p := s.partition(c.slot)
+	s.seats(p, c.reads(), c.ask.Sloppy)
+	q, err := coordinator.Resolve(c.ask, s.list)
+	if err != nil {
+		return // the level cannot be met by the new owners: the deadline will say so
+	}
+	next := coordinator.Call{Peers: s.list, Quorum: q, Reads: q}
+	if c.op == wire.OpTouch {
+		if next.Reads, err = coordinator.Resolve(c.readAsk, s.list); err != nil {
+			return
+		}
+	}
+	c.machine.Restart(&s.env, &next)
+	s.flush(c)
+}
+
+// Tick lets time pass for everything in the shard.
+func (s *Shard) Tick(now vclock.Now, out *Outbox) {
+	s.enter(now, out)
+	s.store.Tick(now.Wall)
+	s.calls.each(func(c *call) {
+		c.machine.Tick(&s.env)
+		s.flush(c)
+	})
+	s.hinted = s.hints.Tick(now, s.view.Up, s.hinted[:0])
+	s.sendHints()
+	s.tickRefills()
+}
+
+// flush does what a machine wants done, until it wants no more, and frees it when it is through.
+// Answers and messages leave as bytes before anything they alias can change, so this node's sends to
+// itself are served one at a time.
+func (s *Shard) flush(c *call) {
+	for served := 0; ; {
+		for i := range s.eff.Answers {
+			a := &s.eff.Answers[i]
+			s.count(&a.Response)
+			s.out.answer(a.Client, &a.Response)
+			if c.started != s.now.Mono {
+				s.out.Latency[LatencyBucket(s.now.Mono-c.started)]++
+			}
+		}
+		for i := range s.eff.Sends {
+			m := &s.eff.Sends[i]
+			if m.To == s.cfg.Self.Node {
+				s.self = append(s.self, m.Message)
+				continue
+			}
+			if m.Message.ID != 0 {
+				s.peers.sent(m.To, s.now.Mono)
+			}
+			s.out.message(m.To, &m.Message)
+		}
+		for i := range s.eff.Hints {
+			h := &s.eff.Hints[i]
+			s.hints.Add(hints.Owed{Target: h.Target, Partition: s.key(h.Key).Partition, Key: h.Key, Set: &h.Set})
+		}
+		s.out.Ceiling = max(s.out.Ceiling, s.eff.CeilingWanted)
+		s.eff.Reset()
+		if served == len(s.self) {
+			break
+		}
+		m := &s.self[served]
+		served++
+		s.reply = wire.Message{ID: m.ID}
+		s.apply(m, &s.reply)
+		if m.ID != 0 { // a repair wants no reply
+			c.machine.Reply(&s.env, s.cfg.Self.Node, &s.reply)
+		}
+	}
+	s.self = s.self[:0]
+	s.calls.settle(c)
+}
+
+func (s *Shard) count(r *wire.Response) {
+	switch {
+	case r.Status == wire.StatusOK:
+		s.stats.OK++
+	case r.Status == wire.StatusNotFound:
+		s.stats.NotFound++
+	default:
+		s.stats.Failed++
+	}
+}
+
+// peerTimes is what a shard has seen of the other nodes' promptness.
+type peerTimes struct {
+	byNode map[uint64]*peerTime
+	fresh  int // hedges the budget allows
+}
+
+type peerTime struct {
+	owed   int           // replies due
+	silent time.Duration // since when nothing has come though a reply was due
+	p95    time.Duration // of its replies to fetches, estimated
+}
+
+const (
+	slowAfter  = 100 * time.Millisecond // of silence, a node is read from last
+	hedgeLeast = 2 * time.Millisecond
+	hedgeMost  = 100 * time.Millisecond
+)
+
+func (p *peerTimes) init() { p.byNode = map[uint64]*peerTime{} }
+
+func (p *peerTimes) of(node uint64) *peerTime {
+	t := p.byNode[node]
+	if t == nil {
+		t = &peerTime{p95: hedgeLeast}
+		p.byNode[node] = t
+	}
+	return t
+}
+
+func (p *peerTimes) forget(node uint64) { delete(p.byNode, node) }
+
+func (p *peerTimes) sent(node uint64, now time.Duration) {
+	t := p.of(node)
+	if t.owed == 0 {
+		t.silent = now
+	}
+	t.owed++
+}
+
+// replied moves the estimate a little: up by 19 parts where the reply was slower, down by one where it was
+// faster, which settles where one in twenty is slower (frugal streaming, Ma et al. 2013).
+func (p *peerTimes) replied(node uint64, now, took time.Duration, fetch bool) {
+	t := p.of(node)
+	t.owed = max(t.owed-1, 0)
+	t.silent = now
+	if !fetch {
+		return
+	}
+	step := max(t.p95/64, 10*time.Microsecond) / 20
+	if took > t.p95 {
+		t.p95 += 19 * step
+	} else {
+		t.p95 -= step
+	}
+}
+
+func (p *peerTimes) slow(node uint64, now time.Duration) bool {
+	t := p.byNode[node]
+	return t != nil && t.owed > 0 && now-t.silent > slowAfter
+}
+
+// hedge is how long a read waits for the peers it asked before it asks one more.
+func (p *peerTimes) hedge(list []coordinator.Peer) time.Duration {
+	longest := hedgeLeast
+	for i := range list {
+		if t := p.byNode[list[i].Node]; t != nil {
+			longest = max(longest, t.p95)
+		}
+	}
+	return min(longest, hedgeMost)
+}

@@ -1,0 +1,70 @@
+package replica
+
+import (
+	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/storage"
+)
+
+// ShardStats is what a shard counts, besides what its store and its hints count themselves.
+type ShardStats struct {
+	OK         int64 `json:"ok"`
+	NotFound   int64 `json:"not_found"`
+	Failed     int64 `json:"failed"`
+	Overloaded int64 `json:"overloaded"`
+	Forwarded  int64 `json:"forwarded"`
+	Late       int64 `json:"late"`      // foreground writes that came past their deadline
+	Ahead      int64 `json:"ahead"`     // stamps beyond the skew bound or the ceiling
+	Malformed  int64 `json:"malformed"` // pages that made no sense
+	Hedges     int64 `json:"hedges"`
+	Repairs    int64 `json:"repairs"`
+	Restamps   int64 `json:"restamps"`
+	Forgotten  int64 `json:"forgotten"`
+	Refilled   int64 `json:"refilled"`  // records pulled
+	Recovered  int64 `json:"recovered"` // partitions
+}
+
+// Stats is what a node counts, summed over its shards.
+type Stats struct {
+	ShardStats
+	Owned      int           `json:"partitions_owned"`
+	Recovering int           `json:"partitions_recovering"`
+	Busy       int           `json:"requests_under_way"`
+	BusyBytes  int64         `json:"requests_bytes"`
+	Storage    storage.Stats `json:"storage"`
+	Hints      hints.Stats   `json:"hints"`
+}
+
+// Add puts the shard's counts on top of t.
+func (s *Shard) Add(t *Stats) {
+	a := &t.ShardStats
+	a.OK += s.stats.OK
+	a.NotFound += s.stats.NotFound
+	a.Failed += s.stats.Failed
+	a.Overloaded += s.stats.Overloaded
+	a.Forwarded += s.stats.Forwarded
+	a.Late += s.stats.Late
+	a.Ahead += s.stats.Ahead
+	a.Malformed += s.stats.Malformed
+	a.Hedges += int64(s.eff.Hedges)
+	a.Repairs += int64(s.eff.Repairs)
+	a.Restamps += int64(s.eff.Restamps)
+	a.Forgotten += int64(s.eff.Forgotten)
+	a.Refilled += s.stats.Refilled
+	a.Recovered += s.stats.Recovered
+	for _, owned := range s.refill.owned {
+		if owned {
+			t.Owned++
+		}
+	}
+	t.Recovering += s.Recovering()
+	t.Busy += s.calls.busy
+	t.BusyBytes += int64(s.calls.bytes)
+	t.Storage.Add(s.store.Stats())
+	t.Hints.Add(s.hints.Stats())
+}
+
+// Recovering is how many partitions of the shard have not recovered yet.
+func (s *Shard) Recovering() int { return len(s.refill.waiting) + len(s.refill.active) }
+
+// OwedTo is how many hints the shard keeps for a node.
+func (s *Shard) OwedTo(node uint64) int { return s.hints.OwedTo(node) }

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/wire"
+	"go.uber.org/zap"
+)
+
+// NoDataDir as Config.DataDir keeps nothing on disk: the node's id follows from its name, and it waits out
+// the skew bound (10 s) before it starts, since it cannot know what it promised before.
+const NoDataDir = "none"
+
+// Config is one node. The zero value of a field means its default, where it has one.
+type Config struct {
+	Name          string   // unique in the cluster; default: the host's name
+	ClientAddr    string   // host:port for clients; default 127.0.0.1:7400; port 0 picks a free one
+	PeerAddr      string   // host:port for links between nodes; default 127.0.0.1:7401
+	GossipAddr    string   // host:port for membership, TCP and UDP; default 127.0.0.1:7402
+	AdvertiseHost string   // host that others reach this node at; default: the host of each address
+	AdminAddr     string   // host:port for health and profiles over HTTP; default off
+	Join          []string // gossip addresses of nodes of the cluster; without any, a node without a map founds one
+	ClusterName   string   // default "shoal"; clusters of other names are never joined
+	DataDir       string   // node id, map and stamp ceiling; default ./shoal-data/NAME; NoDataDir: none
+	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys
+	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
+	Rack          string   // default none; owners of a key avoid sharing one
+	Weight        float64  // share of the data against other nodes; default 1
+	Replicas      int      // N, fixed by the node that founds the cluster; default 3
+	Read          string   // default level of reads, likewise; default quorum
+	Write         string   // default level of writes, likewise; default quorum
+	Partitions    int      // likewise; a power of two, at least 150 for each node to come; default 4096
+	Shards        int      // locks and stores in this node; a power of two; default 4 for each core, at least 16
+	Limits        wire.Limits
+	Version       string // shown in status
+	Log           *zap.Logger
+}
+
+// ErrConfig is wrapped by every problem that Validate reports.
+var ErrConfig = errors.New("server: bad config")
+
+// MemoryMin is the least memory a node runs with, in bytes.
+const MemoryMin = 16 << 20
+
+// Validate returns every problem at once, each wrapping ErrConfig; defaults are filled in first.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var problems []error
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
+	}
+	if c.Name == "" || len(c.Name) > ring.NameMax || strings.ContainsAny(c.Name, "/\\ \t\n") || c.Name == "." || c.Name == ".." {
+		problem("name %q: use 1 to %d characters without spaces or slashes", c.Name, ring.NameMax)
+	}
+	for _, a := range []struct{ what, addr string }{
+		{"client-addr", c.ClientAddr}, {"peer-addr", c.PeerAddr}, {"gossip-addr", c.GossipAddr}, {"admin-addr", c.AdminAddr},
+	} {
+		if a.addr == "" && a.what == "admin-addr" {
+			continue
+		}
+		if err := checkAddr(a.addr); err != nil {
+			problem("%s %q: %v", a.what, a.addr, err)
+		}
+	}
+	for _, j := range c.Join {
+		if err := checkAddr(j); err != nil {
+			problem("join %q: %v", j, err)
+		}
+	}
+	if c.Memory < MemoryMin {
+		problem("memory of %d bytes: give a node at least %d MiB", c.Memory, MemoryMin>>20)
+	}
+	if c.Weight < 0.01 || c.Weight > 100 {
+		problem("weight %g: use 0.01 to 100", c.Weight)
+	}
+	if c.Replicas < 1 || c.Replicas > ring.ReplicasMax {
+		problem("replicas %d: use 1 to %d", c.Replicas, ring.ReplicasMax)
+	}
+	for _, l := range []struct{ what, name string }{{"read", c.Read}, {"write", c.Write}} {
+		if _, err := wire.ParseLevel(l.name); err != nil {
+			problem("%s: %v", l.what, err)
+		}
+	}
+	if c.Partitions < 1 || c.Partitions > ring.Slots || c.Partitions&(c.Partitions-1) != 0 {
+		problem("partitions %d: use a power of two up to %d", c.Partitions, ring.Slots)
+	}
+	if c.Shards < 1 || c.Shards > 1024 || c.Shards&(c.Shards-1) != 0 || c.Shards > c.Partitions {
+		problem("shards %d: use a power of two up to 1024, and no more than partitions", c.Shards)
+	}
+	return errors.Join(problems...)
+}
+
+func checkAddr(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errors.New("use host:port")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return errors.New("the port is a number up to 65535")
+	}
+	if strings.ContainsAny(host, " \t") {
+		return errors.New("the host has spaces")
+	}
+	return nil
+}
