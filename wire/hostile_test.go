@@ -291,6 +291,8 @@ func TestValuesThatMeanNothingAreRefused(t *testing.T) {
 		"retime of nothing": decodeMessage(&Message{Kind: KindRetime}, &l),
 		"deadline":          decodeMessage(&Message{Kind: KindFetchReply, Set: early}, &l),
 		"unknown flags":     DecodeRequest(flagged(t), &Request{}, &l),
+		"no stamp":          DecodeMessage([]byte{0x95, 2, 1, 0, 0, 0x99, 1, 1, 0, 0, 0x90, 0, 0xc0, 0, 0}, &Message{}, &l),
+		"half a dot":        DecodeMessage([]byte{0x95, 2, 1, 0, 0, 0x99, 1, 1, 9, 0, 0x94, 1, 1, 5, 1, 0, 0xc0, 0, 0}, &Message{}, &l),
 	} {
 		var format *FormatError
 		if !errors.As(err, &format) {
@@ -307,4 +309,48 @@ func flagged(t *testing.T) []byte {
 	}
 	b[6] = 2
 	return b
+}
+
+func TestNothingIsReadOnceSomethingWasWrong(t *testing.T) {
+	r := reader{b: []byte{1, 0xc0, 2, 0xa1, 'x', 0x91, 3}}
+	if r.uint() != 1 || r.uint() != 0 || r.err == nil {
+		t.Fatalf("nil read as a number: %v", r.err)
+	}
+	first := r.err
+	if v := r.uint(); v != 0 {
+		t.Errorf("then the number %d", v)
+	}
+	if b := r.bytes("key", 9); b != nil {
+		t.Errorf("then the bytes %q", b)
+	}
+	if n := r.array(); n != 0 {
+		t.Errorf("then an array of %d", n)
+	}
+	if r.skip(1); r.done() != first {
+		t.Errorf("first %v, then %v", first, r.done())
+	}
+}
+
+func TestDecodersLeaveNothingOfTheOneBefore(t *testing.T) {
+	l := DefaultLimits()
+	full := Request{Op: OpSet, ID: 5, Level: LevelAll, R: 1, W: 2, Sloppy: true, Timeout: 3, Key: []byte("k"), Value: []byte("v"), TTL: 4, Keys: [][]byte{{1}}}
+	for name, c := range map[string]struct {
+		frame []byte
+		want  Request
+	}{
+		"an unknown operation": {[]byte{0x9b, 99, 7, 0, 0, 0, 0, 0, 0xc0, 0xc0, 0, 0x90}, Request{Op: 99, ID: 7}},
+		"too few fields":       {[]byte{0x91, 1}, Request{}},
+		"cut after the id":     {[]byte{0x9b, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0}[:3], Request{}},
+		"wrong after the id":   {[]byte{0x9b, 1, 7, 0xc0, 9, 9, 9, 9, 9, 9, 9, 9}, Request{Op: 1, ID: 7}},
+	} {
+		q := full
+		q.Keys = [][]byte{{1}}
+		if err := DecodeRequest(c.frame, &q, &l); err == nil || !sameRequest(&q, &c.want) {
+			t.Errorf("%s: %v, left %+v, want %+v", name, err, q, c.want)
+		}
+	}
+	p := Response{Status: 9, ID: 9, Stamp: 9, Value: []byte("v"), Deadline: 9, Forgotten: true, Hinted: 9, Items: []Item{{}}, Err: &Error{Text: "x"}}
+	if err := DecodeResponse([]byte{0xc0}, &p, &l); err == nil || !sameResponse(&p, &Response{}) {
+		t.Errorf("%v, left %+v", err, p)
+	}
 }

@@ -90,7 +90,7 @@ func TestPageEntriesThatMeanNothingAreRefused(t *testing.T) {
 		"unknown entry":       {0x93, 3, 0xc0, 0xc0},
 		"record of no set":    {0x93, 1, 0xa1, 'k', 0xc0},
 		"record of no fields": {0x91, 1},
-		"ghost of two fields": {0x93, 2, 1, 1},
+		"ghost of two fields": {0x93, 2, 1, 1, 1},
 		"no array":            {1},
 		"no entry":            {0x90},
 	} {

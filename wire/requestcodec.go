@@ -44,14 +44,12 @@ func AppendRequest(dst []byte, q *Request) []byte {
 // the memory of q.Keys is used again. An operation it does not know is ErrUnknownOp; anything else wrong is
 // a *FormatError or a *LimitError. After an error q.Op and q.ID are what was read before it, so that it can be answered.
 func DecodeRequest(frame []byte, q *Request, l *Limits) error {
-	keys := q.Keys[:0]
-	*q = Request{}
-	q.Keys = keys
 	r := reader{b: frame}
 	extra := r.fields(requestFields)
 	q.Op = Op(r.uint8())
 	q.ID = r.uint()
 	if r.err == nil && !q.Op.known() {
+		*q = Request{Op: q.Op, ID: q.ID, Keys: q.Keys[:0]}
 		return ErrUnknownOp
 	}
 	q.Level = Level(r.small(uint64(LevelExplicit)))
@@ -62,6 +60,7 @@ func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 	q.Key = r.bytes("key", l.Key)
 	q.Value = r.bytes("value", l.Value)
 	q.TTL = r.int()
+	q.Keys = q.Keys[:0]
 	for range r.list("keys", l.Keys) {
 		if r.err != nil {
 			break

@@ -73,9 +73,6 @@ func appendError(dst []byte, e *Error) []byte {
 // the memory of p.Items and p.Err is used again. What is wrong is a *FormatError or a *LimitError; p.ID
 // is then what was read before it. A status that does not exist here is left to the caller: it is a failure.
 func DecodeResponse(frame []byte, p *Response, l *Limits) error {
-	items, failure := p.Items[:0], p.Err
-	*p = Response{}
-	p.Items = items
 	r := reader{b: frame}
 	extra := r.fields(responseFields)
 	p.Status = Status(r.uint8())
@@ -85,6 +82,7 @@ func DecodeResponse(frame []byte, p *Response, l *Limits) error {
 	p.Deadline = r.int()
 	p.Forgotten = r.small(1) != 0
 	p.Hinted = r.uint8()
+	p.Items = p.Items[:0]
 	for range r.list("items", l.Keys) {
 		if r.err != nil {
 			break
@@ -92,11 +90,12 @@ func DecodeResponse(frame []byte, p *Response, l *Limits) error {
 		p.Items = append(p.Items, Item{})
 		readItem(&r, &p.Items[len(p.Items)-1], l)
 	}
-	if !r.null() {
-		if failure == nil {
-			failure = new(Error)
+	if r.null() || r.err != nil {
+		p.Err = nil
+	} else {
+		if p.Err == nil {
+			p.Err = new(Error)
 		}
-		p.Err = failure
 		readError(&r, p.Err)
 	}
 	r.skip(extra)
@@ -114,11 +113,11 @@ func readItem(r *reader, it *Item, l *Limits) {
 }
 
 func readError(r *reader, e *Error) {
-	*e = Error{Failed: e.Failed[:0]}
 	extra := r.fields(errorFields)
 	e.Op = Op(r.uint8())
 	e.Want = r.uint8()
 	e.Got = r.uint8()
+	e.Failed = e.Failed[:0]
 	for range r.list("failed nodes", failuresMax) {
 		if r.err != nil {
 			break
