@@ -1,0 +1,61 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+)
+
+// nodeFile is node.json. Numbers of 64 bits are in hexadecimal, which every JSON reader keeps whole.
+type nodeFile struct {
+	Format    int    `json:"format"`
+	NodeID    hex64  `json:"node_id"`
+	Name      string `json:"name"`
+	Boot      hex64  `json:"boot"`
+	ClusterID hex64  `json:"cluster_id"`
+	Cluster   string `json:"cluster"`
+	Check     hex64  `json:"check"` // of the others: a changed digit would make another node of it
+}
+
+const (
+	nodeFormat   = 1
+	nodeFileSize = 16 << 10 // bytes; far above what names of any allowed length need
+)
+
+func (n nodeFile) check() hex64 {
+	n.Check = 0
+	b, _ := json.Marshal(n) // strings and numbers always encode
+	return hex64(crc32.Checksum(b, castagnoli))
+}
+
+func loadIdentity(path string) (identity, error) {
+	b, err := readFile(path, nodeFileSize)
+	if err != nil {
+		return identity{}, err
+	}
+	var n nodeFile
+	if err := json.Unmarshal(b, &n); err != nil {
+		return identity{}, damaged(path, err.Error())
+	}
+	if n.Format > nodeFormat {
+		return identity{}, newer(path, uint64(n.Format))
+	}
+	if n.Format < 1 || n.NodeID == 0 || n.Boot == 0 || n.Boot == ^hex64(0) || n.Check != n.check() {
+		return identity{}, damaged(path, "its check sum does not fit")
+	}
+	return identity{ClusterID: uint64(n.ClusterID), Cluster: n.Cluster, NodeID: uint64(n.NodeID), Name: n.Name, Boot: uint64(n.Boot)}, nil
+}
+
+// hex64 is a number that JSON shows as 16 hexadecimal digits.
+type hex64 uint64
+
+// MarshalText writes 16 digits.
+func (h hex64) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%016x", uint64(h)), nil }
+
+// UnmarshalText reads up to 16 digits.
+func (h *hex64) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseUint(string(b), 16, 64)
+	*h = hex64(v)
+	return err
+}
