@@ -104,5 +104,5 @@ type Message struct {
 	Cursor    uint64       // Pull, PullReply
 	Limit     uint32       // Pull
 	Wall      int64        // Beat
-	Body      []byte       // Forward, ForwardReply, PullReply, Map
+	Body      []byte       // Forward, ForwardReply: a frame without its length; PullReply: a page; Map: as EncodeMap wrote it
 }

@@ -5,17 +5,15 @@ import (
 	"math"
 )
 
-// extraMax is how many fields a newer peer may have added to an array we know; skipDepth is how deep the
-// values in them may nest.
 const (
-	extraMax  = 16
-	skipDepth = 8
+	extraMax  = 16 // fields that a newer peer may have added to an array we know
+	skipDepth = 8  // how deep the values in them may nest
 )
 
 // reader walks the MessagePack of one frame. It takes every width the format allows for a number and
 // either of bin and str for bytes, since encoders in other languages choose differently. The first failure
-// sticks: what follows yields zero values, and err is read once at the end. It never allocates but for an error,
-// and what it returns aliases the frame.
+// sticks: what follows yields zero values, and err is read once at the end. It allocates only for an error
+// and for strings; bytes alias the frame.
 type reader struct {
 	b   []byte // the frame; nil after a failure, so that no fast path is taken any more
 	pos int
@@ -98,7 +96,8 @@ func (r *reader) small(most uint64) uint64 {
 func (r *reader) uint8() uint8   { return uint8(r.small(math.MaxUint8)) }
 func (r *reader) uint32() uint32 { return uint32(r.small(math.MaxUint32)) }
 
-// number reads an integer of any width; a negative one comes as its two's complement.
+// number reads an integer of any width but the shortest, which its callers have taken in line; a negative
+// one comes as its two's complement.
 func (r *reader) number() (v uint64, negative bool) {
 	c, ok := r.code()
 	if !ok {
@@ -106,8 +105,6 @@ func (r *reader) number() (v uint64, negative bool) {
 	}
 	var signed int64
 	switch {
-	case c < fixInt:
-		return uint64(c), false
 	case c >= fixNeg:
 		return uint64(int64(int8(c))), true
 	case c == codeUint8:

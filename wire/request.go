@@ -13,7 +13,7 @@ const (
 	OpTouch  Op = 4 // sets or clears the deadline
 	OpMGet   Op = 5
 	OpPing   Op = 6
-	OpMap    Op = 7 // the cluster map, encoded as ring.Map encodes it
+	OpMap    Op = 7 // the cluster map, as EncodeMap writes it
 	OpWhere  Op = 8 // placement of one key: a Where document
 	OpStats  Op = 9 // the node's Stats document
 )
@@ -54,7 +54,7 @@ type Request struct {
 // Status is how a client call ended.
 type Status uint8
 
-// Statuses. From StatusBadRequest on they are failures, and Response.Err says more.
+// Statuses. From StatusBadRequest on they are failures: Response.Err says more, and AsError makes it an error.
 const (
 	StatusOK         Status = 0
 	StatusNotFound   Status = 1
