@@ -51,7 +51,8 @@ type Gossip struct {
 	closed bool
 	wg     sync.WaitGroup // what runs; grows only while not closed
 
-	leaving sync.Mutex // held by Leave and Close
+	leaving sync.Mutex // held by SetCluster, Leave and Close
+	own     Meta       // as told now; under leaving
 }
 
 // Start opens the port and begins to gossip, knowing nobody but itself and whoever Known lists. Errors: what
@@ -71,7 +72,7 @@ func start(cfg Config, wrap func(memberlist.NodeAwareTransport) memberlist.NodeA
 	}
 	log := sampled(cfg.Log)
 	g := &Gossip{
-		cfg: cfg, log: log, lines: &logs{zap: log}, view: newView(cfg.Self, cfg.Meta.ClusterID),
+		cfg: cfg, own: cfg.Meta, log: log, lines: &logs{zap: log}, view: newView(cfg.Self, cfg.Meta.ClusterID),
 		wake: make(chan struct{}, 1), flushes: make(chan chan struct{}), spread: make(chan struct{}, 1),
 	}
 	g.meta.Store(&meta)
@@ -152,25 +153,21 @@ func (g *Gossip) Broadcast() { signal(g.spread) }
 // SetCluster makes known that this node has joined cluster id and holds its map. It returns *ClusterError for
 // another cluster than the one already met.
 func (g *Gossip) SetCluster(id uint64) error {
+	g.leaving.Lock() // memberlist knows nothing of a node some time after it left
+	defer g.leaving.Unlock()
+	if g.over() {
+		return ErrClosed
+	}
 	if err := g.view.belong(id); err != nil {
 		return err
 	}
-	g.mu.Lock()
-	m := g.cfg.Meta
-	m.ClusterID = id
-	meta, err := m.encode()
-	changed := err == nil && m != g.cfg.Meta
-	if changed {
-		g.cfg.Meta = m
-		g.meta.Store(&meta)
-	}
-	g.mu.Unlock()
-	if err != nil || !changed {
+	g.own.ClusterID = id
+	meta, err := g.own.encode()
+	if err != nil {
 		return err
 	}
-	if !g.begin(func() { _ = g.list.UpdateNode(g.cfg.Timings.TCP) }) { // who misses it learns it by an exchange
-		return ErrClosed
-	}
+	g.meta.Store(&meta)
+	_ = g.list.UpdateNode(1) // queued at once; the error only says that nobody waited until it was sent
 	return nil
 }
 
@@ -218,6 +215,13 @@ func (g *Gossip) Close() {
 	g.lines.closed.Store(true)
 	_ = g.list.Shutdown() // always nil
 	g.wg.Wait()
+}
+
+// over reports whether this node has left or closed.
+func (g *Gossip) over() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left || g.closed
 }
 
 // begin runs do beside the others, unless this node has left or closed.

@@ -123,7 +123,7 @@ func (w *world) join(n, to *node) {
 // until waits for a condition, looking again after every callback. The limit is only for a broken build.
 func (w *world) until(what string, cond func() bool) {
 	w.t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(10 * time.Second)
 	for !cond() {
 		select {
 		case <-w.events:
@@ -324,24 +324,27 @@ func TestAMapThatCannotBeReadIsCountedAndHarmsNothing(t *testing.T) {
 	}
 }
 
-func TestAHealedPartitionMergesAgainAfterTheDeadWereForgotten(t *testing.T) {
-	w := newWorld(t)
-	nodes := w.trio()
-	for _, n := range nodes {
-		n.knows(nodes...)
+// I15. The map must be asked: what memberlist believes dead it forgets, and never looks for again.
+func TestAHealedPartitionMergesAgainWhetherOrNotTheDeadWereForgotten(t *testing.T) {
+	for _, forget := range []time.Duration{100 * time.Millisecond, time.Hour} {
+		w := newWorld(t)
+		nodes := w.trio(func(c *Config) { c.Timings.Forget = forget })
+		for _, n := range nodes {
+			n.knows(nodes...)
+		}
+		nodes[0].net.set(nodes[2])
+		nodes[1].net.set(nodes[2])
+		nodes[2].net.set(nodes[0], nodes[1])
+		w.untilAll(nodes[:2], nodes[:2]...)
+		w.untilAll(nodes[2:], nodes[2])
+		for forget < time.Hour && (w.lists(nodes[0], nodes[2]) || w.lists(nodes[2], nodes[0])) {
+			runtime.Gosched() // memberlist forgets without telling
+		}
+		for _, n := range nodes {
+			n.net.set()
+		}
+		w.untilAll(nodes, nodes...)
 	}
-	nodes[0].net.set(nodes[2])
-	nodes[1].net.set(nodes[2])
-	nodes[2].net.set(nodes[0], nodes[1])
-	w.untilAll(nodes[:2], nodes[:2]...)
-	w.untilAll(nodes[2:], nodes[2])
-	for w.lists(nodes[0], nodes[2]) || w.lists(nodes[2], nodes[0]) {
-		runtime.Gosched() // memberlist forgets without telling
-	}
-	for _, n := range nodes {
-		n.net.set()
-	}
-	w.untilAll(nodes, nodes...)
 }
 
 // lists reports whether n's memberlist remembers o, dead or alive: then it gossips to it, and would merge by itself.
@@ -499,7 +502,7 @@ func TestCloseLeavesNoGoroutineEvenAmidstJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	a := w.start(1, 1)
+	a := w.start(1, 1, func(c *Config) { c.Timings.TCP = time.Hour }) // no deadline will end it
 	joined := make(chan error)
 	go func() { joined <- a.Join(context.Background(), []string{deaf.Addr().String()}) }()
 	conn, err := deaf.Accept() // the join is under way, and will hear nothing
@@ -513,6 +516,35 @@ func TestCloseLeavesNoGoroutineEvenAmidstJoins(t *testing.T) {
 		t.Error("joined nobody, without an error")
 	}
 	goleak.VerifyNone(t, ours)
+}
+
+// Invariant 5.
+func TestCloseWaitsForACallbackUnderWay(t *testing.T) {
+	w := newWorld(t)
+	begun, release := make(chan struct{}, 1), make(chan struct{})
+	a := w.start(1, 1, func(c *Config) {
+		c.OnChange = func(Alive) {
+			signal(begun)
+			<-release
+		}
+	})
+	<-begun
+	closed := make(chan struct{})
+	go func() {
+		a.Close()
+		close(closed)
+	}()
+	<-guardOf(a).stopped // all but the wait is done
+	for range 10_000 {
+		runtime.Gosched()
+	}
+	select {
+	case <-closed:
+		t.Error("Close returned while a callback ran")
+	default:
+	}
+	close(release)
+	<-closed
 }
 
 func TestValidateReturnsEveryProblemAtOnce(t *testing.T) {

@@ -70,7 +70,8 @@ func (g *guard) passPackets() {
 		select {
 		case p := <-g.NetTransport.PacketCh():
 			if err := g.rules.packet(p.Buf); err != nil {
-				g.refused(err, p.From)
+				g.count.refusedBytes.Add(1)
+				g.log.Warn("refused a packet", zap.Error(err), zap.Stringer("from", p.From))
 				continue
 			}
 			p.Buf = bytes.Clone(p.Buf) // the buffer has 64 KiB, and memberlist queues parts of it
@@ -176,11 +177,6 @@ func (g *guard) track(c *guardedConn) bool {
 	return open
 }
 
-func (g *guard) refused(err error, from net.Addr) {
-	g.count.refusedBytes.Add(1)
-	g.log.Warn("refused bytes", zap.Error(err), zap.Stringer("from", from))
-}
-
 // guardedConn is one connection of memberlist's, either way. One goroutine uses it, Shutdown may close it.
 type guardedConn struct {
 	net.Conn
@@ -201,9 +197,9 @@ func (c *guardedConn) Read(p []byte) (int, error) {
 			if seen.Len() == 0 { // a port scan, a health check: nothing was said
 				return 0, io.EOF
 			}
-			c.guard.refused(err, c.RemoteAddr())
+			c.guard.count.refusedBytes.Add(1)
 			c.answer(err)
-			return 0, err
+			return 0, err // memberlist logs it
 		}
 		c.reader = io.LimitReader(io.MultiReader(&seen, c.Conn), streamMax)
 	}

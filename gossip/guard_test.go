@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -135,25 +136,55 @@ func TestLengthsAreCheckedBeforeMemberlistAllocatesByThem(t *testing.T) {
 	}
 }
 
-func TestMoreConnectionsThanTheLimitWaitAndAreServedLater(t *testing.T) {
-	w := newWorld(t)
-	a, b := w.start(1, 1), w.start(2, 1)
-	var idle []net.Conn
+// crowd opens more connections than a node reads at once, and waits until it reads as many as it may.
+func crowd(t *testing.T, n *node) (idle []net.Conn) {
+	t.Helper()
 	for range connsMax + 8 {
-		c, err := net.Dial("tcp", a.Addr())
+		c, err := net.Dial("tcp", n.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 		idle = append(idle, c)
 	}
-	for len(guardOf(a).slots) < connsMax {
+	for len(guardOf(n).slots) < connsMax {
 		runtime.Gosched()
 	}
-	for _, c := range idle {
+	return idle
+}
+
+func TestMoreConnectionsThanTheLimitWaitAndAreServedLater(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.start(1, 1), w.start(2, 1)
+	for _, c := range crowd(t, a) {
 		_ = c.Close()
 	}
 	w.join(b, a)
+}
+
+func TestCloseEndsThoughConnectionsAreReadAndWait(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(1, 1, func(c *Config) { c.Timings.TCP = time.Hour })
+	crowd(t, a)
+	a.Close()
+}
+
+func TestAConnectionOpenedToANodeThatIsSilentEnds(t *testing.T) {
+	w := newWorld(t)
+	a := w.start(1, 1)
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	c, err := guardOf(a).DialTimeout(deaf.Addr().String(), 50*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
 }
 
 func guardOf(n *node) *guard { return n.net.NodeAwareTransport.(*guard) }

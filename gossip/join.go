@@ -168,10 +168,7 @@ func (g *Gossip) rejoin() {
 
 // missing is where nodes of the map that are not alive were last seen.
 func (g *Gossip) missing() []string {
-	g.mu.Lock()
-	left := g.left
-	g.mu.Unlock()
-	if left || g.cfg.Known == nil {
+	if g.cfg.Known == nil || g.over() {
 		return nil
 	}
 	alive := g.Alive()

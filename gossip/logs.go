@@ -40,7 +40,7 @@ func (l *logs) Write(p []byte) (int, error) {
 }
 
 // parseLine splits a line of memberlist's into level and text without line breaks. A few of its error
-// lines carry no level.
+// lines carry no level. What it calls an error when another's bytes caused it is a warning here.
 func parseLine(s string) (zapcore.Level, string) {
 	level := zapcore.ErrorLevel
 	if rest, ok := strings.CutPrefix(s, "["); ok {
@@ -55,6 +55,9 @@ func parseLine(s string) (zapcore.Level, string) {
 				level = zapcore.WarnLevel
 			}
 		}
+	}
+	if level == zapcore.ErrorLevel && strings.Contains(s, " from=") {
+		level = zapcore.WarnLevel
 	}
 	return level, strings.Join(strings.Fields(strings.TrimPrefix(s, "memberlist: ")), " ")
 }

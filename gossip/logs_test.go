@@ -9,24 +9,30 @@ import (
 )
 
 func TestMemberlistLinesBecomeOneEntryOfTheRightLevel(t *testing.T) {
-	for line, want := range map[string]zapcore.Level{
-		"[DEBUG] memberlist: one line": zapcore.DebugLevel,
-		"[INFO] memberlist: one line":  zapcore.InfoLevel,
-		"[WARN] memberlist: one\nline": zapcore.WarnLevel,
-		"[ERR] memberlist: one line":   zapcore.ErrorLevel,
-		"[ERROR] memberlist: one line": zapcore.ErrorLevel,
-		"[ERR] one line":               zapcore.ErrorLevel,
-		"one line\n":                   zapcore.ErrorLevel,
+	for _, c := range []struct {
+		line  string
+		level zapcore.Level
+		text  string
+	}{
+		{"[DEBUG] memberlist: one line", zapcore.DebugLevel, "one line"},
+		{"[INFO] memberlist: one line", zapcore.InfoLevel, "one line"},
+		{"[WARN] memberlist: one\n\tline", zapcore.WarnLevel, "one line"},
+		{"[ERR] memberlist: one line", zapcore.ErrorLevel, "one line"},
+		{"[ERROR] memberlist: one line", zapcore.ErrorLevel, "one line"},
+		{"[ERR] memberlist: bad from=[::1]:5", zapcore.WarnLevel, "bad from=[::1]:5"},
+		{"[ERR] one line", zapcore.ErrorLevel, "one line"},
+		{"one line", zapcore.ErrorLevel, "one line"},
+		{"[odd", zapcore.ErrorLevel, "[odd"},
 	} {
 		core, seen := observer.New(zapcore.DebugLevel)
 		l := &logs{zap: zap.New(core)}
-		l.logger().Print(line)
+		l.logger().Print(c.line)
 		got := seen.TakeAll()
-		if len(got) != 1 || got[0].Level != want || got[0].Message != "one line" {
-			t.Errorf("%q became %+v", line, got)
+		if len(got) != 1 || got[0].Level != c.level || got[0].Message != c.text {
+			t.Errorf("%q became %+v", c.line, got)
 		}
 		l.closed.Store(true)
-		l.logger().Print(line)
+		l.logger().Print(c.line)
 		if seen.Len() != 0 {
 			t.Error("speaks after it was closed")
 		}

@@ -72,6 +72,9 @@ func (v *view) admit(who vclock.Actor, m Meta) error {
 
 // forget drops the boots of nodes that are gone, to make room.
 func (v *view) forget() bool {
+	if len(v.newest) <= len(v.alive) {
+		return false // a stranger must not make this look at every node again and again
+	}
 	maps.DeleteFunc(v.newest, func(node, _ uint64) bool {
 		_, alive := v.alive[node]
 		return !alive && node != v.self.Node

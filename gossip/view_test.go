@@ -89,7 +89,7 @@ func TestStrangersCannotMakeANodeRememberWithoutBound(t *testing.T) {
 	if len(v.newest) > nodesMax {
 		t.Errorf("%d remembered", len(v.newest))
 	}
-	v.leave(actor(2, 1))
+	v.leave(actor(3, 1))
 	if err := v.admit(actor(9*nodesMax, 1), m); err != nil {
 		t.Errorf("room was made, and yet: %v", err)
 	}
