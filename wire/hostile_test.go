@@ -292,7 +292,7 @@ func TestValuesThatMeanNothingAreRefused(t *testing.T) {
 		"deadline":          decodeMessage(&Message{Kind: KindFetchReply, Set: early}, &l),
 		"unknown flags":     DecodeRequest(flagged(t), &Request{}, &l),
 		"no stamp":          DecodeMessage([]byte{0x95, 2, 1, 0, 0, 0x99, 1, 1, 0, 0, 0x90, 0, 0xc0, 0, 0}, &Message{}, &l),
-		"half a dot":        DecodeMessage([]byte{0x95, 2, 1, 0, 0, 0x99, 1, 1, 9, 0, 0x94, 1, 1, 5, 1, 0, 0xc0, 0, 0}, &Message{}, &l),
+		"half a dot":        DecodeMessage([]byte{0x95, 2, 1, 0, 0, 0x99, 1, 1, 9, 0, 0x94, 1, 1, 5, 1, 0xc0, 0, 0}, &Message{}, &l),
 	} {
 		var format *FormatError
 		if !errors.As(err, &format) {
