@@ -80,13 +80,7 @@ func (t *tree) checkSize(f *file) {
 	}
 }
 
-func (t *tree) lines(f *file) int {
-	n := t.fset.File(f.ast.FileStart).LineCount()
-	if t.fset.Position(f.ast.FileEnd).Column == 1 { // the line after the last newline holds nothing
-		n--
-	}
-	return n
-}
+func (t *tree) lines(f *file) int { return t.fset.File(f.ast.FileStart).LineCount() }
 
 // checkComments wants a comment on every exported name that other packages can reach. A group of constants
 // or variables may share one; a type may not.
