@@ -133,9 +133,12 @@ func (w *write) reply(e *Env, from uint64, m *wire.Message) bool {
 			return w.overtaken(e, m)
 		}
 		s.state, s.reason = failed, m.Outcome
-	case wire.OutcomeMissing: // a retime of a record the owner missed: give it the record
-		w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
-		return false
+	case wire.OutcomeMissing: // a retime of a record the owner missed: give it the record, where that is here
+		if !w.partial {
+			w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
+			return false
+		}
+		s.state, s.reason = failed, m.Outcome
 	default:
 		s.state, s.reason = failed, m.Outcome
 	}
