@@ -117,6 +117,11 @@ func readMap(path string) (*ring.Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openMap(path, b)
+}
+
+// openMap undoes sealMap; path is for errors.
+func openMap(path string, b []byte) (*ring.Map, error) {
 	if len(b) < mapHeader || string(b[:len(mapMagic)]) != mapMagic || binary.BigEndian.Uint32(b[len(mapMagic)+4:]) != mapSum(b) {
 		return nil, fmt.Errorf("%w: the check sum of %s does not fit", errMapCorrupt, path)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"strconv"
 )
 
@@ -34,6 +35,10 @@ func loadIdentity(path string) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	return decodeIdentity(path, b)
+}
+
+func decodeIdentity(path string, b []byte) (identity, error) {
 	var n nodeFile
 	if err := json.Unmarshal(b, &n); err != nil {
 		return identity{}, damaged(path, err.Error())
@@ -41,7 +46,7 @@ func loadIdentity(path string) (identity, error) {
 	if n.Format > nodeFormat {
 		return identity{}, newer(path, uint64(n.Format))
 	}
-	if n.Format < 1 || n.NodeID == 0 || n.Boot == 0 || n.Boot == ^hex64(0) || n.Check != n.check() {
+	if n.Format < 1 || n.NodeID == 0 || n.Boot == 0 || n.Boot == math.MaxUint64 || n.Check != n.check() {
 		return identity{}, damaged(path, "its check sum does not fit")
 	}
 	return identity{ClusterID: uint64(n.ClusterID), Cluster: n.Cluster, NodeID: uint64(n.NodeID), Name: n.Name, Boot: uint64(n.Boot)}, nil

@@ -1,0 +1,625 @@
+package server
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+)
+
+const wallTest = 1_700_000_000_000
+
+// counting returns 1, 2, 3 …, so that ids in a test are readable.
+func counting() func() uint64 {
+	n := uint64(0)
+	return func() uint64 { n++; return n }
+}
+
+func mustOpen(t *testing.T, path string) *dataDir {
+	t.Helper()
+	d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill(d) })
+	return d
+}
+
+// kill ends a process as SIGKILL does: the system lets go of its files, nothing else happens.
+func kill(d *dataDir) {
+	if d.lock != nil {
+		_ = d.lock.Close()
+		_ = d.ceiling.close()
+	}
+}
+
+// wantRefused checks the kind of an error, and that it is one line that says what to do.
+func wantRefused(t *testing.T, err, kind error, says ...string) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Fatalf("error is %v, want %v", err, kind)
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("%q is more than one line", err)
+	}
+	for _, s := range says {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("%q does not say %q", err, s)
+		}
+	}
+}
+
+func overwrite(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func contents(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func mapTest() *ring.Map {
+	return &ring.Map{
+		ClusterID: 7, Cluster: "shoal", Partitions: 16,
+		Nodes: []ring.Node{{ID: 3, Name: "n1", Datacenter: "dc1", Weight: ring.StandardWeight, State: ring.Active, Version: 1}},
+	}
+}
+
+func TestDataDirIsMadeForItsOwnerAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "shoal-data", "n1")
+	d := mustOpen(t, path)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Fatalf("%v, %v: want a directory of mode 0700", info.Mode(), err)
+	}
+	if id := d.identity(); id.NodeID == 0 || id.ClusterID != 0 || id.Name != "n1" || id.Cluster != "shoal" {
+		t.Errorf("identity is %+v", id)
+	}
+}
+
+// I7: with the wall clock set back, to before 1970 even, and without randomness.
+func TestEveryStartHasTheSameNodeAndAGreaterBoot(t *testing.T) {
+	path := t.TempDir()
+	var last identity
+	for i, wall := range []int64{wallTest, wallTest + 1, wallTest - 3_600_000, 0, -5, wallTest, math.MaxInt64, math.MaxInt64} {
+		random := counting()
+		if i > 2 {
+			random = func() uint64 { return 0 }
+		}
+		d, err := openDataDir(path, "n1", "shoal", wall, random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := d.identity()
+		if i > 0 && (id.NodeID != last.NodeID || id.Boot <= last.Boot) {
+			t.Fatalf("start %d at %d is %+v, after %+v", i, wall, id, last)
+		}
+		last = id
+		kill(d)
+	}
+}
+
+func TestABootIDCarriesTheTimeOfTheStartAndRandomBits(t *testing.T) {
+	d, err := openDataDir(t.TempDir(), "n1", "shoal", wallTest, func() uint64 { return 0xabcdef })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kill(d)
+	if want := uint64(wallTest<<16 | 0xcdef); d.identity().Boot != want {
+		t.Errorf("boot is %#x, want %#x", d.identity().Boot, want)
+	}
+}
+
+func TestTheSecondProcessIsRefusedUntilTheFirstLetsGo(t *testing.T) {
+	path := t.TempDir()
+	first := mustOpen(t, path)
+	before := contents(t, filepath.Join(path, "node.json"))
+	_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+	wantRefused(t, err, errDataDirInUse, path, "stop it")
+	if !bytes.Equal(before, contents(t, filepath.Join(path, "node.json"))) {
+		t.Error("the refused process changed node.json")
+	}
+	if err := first.close(); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, path)
+}
+
+func TestARefusedStartLetsGoOfTheLock(t *testing.T) {
+	path := t.TempDir()
+	kill(mustOpen(t, path))
+	_, err := openDataDir(path, "n2", "shoal", wallTest, counting())
+	wantRefused(t, err, errDataDirOtherNode)
+	mustOpen(t, path)
+}
+
+func TestADirectoryOfAnotherNodeOrClusterIsRefused(t *testing.T) {
+	path := t.TempDir()
+	d := mustOpen(t, path)
+	kill(d)
+	_, err := openDataDir(path, "n2", "shoal", wallTest, counting())
+	wantRefused(t, err, errDataDirOtherNode, path, `"n1"`, `"n2"`, "--name n1")
+
+	// Until it is of a cluster, its name may still be corrected.
+	d, err = openDataDir(path, "n1", "reef", wallTest, counting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.setCluster(7, "reef"); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, d.setCluster(8, "reef"), errDataDirOtherCluster, path)
+	if id := d.identity(); id.ClusterID != 7 {
+		t.Errorf("the node is of cluster %d, want 7 as before", id.ClusterID)
+	}
+	kill(d)
+	_, err = openDataDir(path, "n1", "shoal", wallTest, counting())
+	wantRefused(t, err, errDataDirOtherCluster, path, `"reef"`, `"shoal"`)
+	d, err = openDataDir(path, "n1", "reef", wallTest, counting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kill(d)
+	if id := d.identity(); id.ClusterID != 7 || id.Cluster != "reef" {
+		t.Errorf("identity is %+v, want cluster 7, reef", id)
+	}
+}
+
+// Root may write everywhere: what even root cannot write stands for missing rights.
+func TestAPathThatCannotBeADirectoryIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	overwrite(t, file, nil)
+	for _, path := range []string{file, filepath.Join(file, "below"), "/proc/shoal/n1"} {
+		_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		wantRefused(t, err, errDataDirNotWritable, "--data-dir")
+	}
+}
+
+// I17. A change that leaves the same identity (a space, the case of a digit) is none.
+func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
+	path := t.TempDir()
+	d := mustOpen(t, path)
+	want := d.identity()
+	kill(d)
+	file := filepath.Join(path, "node.json")
+	good := contents(t, file)
+	check := func(b []byte) {
+		if id, err := decodeIdentity(file, b); err == nil && id != want {
+			t.Fatalf("%q is read as %+v", b, id)
+		} else if err != nil && !errors.Is(err, errDataDirCorrupt) && !errors.Is(err, errDataDirNewer) {
+			t.Fatalf("%q gives %v", b, err)
+		}
+	}
+	for i := range good {
+		check(good[:i])
+		for _, x := range []byte{1, 2, 4, 8, 16, 32, 64, 128, 255} {
+			b := bytes.Clone(good)
+			b[i] ^= x
+			check(b)
+		}
+	}
+	for _, bad := range [][]byte{nil, []byte("{}"), []byte("[]"), []byte("null"), good[:len(good)/2], bytes.Replace(good, []byte("n1"), []byte("n2"), 1)} {
+		overwrite(t, file, bad)
+		_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		wantRefused(t, err, errDataDirCorrupt, file, "remove the directory "+path, "new node")
+		if !bytes.Equal(contents(t, file), bad) {
+			t.Fatal("the damaged file was changed")
+		}
+	}
+}
+
+func TestAMissingNodeFileIsRefusedWhereTheNodeHasRunBefore(t *testing.T) {
+	for _, c := range []struct {
+		claim string
+		save  func(d *dataDir) error
+		ok    bool
+	}{
+		{"a first start that was cut short begins again", func(*dataDir) error { return nil }, true},
+		{"a ceiling was promised", func(d *dataDir) error { return d.saveCeiling(5) }, false},
+		{"a map was saved", func(d *dataDir) error { return d.saveMap(mapTest()) }, false},
+	} {
+		path := t.TempDir()
+		d := mustOpen(t, path)
+		if err := c.save(d); err != nil {
+			t.Fatal(err)
+		}
+		kill(d)
+		if err := os.Remove(filepath.Join(path, "node.json")); err != nil {
+			t.Fatal(err)
+		}
+		d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		if c.ok {
+			if err != nil {
+				t.Errorf("%s: %v", c.claim, err)
+			} else {
+				kill(d)
+			}
+			continue
+		}
+		wantRefused(t, err, errDataDirCorrupt, "node.json", "it is missing")
+	}
+}
+
+// I17: sizes are checked before anything is read.
+func TestAnOversizedFileIsNotRead(t *testing.T) {
+	path := t.TempDir()
+	d := mustOpen(t, path)
+	for _, c := range []struct {
+		name string
+		read func() error
+		kind error
+	}{
+		{"node.json", func() error { _, err := loadIdentity(d.file("node.json")); return err }, errDataDirCorrupt},
+		{"map", func() error { _, err := d.loadMap(); return err }, errMapCorrupt},
+		{"ceiling", func() error { _, _, err := d.loadCeiling(); return err }, nil},
+	} {
+		f, err := os.OpenFile(d.file(c.name), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Truncate(1<<30), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err = c.read()
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, c.kind) {
+			t.Errorf("%s of 1 GiB gives %v", c.name, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%s of 1 GiB allocates %d bytes", c.name, n)
+		}
+	}
+}
+
+func TestAMapSurvivesARestart(t *testing.T) {
+	path := t.TempDir()
+	d := mustOpen(t, path)
+	if m, err := d.loadMap(); m != nil || err != nil {
+		t.Fatalf("a new directory has map %v, %v", m, err)
+	}
+	for version := range uint64(3) {
+		m := mapTest()
+		m.Nodes[0].Version = version + 1
+		if err := d.saveMap(m); err != nil {
+			t.Fatal(err)
+		}
+		kill(d)
+		d = mustOpen(t, path)
+		if got, err := d.loadMap(); err != nil || !reflect.DeepEqual(got, m) {
+			t.Fatalf("loaded %+v, %v, want %+v", got, err, m)
+		}
+	}
+}
+
+// I17: whatever is wrong with it, the bytes are kept for people to look at, and the node goes on without.
+func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	good := sealMap(mapTest())
+	bad := [][]byte{nil, {1}, append(bytes.Clone(good), 0)}
+	for i := range good {
+		b := bytes.Clone(good)
+		b[i] ^= 0x10
+		bad = append(bad, b, good[:i])
+	}
+	invalid := mapTest()
+	invalid.Partitions = 3
+	bad = append(bad, sealMap(invalid))
+	for _, b := range bad {
+		overwrite(t, d.file("map"), b)
+		m, err := d.loadMap()
+		if m != nil {
+			t.Fatalf("%x is read as %+v", b, m)
+		}
+		wantRefused(t, err, errMapCorrupt, d.file("map.corrupt"), "--join")
+		if !bytes.Equal(contents(t, d.file("map.corrupt")), b) {
+			t.Fatal("map.corrupt is not what was there")
+		}
+		if m, err := d.loadMap(); m != nil || err != nil {
+			t.Fatalf("after setting it aside there is %v, %v", m, err)
+		}
+	}
+}
+
+func TestAMapOfAnotherClusterIsRefused(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	if err := errors.Join(d.setCluster(8, "shoal"), d.saveMap(mapTest())); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.loadMap()
+	wantRefused(t, err, errDataDirOtherCluster, d.file("map"))
+}
+
+func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(b []byte)
+	}{
+		{"node.json", func(b []byte) { copy(b, bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 2`), 1)) }},
+		{"map", func(b []byte) {
+			binary.BigEndian.PutUint32(b[8:], 2)
+			binary.BigEndian.PutUint32(b[12:], mapSum(b))
+		}},
+		{"ceiling", func(b []byte) {
+			binary.BigEndian.PutUint32(b[8:], 2)
+			binary.BigEndian.PutUint32(b[20:], crc32.Checksum(b[:20], castagnoli))
+		}},
+	} {
+		path := t.TempDir()
+		d := mustOpen(t, path)
+		if err := d.saveMap(mapTest()); err != nil {
+			t.Fatal(err)
+		}
+		kill(d)
+		b := contents(t, d.file(c.name))
+		c.change(b)
+		overwrite(t, d.file(c.name), b)
+		d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		if err == nil {
+			defer kill(d)
+			_, err = d.loadMap()
+		}
+		wantRefused(t, err, errDataDirNewer, filepath.Join(path, c.name), "version 2")
+		if !bytes.Equal(contents(t, filepath.Join(path, c.name)), b) {
+			t.Errorf("%s was changed", c.name)
+		}
+	}
+}
+
+func TestWithoutADirectoryTheNodeIsItsNameAndNothingIsKept(t *testing.T) {
+	t.Chdir(t.TempDir())
+	open := func(name string) *dataDir {
+		d, err := openDataDir(NoDataDir, name, "shoal", wallTest, counting())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d, again, other := open("n1"), open("n1"), open("n2")
+	if d.identity().NodeID != again.identity().NodeID || d.identity().NodeID == other.identity().NodeID {
+		t.Error("node ids do not follow from names")
+	}
+	if err := errors.Join(d.setCluster(7, "shoal"), d.saveMap(mapTest()), d.saveCeiling(9), d.saveCeiling(5)); err != nil {
+		t.Fatal(err)
+	}
+	if d.identity().ClusterID != 7 {
+		t.Error("the cluster is not known to the running node")
+	}
+	if s, found, err := d.loadCeiling(); s != 9 || !found || err != nil {
+		t.Errorf("ceiling is %v, %t, %v, want 9", s, found, err)
+	}
+	if m, err := d.loadMap(); m != nil || err != nil {
+		t.Errorf("map is %v, %v, want none", m, err)
+	}
+	if s, found, err := open("n1").loadCeiling(); s != 0 || found || err != nil {
+		t.Errorf("ceiling of the next start is %v, %t, %v, want none", s, found, err)
+	}
+	if files, err := os.ReadDir("."); len(files) != 0 || err != nil {
+		t.Errorf("files %v, %v", files, err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// I17.
+func FuzzDataDirBytesNeverPanic(f *testing.F) {
+	f.Add([]byte(`{"format": 1}`))
+	f.Add(sealMap(mapTest()))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := decodeIdentity("node.json", b); err != nil && !errors.Is(err, errDataDirCorrupt) && !errors.Is(err, errDataDirNewer) {
+			t.Fatal(err)
+		}
+		m, err := openMap("map", b)
+		if err != nil && !errors.Is(err, errMapCorrupt) && !errors.Is(err, errDataDirNewer) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			if again, err := openMap("map", sealMap(m)); err != nil || !reflect.DeepEqual(m, again) {
+				t.Fatalf("%+v comes back as %+v, %v", m, again, err)
+			}
+		}
+	})
+}
+
+func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
+	path := t.TempDir()
+	d := mustOpen(t, path)
+	if s, found, err := d.loadCeiling(); s != 0 || found || err != nil {
+		t.Fatalf("a new directory has ceiling %v, %t, %v", s, found, err)
+	}
+	highest := vclock.Stamp(0)
+	for _, s := range []vclock.Stamp{5, 3, 9, 9, 1, 2, math.MaxUint64 - 1, 7, math.MaxUint64, 8} {
+		if err := d.saveCeiling(s); err != nil {
+			t.Fatal(err)
+		}
+		highest = max(highest, s)
+		kill(d)
+		d = mustOpen(t, path)
+		if got, found, err := d.loadCeiling(); got != highest || !found || err != nil {
+			t.Fatalf("after %v the ceiling is %v, %t, %v, want %v", s, got, found, err, highest)
+		}
+	}
+}
+
+// ceilingFile returns a ceiling after the saves 1 to n, in a file of its own.
+func ceilingFile(t testing.TB, n int) *ceiling {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ceiling")
+	if err := os.WriteFile(path, emptyCeiling(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &ceiling{}
+	if err := c.open(path); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.close() })
+	for s := range vclock.Stamp(n) {
+		if err := c.save(s + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// What the disk has after a save that was cut short: some prefix of it, and behind that the bytes from before,
+// or garbage up to the end of the block.
+func TestATornSaveOfTheCeilingLeavesTheOneBefore(t *testing.T) {
+	for saves := 1; saves <= 4; saves++ {
+		c := ceilingFile(t, saves)
+		path, last, slot := c.file.Name(), vclock.Stamp(saves), c.slot
+		before := contents(t, path)
+		if err := c.save(last + 1); err != nil {
+			t.Fatal(err)
+		}
+		after := contents(t, path)
+		if !bytes.Equal(after[(1-slot)*blockSize:][:blockSize], before[(1-slot)*blockSize:][:blockSize]) {
+			t.Fatal("a save touched the block that counted until then")
+		}
+		for reached := range slotSize + 1 {
+			for _, behind := range []string{"before", "zeroes", "ones", "cut"} {
+				b := bytes.Clone(before)
+				block := b[slot*blockSize:][:blockSize]
+				copy(block, after[slot*blockSize:][:reached])
+				switch rest := block[reached:]; {
+				case behind == "zeroes":
+					clear(rest)
+				case behind == "ones":
+					copy(rest, bytes.Repeat([]byte{0xff}, len(rest)))
+				case behind == "cut" && slot == 1:
+					b = b[:blockSize+reached]
+				}
+				want := last
+				if bytes.Equal(block[:slotSize], after[slot*blockSize:][:slotSize]) {
+					want++
+				}
+				overwrite(t, path, b)
+				next := &ceiling{}
+				if err := next.open(path); err != nil {
+					t.Fatalf("%d bytes, then %s: %v", reached, behind, err)
+				}
+				if next.last != want || next.slot != slot && want == last {
+					t.Fatalf("%d bytes, then %s: ceiling is %v, want %v; next slot %d of %d", reached, behind, next.last, want, next.slot, slot)
+				}
+				_ = next.close()
+			}
+		}
+	}
+}
+
+func TestACeilingThatCannotBeReadStopsTheStart(t *testing.T) {
+	for claim, spoil := range map[string]func(path string) error{
+		"empty":   func(path string) error { return os.Truncate(path, 0) },
+		"missing": os.Remove,
+		"garbage": func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("x"), 2*blockSize), 0o600) },
+		"other bytes in both slots": func(path string) error {
+			b, err := os.ReadFile(path)
+			b[15]++
+			b[blockSize+15]++
+			return errors.Join(err, os.WriteFile(path, b, 0o600))
+		},
+	} {
+		path := t.TempDir()
+		kill(mustOpen(t, path))
+		if err := spoil(filepath.Join(path, "ceiling")); err != nil {
+			t.Fatal(err)
+		}
+		before := contents(t, filepath.Join(path, "node.json"))
+		_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		if err == nil {
+			t.Fatalf("%s: the node starts", claim)
+		}
+		wantRefused(t, err, errDataDirCorrupt, filepath.Join(path, "ceiling"), "remove the directory "+path, "new node")
+		if !bytes.Equal(before, contents(t, filepath.Join(path, "node.json"))) {
+			t.Errorf("%s: node.json was changed", claim)
+		}
+	}
+}
+
+func TestSavesFailOnceTheDirectoryIsRemovedOrReplaced(t *testing.T) {
+	for claim, change := range map[string]func(path string) error{
+		"removed": os.RemoveAll,
+		"moved":   func(path string) error { return os.Rename(path, path+".old") },
+		"replaced": func(path string) error {
+			if err := os.Rename(path, path+".old"); err != nil {
+				return err
+			}
+			d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+			if err == nil {
+				err = d.close()
+			}
+			return err
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "n1")
+		d := mustOpen(t, path)
+		if err := errors.Join(d.saveCeiling(5), change(path)); err != nil {
+			t.Fatal(err)
+		}
+		for s := range vclock.Stamp(3) {
+			if err := d.saveCeiling(6 + s); !errors.Is(err, errDataDirGone) {
+				t.Errorf("%s: saving the ceiling gives %v", claim, err)
+			}
+		}
+		if claim != "replaced" {
+			wantRefused(t, d.saveMap(mapTest()), errDataDirNotWritable)
+			wantRefused(t, d.setCluster(7, "shoal"), errDataDirNotWritable)
+			if d.identity().ClusterID != 0 {
+				t.Errorf("%s: a cluster that was not saved is believed", claim)
+			}
+		}
+	}
+}
+
+func TestAClosedDirectoryTakesNoCeiling(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, d.saveCeiling(1), errDataDirNotWritable)
+}
+
+func TestBenchmarkOfTheCeilingRuns(t *testing.T) { benchmarkSave(t, 2) }
+
+// Compared with replacing a file each time: a save in place needs one sync, a replacement two.
+func BenchmarkSaveCeiling(b *testing.B) { benchmarkSave(b, b.N) }
+
+func benchmarkSave(t testing.TB, n int) {
+	c := ceilingFile(t, 0)
+	for i := range n {
+		if err := c.save(vclock.Stamp(i + 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.last != vclock.Stamp(n) {
+		t.Fatal(fmt.Sprint("ceiling is ", c.last))
+	}
+}
+
+func BenchmarkReplaceFile(b *testing.B) {
+	dir, bytes := b.TempDir(), emptyCeiling()[:slotSize]
+	for b.Loop() {
+		if err := replaceFile(dir, "ceiling", bytes); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
