@@ -1,0 +1,111 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// The failures that a cluster answers with, under the names by which callers know them.
+type (
+	// QuorumError is returned when too few replicas answered, or had enough to vote on.
+	QuorumError = wire.QuorumError
+	// TimeoutError is returned when a call ran into its time limit, at the node or here.
+	TimeoutError = wire.TimeoutError
+	// BadRequestError is returned for a call that can never succeed as it is; nothing was done.
+	BadRequestError = wire.BadRequestError
+	// TooLargeError is returned for a key or value over the limit, here or at the node; nothing was done.
+	TooLargeError = wire.TooLargeError
+	// OverloadedError is returned by a node that has no room for the call now; nothing was done.
+	OverloadedError = wire.OverloadedError
+	// NotReadyError is returned by a node that is starting or stopping; nothing was done.
+	NotReadyError = wire.NotReadyError
+	// InternalError is returned for a failure that is the node's own.
+	InternalError = wire.InternalError
+)
+
+var (
+	// ErrNotFound is returned for a key that is not there.
+	ErrNotFound = errors.New("client: not found")
+	// ErrClosed is returned by every call after Close.
+	ErrClosed = errors.New("client: closed")
+)
+
+// ConnectError is returned when no connection to a node could be made; nothing was sent.
+type ConnectError struct {
+	Addr   string
+	Reason string // what it looks like, and what to do
+	Err    error  // what the network said; may be nil
+}
+
+// Error says which address, and what it looks like.
+func (e *ConnectError) Error() string {
+	return fmt.Sprintf("client: cannot connect to %s: %s", e.Addr, e.Reason)
+}
+
+// Unwrap returns what the network said.
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// InterruptedError is returned for a call that ended without an answer: its context ended, the client was closed,
+// or its connection broke.
+type InterruptedError struct {
+	Op            wire.Op
+	Addr          string
+	Indeterminate bool  // a write that may have happened, or may still happen
+	Err           error // context.Canceled, context.DeadlineExceeded, ErrClosed, or what the connection said
+}
+
+// Error says what ended the call.
+func (e *InterruptedError) Error() string {
+	fate := "nothing was done"
+	if e.Indeterminate {
+		fate = "indeterminate, the write may still have happened"
+	}
+	return fmt.Sprintf("client: %v at %s: interrupted: %v (%s)", e.Op, e.Addr, e.Err, fate)
+}
+
+// Unwrap returns what ended the call.
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// Timeout reports whether it was the context's deadline.
+func (e *InterruptedError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
+
+// Indeterminate reports whether err leaves open that a write happened, or that it still will.
+func Indeterminate(err error) bool {
+	var (
+		quorum      *QuorumError
+		timeout     *TimeoutError
+		internal    *InternalError
+		interrupted *InterruptedError
+	)
+	switch {
+	case errors.As(err, &quorum):
+		return quorum.Indeterminate
+	case errors.As(err, &timeout):
+		return timeout.Indeterminate
+	case errors.As(err, &internal):
+		return internal.Indeterminate
+	case errors.As(err, &interrupted):
+		return interrupted.Indeterminate
+	}
+	return false
+}
+
+// unreachable is what all addresses said, when none would take a call.
+type unreachable []error
+
+func (u unreachable) Error() string {
+	var b strings.Builder
+	for i, err := range u {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+func (u unreachable) Unwrap() []error { return u }

@@ -1,0 +1,175 @@
+package client
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/wire"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a node of one map and no cluster, which answers every request by a function.
+type fake struct {
+	t      *testing.T
+	addr   string
+	listen net.Listener
+	hello  wire.Hello
+	answer func(q *wire.Request, reply func(*wire.Response))
+
+	mu     sync.Mutex
+	values map[string][]byte
+	seen   []wire.Op
+	conns  []net.Conn
+	tasks  sync.WaitGroup
+}
+
+// newFake starts one on a free port; change its fields before the first Dial.
+func newFake(t *testing.T) *fake {
+	t.Helper()
+	listen, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{
+		t: t, addr: listen.Addr().String(), listen: listen, values: map[string][]byte{},
+		hello: wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: 7, Cluster: "fake", Name: "n1"},
+	}
+	f.answer = f.store
+	f.tasks.Go(f.accept)
+	t.Cleanup(f.close)
+	return f
+}
+
+func (f *fake) close() {
+	f.listen.Close()
+	f.cut()
+	f.tasks.Wait()
+}
+
+// cut breaks all connections.
+func (f *fake) cut() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, nc := range f.conns {
+		nc.Close()
+	}
+	f.conns = nil
+}
+
+func (f *fake) accept() {
+	for {
+		nc, err := f.listen.Accept()
+		if err != nil {
+			return
+		}
+		f.mu.Lock()
+		f.conns = append(f.conns, nc)
+		f.mu.Unlock()
+		f.tasks.Go(func() { f.serve(nc) })
+	}
+}
+
+func (f *fake) serve(nc net.Conn) {
+	defer nc.Close()
+	l := wire.DefaultLimits()
+	frame := func() []byte {
+		head := make([]byte, wire.FrameHeader)
+		if _, err := io.ReadFull(nc, head); err != nil {
+			return nil
+		}
+		whole := append(head, make([]byte, binary.BigEndian.Uint32(head))...)
+		if _, err := io.ReadFull(nc, whole[wire.FrameHeader:]); err != nil {
+			return nil
+		}
+		cut, _, _ := wire.NextFrame(whole, &l)
+		return cut
+	}
+	var hello wire.Hello
+	if wire.DecodeHello(frame(), &hello) != nil || hello.Role != wire.RoleClient {
+		f.t.Error("no client's hello")
+		return
+	}
+	nc.Write(wire.AppendHello(nil, &f.hello))
+	var write sync.Mutex
+	for {
+		b := frame()
+		if b == nil {
+			return
+		}
+		var q wire.Request
+		if err := wire.DecodeRequest(b, &q, &l); err != nil {
+			f.t.Error(err)
+			return
+		}
+		f.mu.Lock()
+		f.seen = append(f.seen, q.Op)
+		f.mu.Unlock()
+		f.answer(&q, func(p *wire.Response) {
+			write.Lock()
+			defer write.Unlock()
+			p.ID = q.ID
+			nc.Write(wire.AppendResponse(nil, p))
+		})
+	}
+}
+
+// store answers like a node that is alone.
+func (f *fake) store(q *wire.Request, reply func(*wire.Response)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	value, ok := f.values[string(q.Key)]
+	p := wire.Response{Stamp: 1, Value: value}
+	switch q.Op {
+	case wire.OpSet:
+		f.values[string(q.Key)] = bytes.Clone(q.Value)
+		p.Value = nil
+	case wire.OpDelete:
+		delete(f.values, string(q.Key))
+		p.Value = nil
+	case wire.OpMGet:
+		for _, key := range q.Keys {
+			it := wire.Item{Status: wire.StatusNotFound}
+			if v, ok := f.values[string(key)]; ok {
+				it = wire.Item{Value: v, Stamp: 1}
+			}
+			p.Items = append(p.Items, it)
+		}
+	case wire.OpMap:
+		p.Value = wire.EncodeMap(f.clusterMap())
+	case wire.OpWhere:
+		p.Value, _ = wire.EncodeDocument(wire.Where{Slot: ring.Slot(q.Key), Owners: []wire.Seat{{Node: 1, Name: "n1", Alive: true}}})
+	case wire.OpStats:
+		p.Value, _ = wire.EncodeDocument(wire.NodeStats{Name: f.hello.Name, Keys: int64(len(f.values))})
+	case wire.OpPing:
+	default:
+		if !ok {
+			p.Status = wire.StatusNotFound
+		}
+	}
+	reply(&p)
+}
+
+func (f *fake) clusterMap() *ring.Map {
+	return &ring.Map{
+		ClusterID: 7, Cluster: "fake", Partitions: 64,
+		Nodes: []ring.Node{{
+			ID: 1, Boot: 1, Name: "n1", ClientAddr: f.addr, PeerAddr: f.addr, GossipAddr: f.addr,
+			Datacenter: "dc1", Weight: ring.StandardWeight, State: ring.Active, Version: 1,
+		}},
+		Namespaces: []ring.Namespace{{Name: "default", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
+	}
+}
+
+// ops are the operations that arrived so far.
+func (f *fake) ops() []wire.Op {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]wire.Op(nil), f.seen...)
+}

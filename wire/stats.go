@@ -1,0 +1,31 @@
+package wire
+
+// NodeStats is the document that answers OpStats: one node about itself, now. Names carry their unit, in
+// MessagePack and in JSON alike, and are kept once given.
+type NodeStats struct {
+	Node                 uint64  `msgpack:"node" json:"node,string"` // as a string in JSON, whose numbers end at 2^53
+	Boot                 uint64  `msgpack:"boot" json:"boot,string"`
+	Name                 string  `msgpack:"name" json:"name"`
+	Version              string  `msgpack:"version" json:"version"`
+	ClientAddr           string  `msgpack:"client_addr" json:"client_addr"`
+	Datacenter           string  `msgpack:"datacenter" json:"datacenter"`
+	Rack                 string  `msgpack:"rack" json:"rack"`
+	State                string  `msgpack:"state" json:"state"` // starting, recovering, active or leaving
+	MapHash              uint64  `msgpack:"map_hash" json:"map_hash,string"`
+	Nodes                int     `msgpack:"nodes" json:"nodes"` // in its map, removed ones aside
+	UptimeMillis         int64   `msgpack:"uptime_ms" json:"uptime_ms"`
+	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"`
+	MemoryUsed           int64   `msgpack:"memory_used_bytes" json:"memory_used_bytes"`
+	Keys                 int64   `msgpack:"keys" json:"keys"`
+	Share                float64 `msgpack:"share" json:"share"` // of its datacenter's data, 0 to 1
+	OpsPerSecond         float64 `msgpack:"ops_per_second" json:"ops_per_second"`
+	P50Micros            int64   `msgpack:"p50_us" json:"p50_us"`
+	P99Micros            int64   `msgpack:"p99_us" json:"p99_us"`
+	HintsOwed            int64   `msgpack:"hints_owed" json:"hints_owed"`
+	PartitionsOwned      int64   `msgpack:"partitions_owned" json:"partitions_owned"`
+	PartitionsRecovering int64   `msgpack:"partitions_recovering" json:"partitions_recovering"`
+	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`
+
+	// Packages are the counts of each package, by the package's name and then the count's.
+	Packages map[string]map[string]any `msgpack:"packages" json:"packages"`
+}
