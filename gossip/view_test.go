@@ -81,6 +81,7 @@ func TestANodeMeetsOneClusterOnly(t *testing.T) {
 func TestStrangersCannotMakeANodeRememberWithoutBound(t *testing.T) {
 	v := newView(actor(1, 1), 7)
 	m := Meta{ClusterID: 7}
+	v.join(actor(1, 1), Node{Boot: 1})
 	for node := range uint64(3 * nodesMax) {
 		if v.admit(actor(node+2, 1), m) == nil {
 			v.join(actor(node+2, 1), Node{Boot: 1})
