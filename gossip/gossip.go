@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/hashicorp/memberlist"
 	"go.uber.org/zap"
-
-	"github.com/shoalcache/shoal/vclock"
 )
 
 // Errors of a Gossip.
@@ -25,8 +22,8 @@ var (
 	ErrInUse = errors.New("gossip: the address is in use: does another node run here? choose another port")
 )
 
-// Gossip is this node's part in the gossip. Its methods are safe for concurrent use; none but Alive, Addr, Stats and
-// Broadcast may be called from a callback.
+// Gossip is this node's part in the gossip. Its methods are safe for concurrent use, and those that do not
+// wait for others (all but Join, Leave and Close) may be called from OnState and OnChange.
 type Gossip struct {
 	cfg   Config
 	log   *zap.Logger
@@ -202,6 +199,11 @@ func (g *Gossip) Leave(ctx context.Context) error {
 // Close stops at once, which the others take for a crash unless Leave came first, and returns when OnState,
 // OnChange and Known will not be called any more. A second Close does nothing.
 func (g *Gossip) Close() {
+	g.shutDown()
+	g.wg.Wait()
+}
+
+func (g *Gossip) shutDown() {
 	g.leaving.Lock() // memberlist panics when told to leave after its shutdown
 	defer g.leaving.Unlock()
 	g.mu.Lock()
@@ -214,7 +216,6 @@ func (g *Gossip) Close() {
 	g.cancel()
 	g.lines.closed.Store(true)
 	_ = g.list.Shutdown() // always nil
-	g.wg.Wait()
 }
 
 // over reports whether this node has left or closed.
@@ -265,69 +266,4 @@ func (g *Gossip) handOver() {
 			close(flushed)
 		}
 	}
-}
-
-// state is this node's map on its way out. One over the limit would be refused everywhere, so it stays here.
-func (g *Gossip) state() state {
-	g.view.mu.Lock()
-	s := state{from: g.cfg.Self, cluster: g.view.cluster}
-	g.view.mu.Unlock()
-	if g.cfg.State != nil {
-		s.body = g.cfg.State()
-	}
-	if len(s.body) > stateMax {
-		g.log.Error("the cluster map is too large to be sent", zap.Int("bytes", len(s.body)), zap.Int("most", stateMax))
-		s.body = nil
-	}
-	return s
-}
-
-// spreadStates sends the state around when it has changed, at most one round per gossip period.
-func (g *Gossip) spreadStates() {
-	for {
-		select {
-		case <-g.spread:
-		case <-g.ctx.Done():
-			return
-		}
-		b := g.state().encode()
-		var to []*memberlist.Node
-		for id, n := range g.Alive() {
-			if at, err := netip.ParseAddrPort(n.Addr); err == nil && id != g.cfg.Self.Node {
-				name := vclock.Actor{Node: id, Boot: n.Boot}.String()
-				to = append(to, &memberlist.Node{Name: name, Addr: at.Addr().AsSlice(), Port: at.Port()})
-			}
-		}
-		each(to, func(n *memberlist.Node) {
-			if g.ctx.Err() != nil {
-				return
-			}
-			if err := g.list.SendReliable(n, b); err != nil {
-				g.count.failedSends.Add(1)
-			}
-		})
-		select {
-		case <-time.After(g.cfg.Timings.Gossip):
-		case <-g.ctx.Done():
-			return
-		}
-	}
-}
-
-// eachAtOnce is how many connections are opened at once: enough that a few nodes that do not answer
-// hold nobody up, few enough that a large cluster does not flood itself.
-const eachAtOnce = 16
-
-// each does something for every item, some at once, and returns when all is done.
-func each[T any](items []T, do func(T)) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, eachAtOnce)
-	for _, it := range items {
-		slots <- struct{}{}
-		wg.Go(func() {
-			do(it)
-			<-slots
-		})
-	}
-	wg.Wait()
 }

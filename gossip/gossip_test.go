@@ -401,7 +401,11 @@ func TestAnotherClusterIDIsRefusedOnBothSides(t *testing.T) {
 func TestANodeWithoutAClusterJoinsOneAndTellsSo(t *testing.T) {
 	w := newWorld(t)
 	fresh := func(c *Config) { c.Meta.ClusterID = 0 }
-	a, b, c := w.start(1, 1), w.start(2, 1, fresh), w.start(3, 1, fresh)
+	a, b := w.start(1, 1), w.start(2, 1, fresh)
+	var c *node
+	c = w.start(3, 1, fresh, func(cfg *Config) {
+		cfg.OnState = func(vclock.Actor, []byte) error { return c.SetCluster(testCluster) } // as a server would
+	})
 	var other *ClusterError
 	if err := b.Join(t.Context(), []string{c.Addr()}); !errors.As(err, &other) || other.Theirs != 0 {
 		t.Fatalf("two nodes without a cluster met: %v", err)
@@ -422,8 +426,10 @@ func TestANodeWithoutAClusterJoinsOneAndTellsSo(t *testing.T) {
 		defer a.mu.Unlock()
 		return a.alive[2].Meta.ClusterID == testCluster
 	})
+	b.setMap("map of b")
 	w.join(c, b)
 	w.untilAll([]*node{a, b, c}, a, b, c)
+	w.until("the third tells so too", func() bool { return a.Alive()[3].Meta.ClusterID == testCluster })
 }
 
 func TestJoinNamesEveryAddressAndItsReason(t *testing.T) {
