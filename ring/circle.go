@@ -6,8 +6,10 @@ import (
 	"slices"
 )
 
-// virtualNodes is how many points a standard node has on the ring of its datacenter.
-const virtualNodes = 128
+// virtualNodes is how many points a standard node has on the ring of its datacenter. With more of them a
+// join moves less and a map takes longer to compile: at 100 nodes in 3 racks 1.20 times the ideal with 128 and
+// 1.10 with 256, for 1,000 nodes 17 ms and 32 ms.
+const virtualNodes = 256
 
 // circle is the ring of one datacenter, 0 to 2^64-1, with partitions standing on it evenly. It knows one
 // thing: in which order a walk clockwise from a partition meets the nodes. A sweep gives that for every

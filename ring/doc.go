@@ -8,7 +8,7 @@
 //	key ─CRC16─► slot (16,384) ─► partition (P) ─► owners │ fallbacks
 //
 //	        0 ─ p0 ── p1 ── p2 ── p3 ── … ─► 2^64-1, and around
-//	              a  B  c   a  C   b  A            virtual nodes: 128 for a standard node
+//	              a  B  c   a  C   b  A            virtual nodes: 256 for a standard node
 //	                 └───────────────► p1 walks clockwise: B, c, a (one of each rack)
 //
 // Each datacenter has a ring of its own. A walk goes clockwise from the partition; in this order of
@@ -21,7 +21,7 @@
 //
 // Loads stay within 1.05 of the mean by weight, or within one partition, where racks and weights leave that
 // choice; where they do not, the Report says so. A node that joins moves little more than its share: 1.00 to
-// 1.09 times on the mean up to 30 nodes, 1.20 at 100. Who is alive is not known here and never changes an
+// 1.06 times on the mean up to 30 nodes, 1.10 at 100. Who is alive is not known here and never changes an
 // owner. State is taken as it stands: that a change of owners goes in steps is for others to keep.
 //
 // # How it is driven

@@ -301,7 +301,7 @@ func TestPlacementIsPinned(t *testing.T) {
 			b = append(b, byte(place.Node>>8), byte(place.Node))
 		}
 	}
-	if got, want := xxhash.Sum64(b), uint64(0xc52e691f42fb37c9); got != want {
+	if got, want := xxhash.Sum64(b), uint64(0x7415ae16364bff49); got != want {
 		t.Errorf("the lists hash to %#x, want %#x: nodes of two releases would disagree on owners", got, want)
 	}
 }

@@ -14,7 +14,7 @@ const (
 	DatacentersMax = 8       // of nodes not removed
 	ReplicasMax    = 7       // N of one namespace in one datacenter
 	WeightMax      = 10_000  // of one node, hundredths
-	WeightSumMax   = 800_000 // of all nodes not removed: about a million virtual nodes
+	WeightSumMax   = 800_000 // of all nodes not removed: about two million virtual nodes
 	NameMax        = 64      // bytes of a name: cluster, node, datacenter, rack, namespace
 	AddressMax     = 259     // bytes of an address: the longest host name, a colon, a port
 )
