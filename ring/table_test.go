@@ -42,8 +42,12 @@ func TestOwnersAreTheNextNodesOnTheClock(t *testing.T) {
 		{"fewer nodes than N: all of them, in order", hours(3, "5 ax", "9 ax"), 6, []uint64{9, 5}, 2},
 		{"as few fallbacks as nodes are left", hours(3, "1 ax", "5 ax", "9 ax", "13 ax"), 0, []uint64{1, 5, 9, 13}, 3},
 		{"at one point the lower id comes first", hours(1, "18 ax", "2 ax", "10 ax"), 1, []uint64{2, 18}, 1},
-		{"a ring for each datacenter, fallbacks taking turns",
-			hours(1, "1 ax", "9 ax", "3 bx", "11 bx"), 2, []uint64{9, 3, 1, 11}, 2},
+		{
+			"a ring for each datacenter, fallbacks taking turns",
+			hours(1, "1 ax", "9 ax", "3 bx", "11 bx"), 2,
+			[]uint64{9, 3, 1, 11},
+			2,
+		},
 	} {
 		table, err := Compile(c.m, clock)
 		if err != nil {

@@ -7,8 +7,10 @@ import (
 )
 
 func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
-	m := &Map{Partitions: 3, Nodes: []Node{{ID: 2, State: 9}, {ID: 2, State: Active, Weight: 1, Name: "a b"}},
-		Namespaces: []Namespace{{Name: "b", Replicas: 8}, {Name: "a", Replicas: 1}}}
+	m := &Map{
+		Partitions: 3, Nodes: []Node{{ID: 2, State: 9}, {ID: 2, State: Active, Weight: 1, Name: "a b"}},
+		Namespaces: []Namespace{{Name: "b", Replicas: 8}, {Name: "a", Replicas: 1}},
+	}
 	err := m.Validate()
 	if !errors.Is(err, ErrMap) {
 		t.Fatalf("%v is not ErrMap", err)
