@@ -105,8 +105,7 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, st
 	t := s.at(p)
 	t.mark = max(t.mark, mark)
 	t.recovering, t.recovery = false, 0
-	for i := len(t.entries); i > 0; i = min(i, len(t.entries)) {
-		i--
+	for i := len(t.entries) - 1; i >= 0; i-- { // backwards: each step takes out at most one entry
 		switch e := t.entries[i]; {
 		case e.isRecord() && keep(e.hash, e.stamp):
 		case e.stamp <= t.mark:

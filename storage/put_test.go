@@ -103,6 +103,7 @@ func TestNothingIsStoredAtOrBelowTheFloorButTheVeryVersionTheGhostNames(t *testi
 		{"older", value(alice, 9, "o"), Behind},
 		{"of another actor", until(value(bob, 10, "a"), wall+9, 3), Behind},
 		{"with an earlier deadline register", until(value(alice, 10, "a"), wall+99, 2), Behind},
+		{"with the same deadline registered earlier", until(value(alice, 10, "a"), wall+9, 2), Behind},
 		{"without the deadline", value(alice, 10, "a"), Behind},
 		{"the very version", written, Stored},
 		{"newer", value(bob, 11, "n"), Stored},
@@ -205,6 +206,10 @@ func TestAVersionPastItsDeadlineIsAGhostAndNeverAValue(t *testing.T) {
 			}
 			mustPut(t, s, key(strings.Repeat("k", i+1)), until(value(alice, 10, "a"), at, 10))
 		}
+		s.Tick(wall + 4)
+		if st := s.Stats(); st.Keys != n {
+			t.Errorf("swept before its time: %+v", st)
+		}
 		s.Tick(wall + 5)
 		if st := s.Stats(); st.Expired != n/2 || st.Keys != n/2 || st.Ghosts != n/2 {
 			t.Errorf("after one tick over few entries: %+v", st)
@@ -293,6 +298,24 @@ func TestAGhostTakesTheLaterDeadlineOverSoThatNoCopyWithoutItComesBack(t *testin
 	}
 }
 
+func TestAGhostFromAnotherNodeTakesADeadlineOverWithoutKnowingItsOwn(t *testing.T) {
+	k, first := key("k"), until(value(alice, 10, "a"), wall+100, 10)
+	later := vclock.Deadline{At: wall + 50, Stamp: 11}
+	for _, c := range []struct {
+		d    vclock.Deadline
+		want Outcome
+	}{{first.Deadline, Behind}, {later, Stored}} {
+		s := newStore(t, Config{})
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: s.digest(first.Dot, first.Deadline)}})
+		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Gone {
+			t.Fatalf("%v, want gone", r.Outcome)
+		}
+		if r := s.Put(k, until(value(alice, 10, "a"), c.d.At, c.d.Stamp), wall); r.Outcome != c.want {
+			t.Errorf("register %v: %v, want %v", c.d.Stamp, r.Outcome, c.want)
+		}
+	}
+}
+
 func TestAVersionThatCouldNeverFitIsRefusedAndNothingIsEvictedForIt(t *testing.T) {
 	s := newStore(t, Config{BytesMax: 64 << 10, RecordBytesMax: 32 << 10})
 	mustPut(t, s, key("small"), value(alice, 1, "x"))
@@ -307,6 +330,26 @@ func TestAVersionThatCouldNeverFitIsRefusedAndNothingIsEvictedForIt(t *testing.T
 	mustPut(t, s, key("k"), value(alice, 2, strings.Repeat("x", int(room))))
 	if all := newStore(t, Config{BytesMax: 64 << 10}); all.recordBytesMax >= 64<<10 {
 		t.Errorf("a record of %d bytes would be let into a store of 64 KiB", all.recordBytesMax)
+	}
+}
+
+func TestTheLargestRecordAdmittedFitsBesideAllTheGhostsThereMayBe(t *testing.T) {
+	for _, c := range []Config{
+		{BytesMax: 16 * entryBytes},
+		{BytesMax: 16 * entryBytes, GhostBytesMax: 8 * entryBytes},
+		{BytesMax: 100_000, GhostBytesMax: 50_000},
+		{BytesMax: 1 << 20},
+	} {
+		s := newStore(t, c)
+		for i := range 1000 { // ghosts up to their limit
+			mustPut(t, s, Key{Bytes: []byte{1}, Hash: uint64(i)}, until(value(alice, vclock.Stamp(i)+1, ""), wall, 1))
+		}
+		k := Key{Bytes: []byte("large"), Hash: 1 << 40}
+		set := value(alice, 2000, strings.Repeat("x", int(s.recordBytesMax)-headerBytes-len(k.Bytes)))
+		mustPut(t, s, k, set)
+		if got, _ := s.Peek(k, wall); got.IsZero() || s.Stats().BytesUsed > c.BytesMax {
+			t.Errorf("%+v: held %v, %+v", c, !got.IsZero(), s.Stats())
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -182,4 +183,23 @@ func TestAKeyOfAnotherShardPanics(t *testing.T) {
 		}
 	}()
 	s.Get(Key{Partition: 2}, wall)
+}
+
+func TestAddLeavesNoCountOut(t *testing.T) {
+	var one, sum Stats
+	fields := reflect.ValueOf(&one).Elem()
+	for i := range fields.NumField() {
+		if f := fields.Field(i); f.CanInt() {
+			f.SetInt(int64(i) + 1)
+		} else {
+			f.SetUint(uint64(i) + 1)
+		}
+	}
+	sum.Add(one)
+	if sum != one {
+		t.Errorf("%+v added to nothing is %+v", one, sum)
+	}
+	if sum.Add(one); sum.Keys != 2*one.Keys || sum.Forked != 2*one.Forked {
+		t.Errorf("%+v added twice is %+v", one, sum)
+	}
 }
