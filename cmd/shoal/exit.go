@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/shoalcache/shoal/client"
+)
+
+// The exit codes. They are part of what scripts rely on.
+const (
+	exitOK         = 0 // done; also the delete of a key that was not there
+	exitNotFound   = 1 // no such key, or a condition failed; and whatever has no code of its own
+	exitUsage      = 2 // the command line, the configuration, or a request that can never succeed
+	exitConnect    = 3 // no node could be reached, or none that serves
+	exitTimeout    = 4 // no answer in time, or interrupted: a write may still have happened
+	exitQuorum     = 5 // too few replicas, or a node without room: try again
+	exitNotAllowed = 6 // refused: a port in use, a data directory or a cluster that is another's
+	exitConflict   = 7 // somebody else was faster
+	exitBatch      = 8 // a part of several failed
+)
+
+// refusedError is a node that cannot start because something else stands where it would.
+type refusedError struct{ error }
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// codeOf is the one place where errors become exit codes.
+func codeOf(err error) int {
+	var (
+		usage       *usageError
+		badRequest  *client.BadRequestError
+		tooLarge    *client.TooLargeError
+		connect     *client.ConnectError
+		notReady    *client.NotReadyError
+		timeout     *client.TimeoutError
+		interrupted *client.InterruptedError
+		quorum      *client.QuorumError
+		overloaded  *client.OverloadedError
+		refused     *refusedError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, client.ErrNotFound):
+		return exitNotFound
+	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge):
+		return exitUsage
+	case errors.As(err, &timeout), errors.Is(err, context.Canceled):
+		return exitTimeout
+	case errors.As(err, &interrupted):
+		if interrupted.Indeterminate || interrupted.Timeout() {
+			return exitTimeout
+		}
+		return exitConnect
+	case errors.As(err, &connect), errors.As(err, &notReady):
+		return exitConnect
+	case errors.As(err, &quorum), errors.As(err, &overloaded):
+		return exitQuorum
+	case errors.As(err, &refused):
+		return exitNotAllowed
+	}
+	return exitNotFound
+}
+
+// report says on standard error what went wrong, in one line or as the JSON that was asked for, and returns the
+// exit code.
+func (t *tool) report(err error, asked string) int {
+	code := codeOf(err)
+	switch {
+	case code == exitOK:
+	case asked == formatJSON || asked == formatJSONLines:
+		line, _ := json.Marshal(struct {
+			Error         string `json:"error"`
+			Code          int    `json:"code"`
+			Indeterminate bool   `json:"indeterminate"`
+		}{say(err), code, client.Indeterminate(err)})
+		fmt.Fprintf(t.err, "%s\n", line)
+	default:
+		fmt.Fprintf(t.err, "shoal: %s\n", say(err))
+	}
+	return code
+}
+
+// say is an error as one line, without the names of the packages it came through.
+func say(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for _, prefix := range []string{"client: ", "wire: ", "server: ", "gossip: "} {
+		text = strings.ReplaceAll(text, prefix, "")
+	}
+	return text
+}

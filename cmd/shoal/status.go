@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/wire"
+	"github.com/urfave/cli/v2"
+)
+
+// askingMax is how many nodes are asked at a time.
+const askingMax = 64
+
+// clusterStatus is a whole cluster, in JSON. A field is never renamed; new ones may come.
+type clusterStatus struct {
+	Cluster   string       `json:"cluster"`
+	ClusterID string       `json:"cluster_id"`
+	Replicas  int          `json:"replicas"`
+	Agreed    bool         `json:"agreed"` // all that answered hold the same map
+	Up        int          `json:"nodes_up"`
+	Nodes     []nodeStatus `json:"nodes"`
+}
+
+// nodeStatus is one node: what it says, or from the map alone if it says nothing.
+type nodeStatus struct {
+	ID    string `json:"id"`
+	Up    bool   `json:"up"`
+	Error string `json:"error,omitempty"` // why it did not answer
+	wire.NodeStats
+}
+
+func (t *tool) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "print the state of every node", Flags: sessionFlags(),
+		Action: func(c *cli.Context) error {
+			if _, err := arguments(c); err != nil {
+				return err
+			}
+			s, err := dial(c)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			m, err := s.Map(c.Context)
+			if err != nil {
+				return err
+			}
+			doc := gather(c.Context, s, m)
+			if s.format == formatJSON || s.format == formatJSONLines {
+				return t.document(doc, s.format)
+			}
+			return t.showStatus(doc)
+		},
+	}
+}
+
+// gather asks every node of the map about itself. One that does not answer is down as far as this machine can see.
+func gather(ctx context.Context, s *session, m *ring.Map) *clusterStatus {
+	doc := &clusterStatus{Cluster: m.Cluster, ClusterID: nodeID(m.ClusterID), Agreed: true}
+	for _, ns := range m.Namespaces {
+		doc.Replicas = max(doc.Replicas, int(ns.Replicas))
+	}
+	for _, n := range m.Nodes {
+		if n.State != ring.Removed {
+			doc.Nodes = append(doc.Nodes, nodeStatus{NodeStats: wire.NodeStats{
+				Node: n.ID, Boot: n.Boot, Name: n.Name, ClientAddr: n.ClientAddr, Datacenter: n.Datacenter, Rack: n.Rack, State: "down",
+			}})
+		}
+	}
+	var asked sync.WaitGroup
+	turns := make(chan struct{}, askingMax)
+	for i := range doc.Nodes {
+		n := &doc.Nodes[i]
+		n.ID = nodeID(n.Node)
+		turns <- struct{}{}
+		asked.Go(func() {
+			defer func() { <-turns }()
+			stats, err := s.Stats(ctx, n.ClientAddr)
+			switch {
+			case err != nil:
+				n.Error = say(err)
+			case stats.Node != n.Node:
+				n.Error = fmt.Sprintf("another node answers at %s: %s (%s)", n.ClientAddr, stats.Name, nodeID(stats.Node))
+			default:
+				n.NodeStats, n.Up = stats, true
+			}
+		})
+	}
+	asked.Wait()
+	hash := uint64(0)
+	for _, n := range doc.Nodes {
+		if n.Up {
+			doc.Agreed = doc.Agreed && (doc.Up == 0 || n.MapHash == hash)
+			hash = n.MapHash
+			doc.Up++
+		}
+	}
+	slices.SortStableFunc(doc.Nodes, func(a, b nodeStatus) int {
+		return strings.Compare(a.Datacenter+"\x00"+a.Name, b.Datacenter+"\x00"+b.Name)
+	})
+	return doc
+}
+
+func (t *tool) showStatus(doc *clusterStatus) error {
+	agreed := t.colour(text.FgGreen, "all agree on the map")
+	if !doc.Agreed {
+		agreed = t.colour(text.FgYellow, "their maps differ")
+	}
+	head := fmt.Sprintf("cluster %s (%s): %d of %s up, %s, %s\n\n",
+		doc.Cluster, doc.ClusterID, doc.Up, count(len(doc.Nodes), "node"), count(doc.Replicas, "replica"), agreed)
+	if err := t.write([]byte(head)); err != nil {
+		return err
+	}
+	var rows []table.Row
+	for i := range doc.Nodes {
+		rows = append(rows, t.statusRow(&doc.Nodes[i]))
+	}
+	err := t.table(table.Row{
+		"NODE", "STATE", "ADDRESS", "DC/RACK", "SHARE", "MEMORY", "KEYS", "OPS/S", "P99", "HINTS", "RECOVERING", "UPTIME",
+	}, rows)
+	if err != nil {
+		return err
+	}
+	for _, n := range doc.Nodes {
+		if !n.Up {
+			if err := t.write([]byte("\n" + n.Name + ": " + n.Error)); err != nil {
+				return err
+			}
+		}
+	}
+	if doc.Up < len(doc.Nodes) {
+		return t.write([]byte("\n"))
+	}
+	return nil
+}
+
+func (t *tool) statusRow(n *nodeStatus) table.Row {
+	site := site(n.Datacenter, n.Rack)
+	if !n.Up {
+		return table.Row{n.Name, t.colour(text.FgRed, n.State), n.ClientAddr, site, "", "", "", "", "", "", "", ""}
+	}
+	state := t.colour(text.FgGreen, n.State)
+	if n.State != ring.Active.String() || n.PartitionsRecovering > 0 {
+		state = t.colour(text.FgYellow, n.State)
+	}
+	recovering := "-"
+	if n.PartitionsRecovering > 0 {
+		recovering = fmt.Sprintf("%d of %d", n.PartitionsRecovering, n.PartitionsOwned)
+	}
+	return table.Row{
+		n.Name, state, n.ClientAddr, site,
+		strconv.FormatFloat(100*n.Share, 'f', 1, 64) + "%",
+		formatSize(n.MemoryUsed) + "/" + formatSize(n.MemoryLimit),
+		n.Keys, strconv.FormatFloat(n.OpsPerSecond, 'f', 0, 64), formatMicros(n.P99Micros),
+		n.HintsOwed, recovering, formatUptime(n.UptimeMillis),
+	}
+}
+
+func formatMicros(us int64) string {
+	if us == 0 {
+		return "-"
+	}
+	return (time.Duration(us) * time.Microsecond).String()
+}
+
+// formatUptime keeps the two greatest units.
+func formatUptime(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	switch {
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return d.Round(time.Second).String()
+	}
+}
