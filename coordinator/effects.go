@@ -14,6 +14,7 @@ type Config struct {
 	LingerMax      time.Duration // how long an answered write waits for its last owners before it owes them hints; default 500 ms
 	TombstoneFor   time.Duration // a tombstone's own TTL, after which its ghost stands for it; default 1 h
 	ContextActors  int           // actors a stamped context keeps; fewer is smaller, more tells concurrent from newer longer; default 8
+	Limits         wire.Limits   // of what other nodes send
 	RestampsMax    int           // times a write may be overtaken before it gives up; default 8
 }
 
@@ -21,7 +22,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		TimeoutDefault: 2 * time.Second, TimeoutMax: 5 * time.Second, LingerMax: 500 * time.Millisecond,
-		TombstoneFor: time.Hour, ContextActors: 8, RestampsMax: 8,
+		TombstoneFor: time.Hour, ContextActors: 8, RestampsMax: 8, Limits: wire.DefaultLimits(),
 	}
 }
 
@@ -35,11 +36,14 @@ type Env struct {
 	Eff     *Effects
 }
 
+// stampMargin is how far below the ceiling a stamp must lie: lanes and ties may push it up by as much.
+const stampMargin = vclock.Stamp(4096)
+
 // stamp issues a stamp above the given one; false while the ceiling forbids it, and then asks for more.
 func (e *Env) stamp(above vclock.Stamp) (vclock.Stamp, bool) {
-	least := max(vclock.StampAt(e.Now.Wall), above)
-	if margin := vclock.Stamp(4096); least+margin > e.Ceiling || e.Clock.Last()+margin > e.Ceiling {
-		e.Eff.CeilingWanted = max(e.Eff.CeilingWanted, least, e.Clock.Last())
+	least := max(vclock.StampAt(e.Now.Wall), above, e.Clock.Last())
+	if e.Ceiling < stampMargin || least > e.Ceiling-stampMargin {
+		e.Eff.CeilingWanted = max(e.Eff.CeilingWanted, least)
 		return 0, false
 	}
 	return e.Clock.Next(e.Now.Wall, above), true

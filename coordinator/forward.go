@@ -7,7 +7,7 @@ import (
 )
 
 // anyOne is what a forwarded call needs: one node that carries it out.
-var anyOne = Quorum{need: [datacentersMax]uint8{1}}
+func anyOne() *Quorum { return &Quorum{need: [datacentersMax]uint8{1}} }
 
 // Forward hands a write to an owner, which coordinates it: who stores a key can stamp above what it
 // knows. It tries the next node only while it is certain that the last one did nothing; a request that
@@ -50,7 +50,7 @@ func (f *Forward) next(e *Env) {
 		}})
 		return
 	}
-	err := failure(f.op, &anyOne, &tally{}, f.seats)
+	err := failure(f.op, anyOne(), &tally{}, f.seats)
 	err.Text = "no owner of the key took the write (" + err.Text + ")"
 	f.answer(e, wire.Response{Status: wire.StatusNotReady, Err: err})
 }
@@ -71,8 +71,7 @@ func (f *Forward) Reply(e *Env, from uint64, m *wire.Message) {
 	}
 	s.state = served
 	var resp wire.Response
-	limits := wire.DefaultLimits()
-	if err := wire.DecodeResponse(m.Body, &resp, &limits); err != nil {
+	if err := wire.DecodeResponse(m.Body, &resp, &e.Config.Limits); err != nil {
 		resp = refusal(f.op, wire.StatusInternal, "node "+s.Name+" answered a forwarded call with a malformed response: "+err.Error())
 	}
 	f.answer(e, resp)
@@ -103,7 +102,7 @@ func (f *Forward) Finish(*Env) { f.done = true }
 func (f *Forward) Done() bool { return f.done }
 
 func (f *Forward) indeterminate(e *Env) {
-	f.answer(e, timeout(f.op, &anyOne, f.seats))
+	f.answer(e, timeout(f.op, anyOne(), f.seats))
 }
 
 func (f *Forward) answer(e *Env, resp wire.Response) {

@@ -66,8 +66,8 @@ func (o *Outbox) message(to uint64, m *wire.Message) {
 	p.Count++
 }
 
-// answer queues a response for the client that waits for it.
-func (o *Outbox) answer(c coordinator.Client, r *wire.Response) {
+// Answer queues a response for the client that waits for it.
+func (o *Outbox) Answer(c coordinator.Client, r *wire.Response) {
 	switch {
 	case c.Node != 0:
 		r.ID = 0
@@ -112,6 +112,13 @@ const latencyBuckets = 104
 // Latency counts durations in logarithmic buckets: a quantile read from it is at most 19 % too high.
 type Latency [latencyBuckets]uint32
 
+// Add puts o's counts on top of l.
+func (l *Latency) Add(o *Latency) {
+	for i, n := range o {
+		l[i] += n
+	}
+}
+
 // LatencyBucket is the bucket of a duration.
 func LatencyBucket(d time.Duration) int {
 	us := uint64(max(d/time.Microsecond, 1))
@@ -128,4 +135,19 @@ func LatencyBucket(d time.Duration) int {
 // LatencyBound is the duration that nothing in bucket i reaches.
 func LatencyBound(i int) time.Duration {
 	return time.Duration(uint64(5+i%4)<<(i/4)) * time.Microsecond / 4
+}
+
+// Quantile is a duration that the share q, 0 to 1, of what was counted stays below; 0 when there is nothing.
+func (l *Latency) Quantile(q float64) time.Duration {
+	total := uint64(0)
+	for _, n := range l {
+		total += uint64(n)
+	}
+	rank, seen := uint64(q*float64(total)), uint64(0)
+	for i, n := range l {
+		if seen += uint64(n); n > 0 && seen >= rank {
+			return LatencyBound(i)
+		}
+	}
+	return 0
 }

@@ -104,6 +104,10 @@ func (s *Shard) pull() {
 
 // page takes one page of a partition being refilled.
 func (s *Shard) page(from uint64, m *wire.Message) {
+	if s.tooFar(max(m.Floor, m.Known.Stamp)) {
+		s.stats.Ahead++
+		return
+	}
 	in := antientropy.Inward{Hash: s.cfg.Hash, Limits: &s.cfg.Limits, Install: s.install}
 	for _, r := range s.refill.active {
 		var err error
@@ -121,6 +125,10 @@ func (s *Shard) install(e *wire.PageEntry) antientropy.Verdict {
 	k := s.key(e.Key)
 	if k.Partition%uint32(s.cfg.Shards) != uint32(s.number) {
 		return antientropy.Refused // another shard's key: its sender is broken
+	}
+	if s.tooFar(e.Set.Dot.Stamp) {
+		s.stats.Ahead++
+		return antientropy.Later
 	}
 	if e.Set.Dot.Stamp > s.ceiling {
 		s.out.Ceiling = max(s.out.Ceiling, e.Set.Dot.Stamp)

@@ -111,7 +111,7 @@ func (s *Shard) wind() {
 
 func (s *Shard) reject(client coordinator.Client, op wire.Op, status wire.Status, text string) {
 	s.stats.Failed++
-	s.out.answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: text}})
+	s.out.Answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: text}})
 }
 
 // ask is the level of the request, or its namespace's.

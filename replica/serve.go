@@ -20,7 +20,7 @@ func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (shard int, ok b
 		return int(m.Partition) & mask, m.Partition < v.Map.Partitions
 	case wire.KindForward:
 		if wire.DecodeRequest(m.Body, r, &n.cfg.Limits) != nil {
-			return 0, false
+			r.Key, r.Op = nil, 0 // any shard can say that this is no write
 		}
 		return int(v.Table.Partition(ring.Slot(r.Key))) & mask, true
 	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
@@ -77,6 +77,10 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 		}
 		s.peers.replied(from, s.now.Mono, took, c != nil && m.Kind == wire.KindFetchReply)
 		if c != nil {
+			if s.tooFar(max(m.Known.Stamp, m.Floor, m.Set.Dot.Stamp, m.Set.Deadline.Stamp)) {
+				s.stats.Ahead++
+				m.Outcome = wire.OutcomeAhead // what it says is not to be believed, nor to be stamped above
+			}
 			c.machine.Reply(&s.env, from, m)
 			s.flush(c)
 		}
@@ -91,7 +95,11 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 // forwarded coordinates a write for a node that does not own its key.
 func (s *Shard) forwarded(from uint64, m *wire.Message, r *wire.Request) {
 	client := coordinator.Client{Node: from, ID: m.ID}
-	if s.late(m.Expires) || !r.Op.Writes() {
+	if !r.Op.Writes() {
+		s.reject(client, r.Op, wire.StatusBadRequest, "a forwarded request that is no write this node understands")
+		return
+	}
+	if s.late(m.Expires) {
 		s.out.message(from, &wire.Message{Kind: wire.KindForwardReply, ID: m.ID, Outcome: wire.OutcomeLate})
 		return
 	}
@@ -108,6 +116,11 @@ func (s *Shard) partition(slot uint16) uint32 { return s.view.Table.Partition(sl
 // late reports whether a foreground write's deadline, another clock's wall time, has certainly passed.
 func (s *Shard) late(expires int64) bool {
 	return expires != 0 && s.now.Wall > expires+SkewAllowed.Milliseconds()
+}
+
+// tooFar reports whether a stamp lies beyond the skew bound: no node with a sane clock made it.
+func (s *Shard) tooFar(t vclock.Stamp) bool {
+	return t.Millis() > s.now.Wall+s.view.Offset+SkewMax.Milliseconds()
 }
 
 // apply carries out what a node, or this one itself, asks of the store; reply's slices alias the store
@@ -150,7 +163,7 @@ func (s *Shard) admit(k storage.Key, m *wire.Message) wire.Outcome {
 	case s.late(m.Expires):
 		s.stats.Late++
 		return wire.OutcomeLate
-	case greatest.Millis() > s.now.Wall+s.view.Offset+SkewMax.Milliseconds():
+	case s.tooFar(greatest):
 		s.stats.Ahead++
 		return wire.OutcomeAhead
 	case greatest > s.ceiling:

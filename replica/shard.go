@@ -31,7 +31,8 @@ type Shard struct {
 	env   coordinator.Env
 	eff   coordinator.Effects
 	now   vclock.Now
-	out   *Outbox // of the call under way
+	swept time.Duration // when expired records were last looked for
+	out   *Outbox       // of the call under way
 	stats ShardStats
 
 	self   []wire.Message // sends of this node to itself, not yet served
@@ -43,6 +44,9 @@ type Shard struct {
 	reply  wire.Message // this node's to itself
 	lent   vclock.Set   // what the store lent to the call being started
 }
+
+// sweepPeriod is how often a shard looks for expired records.
+const sweepPeriod = 50 * time.Millisecond
 
 func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	store, err := storage.New(storage.Config{
@@ -133,7 +137,10 @@ func (s *Shard) restart(c *call) {
 // Tick lets time pass for everything in the shard.
 func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.enter(now, out)
-	s.store.Tick(now.Wall)
+	if now.Mono-s.swept >= sweepPeriod {
+		s.swept = now.Mono
+		s.store.Tick(now.Wall)
+	}
 	s.calls.each(func(c *call) {
 		c.machine.Tick(&s.env)
 		s.flush(c)
@@ -151,7 +158,7 @@ func (s *Shard) flush(c *call) {
 		for i := range s.eff.Answers {
 			a := &s.eff.Answers[i]
 			s.count(&a.Response)
-			s.out.answer(a.Client, &a.Response)
+			s.out.Answer(a.Client, &a.Response)
 			if c.started != s.now.Mono {
 				s.out.Latency[LatencyBucket(s.now.Mono-c.started)]++
 			}

@@ -102,6 +102,16 @@ func (d *dataDir) setCluster(id uint64, name string) error {
 	return nil
 }
 
+// setNode makes the directory that of another node id: of one that is gone for good and whose place in the
+// cluster this node takes.
+func (d *dataDir) setNode(id uint64) error {
+	d.id.NodeID = id
+	if d.path == NoDataDir {
+		return nil
+	}
+	return d.saveIdentity()
+}
+
 // close gives the directory up for the next process. The files are as they were saved.
 func (d *dataDir) close() error {
 	if d.lock == nil {

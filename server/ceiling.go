@@ -1,0 +1,78 @@
+package server
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+const (
+	ceilingPeriod = 500 * time.Millisecond // between raises
+	ceilingAhead  = 2 * time.Second        // of the clock; a restart waits this long at most
+)
+
+// promised is the ceiling on disk: no stamp above it is made or stored.
+func (n *Node) promised() vclock.Stamp {
+	n.ceilingMu.Lock()
+	defer n.ceilingMu.Unlock()
+	return n.ceiling
+}
+
+// wantCeiling asks for a ceiling above s, soon.
+func (n *Node) wantCeiling(s vclock.Stamp) {
+	n.ceilingMu.Lock()
+	if s > n.wanted {
+		n.wanted = s
+	}
+	n.ceilingMu.Unlock()
+	select {
+	case n.raise <- struct{}{}:
+	default:
+	}
+}
+
+// raiseCeiling puts a ceiling ahead of the clock, and of what is wanted, on disk.
+func (n *Node) raiseCeiling() error {
+	n.ceilingMu.Lock()
+	c := max(n.ceiling, vclock.StampAt(n.clock.now().Wall+ceilingAhead.Milliseconds()))
+	if n.wanted > 0 {
+		c = max(c, vclock.StampAt(n.wanted.Millis()+time.Second.Milliseconds()))
+	}
+	n.ceilingMu.Unlock()
+	if err := n.dir.saveCeiling(c); err != nil {
+		return err
+	}
+	n.ceilingMu.Lock()
+	n.ceiling = c
+	n.ceilingMu.Unlock()
+	for i := range n.shards {
+		s := &n.shards[i]
+		s.mu.Lock()
+		s.SetCeiling(c)
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// ceilings keeps the ceiling ahead. While the disk refuses, writes wait and then fail: this node must not
+// promise what it could forget.
+func (n *Node) ceilings() {
+	t := time.NewTicker(ceilingPeriod)
+	defer t.Stop()
+	failing := false
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-t.C:
+		case <-n.raise:
+		}
+		err := n.raiseCeiling()
+		if err != nil && !failing {
+			n.log.Error("the stamp ceiling cannot be saved: this node takes no writes until it can", zap.Error(err))
+		}
+		failing = err != nil
+	}
+}

@@ -1,0 +1,234 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+const (
+	connsMax      = 10_000           // client connections; over it a new one is refused
+	connBytesMax  = 64 << 20         // answers a client may leave unread before it is cut off
+	connBytesSoft = 1 << 20          // answers unread before no more of its requests are read
+	connCallsMax  = 4096             // requests of one connection under way before no more are read
+	connStall     = 30 * time.Second // without the client reading a byte it was sent
+)
+
+// conn is one client connection. One goroutine reads it: all that has come is parsed, carried out, and
+// answered with one write; answers that wait for other nodes are written by whoever brings them.
+type conn struct {
+	n      *Node
+	id     uint64
+	reader frameReader
+	pipe   *pipe
+	out    replica.Outbox
+
+	mu      sync.Mutex
+	room    sync.Cond // fewer calls under way, or closed
+	calls   int
+	closed  bool
+	gathers map[uint64]*coordinator.Gather
+	parts   uint64 // gather ids given
+}
+
+func (n *Node) acceptClient(nc net.Conn) {
+	c := &conn{n: n, reader: frameReader{conn: nc, limits: n.cfg.Limits}}
+	c.room.L = &c.mu
+	c.pipe = newPipe(nc, connBytesMax, connStall, func(err error) {
+		if errors.Is(err, errFull) {
+			n.counts.clientsCut.Add(1)
+			n.log.Warn("client cut off: it does not read its answers", zap.String("addr", nc.RemoteAddr().String()))
+		}
+		c.close()
+	})
+	defer c.pipe.close()
+	var h wire.Hello
+	if err := c.reader.hello(helloTimeout, &h); err != nil {
+		n.counts.badBytes.Add(1)
+		return
+	}
+	refusal := ""
+	switch {
+	case h.Version != wire.ProtocolVersion:
+		refusal = "this node speaks another version of the protocol: upgrade the older of client and node"
+	case h.Role != wire.RoleClient:
+		refusal = "this port is for clients: nodes use the peer port"
+	case h.ClusterID != 0 && h.ClusterID != n.clusterID():
+		refusal = "this node belongs to another cluster than the client was made for"
+	case !n.registerConn(c):
+		refusal = "too many connections: use fewer, with more requests on each"
+	}
+	if refusal == "" {
+		defer n.forgetConn(c)
+	}
+	_ = nc.SetWriteDeadline(time.Now().Add(helloTimeout))
+	if _, err := nc.Write(wire.AppendHello(nil, n.hello(wire.RoleNode, refusal))); err != nil || refusal != "" {
+		return
+	}
+	_ = nc.SetWriteDeadline(time.Time{})
+	n.wg.Go(c.pipe.run)
+	c.serve()
+	c.close()
+}
+
+// serve reads until the connection ends or its framing is lost.
+func (c *conn) serve() {
+	var r wire.Request
+	for {
+		now := c.n.clock.now()
+		began := 0
+		for {
+			frame, err := c.reader.next()
+			if err != nil { // the stream cannot be cut any more
+				c.n.counts.badBytes.Add(1)
+				c.n.flush(&c.out, c, nil)
+				return
+			}
+			if frame == nil {
+				break
+			}
+			began++
+			c.handle(now, frame, &r)
+			if c.answers() > connBytesSoft { // small requests can have large answers
+				c.flush(now, began)
+				began = 0
+				c.pipe.wait(connBytesSoft)
+			}
+		}
+		c.flush(now, began)
+		c.pipe.wait(connBytesSoft)
+		if !c.wait() || c.reader.read() != nil {
+			return
+		}
+	}
+}
+
+// answers is how many bytes wait in the outbox for this connection.
+func (c *conn) answers() int {
+	if len(c.out.Conns) == 0 {
+		return 0
+	}
+	return len(c.out.Conns[0].Frames)
+}
+
+// flush sends what the batch brought, and counts what was answered at once.
+func (c *conn) flush(now vclock.Now, began int) {
+	if began == 0 {
+		return
+	}
+	c.mu.Lock()
+	c.calls += began
+	c.mu.Unlock()
+	answered := 0
+	for i := range c.out.Conns {
+		if c.out.Conns[i].To == c.id {
+			answered = c.out.Conns[i].Count
+		}
+	}
+	c.n.flush(&c.out, c, nil)
+	if answered > 0 {
+		c.n.meter.inline(c.n.clock.now().Mono-now.Mono, answered)
+	}
+}
+
+// answered counts calls that are over.
+func (c *conn) answered(n int) {
+	c.mu.Lock()
+	c.calls -= n
+	c.room.Broadcast()
+	c.mu.Unlock()
+}
+
+// wait returns once the connection has room for more calls; false when it is closed.
+func (c *conn) wait() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.calls >= connCallsMax && !c.closed {
+		c.room.Wait()
+	}
+	return !c.closed
+}
+
+func (c *conn) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.room.Broadcast()
+	c.mu.Unlock()
+}
+
+// handle carries out one request.
+func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
+	client := coordinator.Client{Conn: c.id}
+	if err := wire.DecodeRequest(frame, r, &c.n.cfg.Limits); err != nil {
+		c.n.counts.badBytes.Add(1)
+		client.ID = r.ID
+		status := wire.StatusBadRequest
+		if _, over := errors.AsType[*wire.LimitError](err); over {
+			status = wire.StatusTooLarge
+		}
+		c.out.Answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: r.Op, Text: err.Error()}})
+		return
+	}
+	client.ID = r.ID
+	switch r.Op {
+	case wire.OpGet, wire.OpSet, wire.OpDelete, wire.OpTouch:
+		c.n.request(now, client, r, r.Key, frame, &c.out)
+	case wire.OpMGet:
+		c.multiGet(now, client, r, frame)
+	default:
+		resp := c.n.inform(r)
+		c.out.Answer(client, &resp)
+	}
+}
+
+// multiGet reads every key on its own; the answers meet in a gather.
+func (c *conn) multiGet(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte) {
+	if len(r.Keys) == 0 {
+		c.out.Answer(client, &wire.Response{Status: wire.StatusOK})
+		return
+	}
+	c.mu.Lock()
+	if c.gathers == nil {
+		c.gathers = map[uint64]*coordinator.Gather{}
+	}
+	c.parts++
+	part := coordinator.Client{Conn: c.id, ID: c.parts}
+	c.gathers[part.ID] = coordinator.NewGather(client.ID, len(r.Keys))
+	c.mu.Unlock()
+	keys := r.Keys
+	one := *r
+	one.Op, one.Keys = wire.OpGet, nil
+	for i, k := range keys {
+		part.Part = uint32(i + 1)
+		one.Key = k
+		c.n.request(now, part, &one, k, frame, &c.out)
+	}
+}
+
+// part takes one key's answer to a multi-get; the last one answers it.
+func (c *conn) part(p *replica.Part) {
+	var r wire.Response
+	if err := wire.DecodeResponse(p.Frame, &r, &c.n.cfg.Limits); err != nil {
+		r = wire.Response{Status: wire.StatusInternal, Err: &wire.Error{Op: wire.OpGet, Text: err.Error()}}
+	}
+	c.mu.Lock()
+	g := c.gathers[p.ID]
+	whole := g != nil && g.Add(p.Key, &r)
+	if whole {
+		delete(c.gathers, p.ID)
+	}
+	c.mu.Unlock()
+	if whole {
+		resp := g.Response()
+		c.pipe.push(wire.AppendResponse(nil, &resp))
+		c.answered(1)
+	}
+}

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// clusterID is the cluster's id; it never changes once the node serves.
+func (n *Node) clusterID() uint64 { return n.view.Load().Map.ClusterID }
+
+// mapFrame is the cluster map as the first message of a link.
+func (n *Node) mapFrame() []byte { return *n.frame.Load() }
+
+// hello is how this node opens or answers a connection.
+func (n *Node) hello(role wire.Role, refusal string) *wire.Hello {
+	v := n.view.Load()
+	return &wire.Hello{
+		Version: wire.ProtocolVersion, Role: role, ClusterID: v.Map.ClusterID, Cluster: v.Map.Cluster,
+		Node: n.self.Node, Boot: n.self.Boot, Name: n.cfg.Name, MapHash: v.Hash, Wall: n.clock.now().Wall, Error: refusal,
+	}
+}
+
+// mergeMap takes in another node's map.
+func (n *Node) mergeMap(m *ring.Map) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	changed, err := n.core.Merge(m)
+	if err != nil || !changed {
+		return err
+	}
+	return n.mapChanged()
+}
+
+// mapChanged keeps the new map, sends it ahead of whatever is sent under it, and turns the shards to it.
+// Called with mu held.
+func (n *Node) mapChanged() error {
+	m := n.core.View().Map
+	if mine := m.Node(n.self.Node); mine != nil && n.claims(mine) {
+		me := n.me
+		me.Version = mine.Version + 1
+		if _, err := n.core.Merge(m.With(me)); err != nil {
+			return err
+		}
+		m = n.core.View().Map
+	}
+	if err := n.dir.saveMap(m); err != nil {
+		n.log.Error("the cluster map cannot be saved: a restart will begin with an older one", zap.Error(err))
+	}
+	n.encodeMap(m)
+	n.linkAll(m)
+	frame := n.mapFrame()
+	n.linksMu.RLock()
+	for _, l := range n.links {
+		l.push(frame, 0)
+	}
+	n.linksMu.RUnlock()
+	n.publish()
+	n.gossip.Broadcast()
+	n.log.Info("cluster map changed", zap.Int("nodes", len(n.core.View().Table.Nodes())), zap.String("hash", fmt.Sprintf("%016x", n.core.View().Hash)))
+	return nil
+}
+
+// claims reports whether the map has this node's entry wrong, so that it must be put right. An entry of a
+// later boot, or one that says this node was removed, ends the node instead.
+func (n *Node) claims(mine *ring.Node) bool {
+	switch {
+	case mine.State == ring.Removed:
+		n.fail(fmt.Errorf("%w: node %q was removed from the cluster: start it with an empty data directory to join anew", ErrRefused, n.cfg.Name))
+		return false
+	case mine.Boot > n.self.Boot:
+		n.fail(fmt.Errorf("%w: another process runs as node %q: two nodes of one name cannot be in one cluster", ErrRefused, n.cfg.Name))
+		return false
+	}
+	for _, x := range n.core.View().Map.Nodes {
+		if x.Name == mine.Name && x.ID != mine.ID && x.State != ring.Removed && (x.Boot < n.self.Boot || x.Boot == n.self.Boot && x.ID < mine.ID) {
+			n.fail(fmt.Errorf("%w: another node named %q joined first: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, mine.Name))
+			return false
+		}
+	}
+	want := n.me
+	want.Version, want.State = mine.Version, mine.State
+	return *mine != want
+}
+
+// encodeMap readies the map's bytes for links and gossip.
+func (n *Node) encodeMap(m *ring.Map) {
+	b := wire.EncodeMap(m)
+	frame := wire.AppendMessage(nil, &wire.Message{Kind: wire.KindMap, Body: b})
+	n.bytes.Store(&b)
+	n.frame.Store(&frame)
+}
+
+// publish makes the core's view everybody's. Called with mu held.
+func (n *Node) publish() {
+	v := n.core.View()
+	n.view.Store(v)
+	now := n.clock.now()
+	var out replica.Outbox
+	for i := range n.shards {
+		s := &n.shards[i]
+		s.mu.Lock()
+		s.SetView(now, v, &out)
+		s.mu.Unlock()
+	}
+	n.flush(&out, nil, nil)
+}
+
+// linkAll keeps a link to every other node of the map. Called with mu held.
+func (n *Node) linkAll(m *ring.Map) {
+	n.linksMu.Lock()
+	defer n.linksMu.Unlock()
+	for _, x := range m.Nodes {
+		l := n.links[x.ID]
+		switch {
+		case x.ID == n.self.Node:
+		case x.State == ring.Removed:
+			if l != nil {
+				l.cancel()
+				delete(n.links, x.ID)
+			}
+		case l != nil:
+			l.setAddr(x.PeerAddr)
+		default:
+			ctx, cancel := context.WithCancel(n.ctx)
+			l = &link{n: n, id: x.ID, name: x.Name, addr: x.PeerAddr, cancel: cancel}
+			n.links[x.ID] = l
+			n.wg.Go(func() { l.run(ctx) })
+		}
+	}
+}
+
+func (n *Node) link(id uint64) *link {
+	n.linksMu.RLock()
+	defer n.linksMu.RUnlock()
+	return n.links[id]
+}
+
+// linkChanged looks again whether a node is up, after a link to it opened or closed.
+func (n *Node) linkChanged(id uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.judgeUp(id)
+}
+
+// judgeUp decides whether a node is up: gossip has it, and both links stand. Called with mu held.
+func (n *Node) judgeUp(id uint64) {
+	up := false
+	if l := n.link(id); l != nil && n.in[id] != nil {
+		_, alive := n.alive[id]
+		boot, connected := l.connected()
+		up = alive && connected && boot == n.in[id].boot
+	}
+	if n.core.SetUp(id, up) {
+		n.log.Info("node is "+map[bool]string{true: "up", false: "down"}[up], zap.String("node", n.name(id)))
+		n.publish()
+	}
+}
+
+func (n *Node) name(id uint64) string {
+	if x := n.core.View().Map.Node(id); x != nil {
+		return x.Name
+	}
+	return fmt.Sprintf("%016x", id)
+}
+
+// aliveChanged takes gossip's news.
+func (n *Node) aliveChanged(a gossip.Alive) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.alive = a
+	for _, x := range n.core.View().Table.Nodes() {
+		if x.ID != n.self.Node {
+			n.judgeUp(x.ID)
+		}
+	}
+}
+
+// gossiped takes a map that gossip brought.
+func (n *Node) gossiped(_ vclock.Actor, b []byte) error {
+	m, err := wire.DecodeMap(b)
+	if err != nil {
+		return err
+	}
+	return n.mergeMap(m)
+}
+
+// contacts are the nodes that gossip should find.
+func (n *Node) contacts() []gossip.Contact {
+	var out []gossip.Contact
+	for _, x := range n.view.Load().Table.Nodes() {
+		if x.ID != n.self.Node {
+			out = append(out, gossip.Contact{Node: x.ID, Addr: x.GossipAddr})
+		}
+	}
+	return out
+}
+
+// beat takes another node's clock.
+func (n *Node) beat(from uint64, wall int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := n.core.View().Skewed
+	if n.core.Beat(n.clock.now(), from, wall) {
+		n.publish()
+	}
+	if after := n.core.View().Skewed; after != before {
+		n.log.Warn("this node's clock against the others'", zap.Bool("too_far_to_coordinate_writes", after), zap.Int64("offset_ms", n.core.View().Offset))
+	}
+}
+
+// registerIncoming makes in the link from its node; false when it comes from a boot that is over.
+func (n *Node) registerIncoming(in *incoming) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return false
+	}
+	old := n.in[in.from]
+	if old != nil && old.boot > in.boot {
+		n.counts.refused.Add(1)
+		return false
+	}
+	if old != nil { // what was under way with the former boot, or on the former connection, is lost
+		_ = old.conn.Close()
+		delete(n.in, in.from)
+		n.judgeUp(in.from)
+	}
+	n.in[in.from] = in
+	n.judgeUp(in.from)
+	return true
+}
+
+func (n *Node) forgetIncoming(in *incoming) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.in[in.from] == in {
+		delete(n.in, in.from)
+		n.judgeUp(in.from)
+	}
+}
+
+// registerConn gives a client connection its place; false when there are too many.
+func (n *Node) registerConn(c *conn) bool {
+	n.connsMu.Lock()
+	defer n.connsMu.Unlock()
+	if len(n.conns) >= connsMax || n.ctx.Err() != nil {
+		n.counts.refused.Add(1)
+		return false
+	}
+	n.lastConn++
+	c.id = n.lastConn
+	n.conns[c.id] = c
+	return true
+}
+
+func (n *Node) forgetConn(c *conn) {
+	n.connsMu.Lock()
+	defer n.connsMu.Unlock()
+	delete(n.conns, c.id)
+}
+
+func (n *Node) conn(id uint64) *conn {
+	n.connsMu.RLock()
+	defer n.connsMu.RUnlock()
+	return n.conns[id]
+}

@@ -1,0 +1,249 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// hash is the cluster's: placement, ghosts and summaries must agree on every node.
+func hash(b []byte) uint64 { return xxhash.Sum64(b) }
+
+// Node is one running node. Its methods are safe for concurrent use.
+type Node struct {
+	cfg   Config
+	log   *zap.Logger
+	clock clock
+	dir   *dataDir
+	self  vclock.Actor
+	meter meter
+
+	ctx    context.Context // ends when the node stops
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	wg     sync.WaitGroup
+	stop   sync.Once
+
+	clients, peers, admin net.Listener
+	gossip                *gossip.Gossip
+
+	shards []shard
+	view   atomic.Pointer[replica.View]
+	frame  atomic.Pointer[[]byte] // the map as a message, ready to send
+	bytes  atomic.Pointer[[]byte] // the map as gossip carries it
+
+	mu    sync.Mutex // of what follows: who is there. Taken before a shard's or a link's, never after
+	core  *replica.Node
+	me    ring.Node // what the map should say of this node
+	alive gossip.Alive
+	in    map[uint64]*incoming
+
+	linksMu sync.RWMutex
+	links   map[uint64]*link
+
+	connsMu  sync.RWMutex
+	conns    map[uint64]*conn
+	lastConn uint64
+
+	ceilingMu sync.Mutex
+	ceiling   vclock.Stamp // on disk
+	wanted    vclock.Stamp
+	raise     chan struct{}
+
+	counts counts
+}
+
+// shard is a replica.Shard and its lock, on cache lines of its own.
+type shard struct {
+	mu sync.Mutex
+	*replica.Shard
+	_ [48]byte
+}
+
+// counts are what only the shell sees.
+type counts struct {
+	badBytes, undelivered, linksFull, clientsCut, refused atomic.Uint64
+}
+
+const (
+	tickPeriod  = 5 * time.Millisecond
+	drainPeriod = 5 * time.Second // that a stopping node waits for requests under way, at most
+)
+
+// Addr is where clients reach the node, host:port.
+func (n *Node) Addr() string { return n.me.ClientAddr }
+
+// PeerAddr is where other nodes link to it.
+func (n *Node) PeerAddr() string { return n.me.PeerAddr }
+
+// GossipAddr is the address for Config.Join of other nodes.
+func (n *Node) GossipAddr() string { return n.me.GossipAddr }
+
+// Done is closed when the node has stopped, by Shutdown or by itself; Err then says why.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err is why the node stopped by itself; nil while it runs and after Shutdown.
+func (n *Node) Err() error {
+	if err := context.Cause(n.ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown drains the node and stops it: no new requests, those under way finish (until ctx ends, at most
+// 5 s), the others are told that it leaves, connections close. The data directory is left as it is.
+func (n *Node) Shutdown(ctx context.Context) error {
+	n.stop.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, drainPeriod)
+		defer cancel()
+		n.log.Info("draining")
+		for i := range n.shards {
+			s := &n.shards[i]
+			s.mu.Lock()
+			s.Drain()
+			s.mu.Unlock()
+		}
+		n.drained(ctx)
+		if n.gossip != nil {
+			_ = n.gossip.Leave(ctx) // the others notice anyway, only later
+		}
+		n.cancel(context.Canceled)
+	})
+	<-n.done
+	return n.Err()
+}
+
+// fail stops the node for good.
+func (n *Node) fail(err error) {
+	n.log.Error("stopping", zap.Error(err))
+	n.cancel(err)
+}
+
+// drained waits until no request is under way, or ctx ends.
+func (n *Node) drained(ctx context.Context) {
+	tick := time.NewTicker(tickPeriod)
+	defer tick.Stop()
+	for {
+		busy := 0
+		for i := range n.shards {
+			s := &n.shards[i]
+			s.mu.Lock()
+			busy += s.Busy()
+			s.mu.Unlock()
+		}
+		if busy == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// end waits for the node's context to end and takes everything down.
+func (n *Node) end() {
+	<-n.ctx.Done()
+	for _, l := range []net.Listener{n.clients, n.peers, n.admin} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	n.connsMu.Lock()
+	for _, c := range n.conns {
+		c.pipe.close()
+	}
+	n.connsMu.Unlock()
+	n.mu.Lock()
+	for _, in := range n.in {
+		_ = in.conn.Close()
+	}
+	n.mu.Unlock()
+	if n.gossip != nil {
+		n.gossip.Close()
+	}
+	n.wg.Wait()
+	if err := n.dir.close(); err != nil {
+		n.log.Warn("closing the data directory", zap.Error(err))
+	}
+	n.log.Info("stopped")
+	close(n.done)
+}
+
+// tick lets time pass in every shard.
+func (n *Node) tick() {
+	t := time.NewTicker(tickPeriod)
+	defer t.Stop()
+	var out replica.Outbox
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-t.C:
+		}
+		now := n.clock.now()
+		for i := range n.shards {
+			s := &n.shards[i]
+			s.mu.Lock()
+			s.Tick(now, &out)
+			s.mu.Unlock()
+		}
+		n.flush(&out, nil, nil)
+	}
+}
+
+// beats tells the others this node's time, every second.
+func (n *Node) beats() {
+	t := time.NewTicker(beatPeriod)
+	defer t.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-t.C:
+		}
+		n.mu.Lock()
+		n.meter.turn()
+		n.mu.Unlock()
+		frame := wire.AppendMessage(nil, &wire.Message{Kind: wire.KindBeat, Wall: n.clock.now().Wall, Floor: n.promised()})
+		n.linksMu.RLock()
+		for _, l := range n.links {
+			l.push(frame, 0)
+		}
+		n.linksMu.RUnlock()
+	}
+}
+
+// accept serves a listener until the node stops.
+func (n *Node) accept(l net.Listener, serve func(net.Conn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if n.ctx.Err() != nil {
+				return
+			}
+			n.log.Warn("accepting a connection", zap.Error(err))
+			select { // out of file descriptors, most likely: give some time to come back
+			case <-n.ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+			continue
+		}
+		n.wg.Go(func() { serve(c) })
+	}
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// request hands one key's call to its shard: lock, step, unlock; sending comes later.
+func (n *Node) request(now vclock.Now, client coordinator.Client, r *wire.Request, key, frame []byte, out *replica.Outbox) {
+	k, i := n.core.Key(n.view.Load(), key)
+	s := &n.shards[i]
+	s.mu.Lock()
+	s.Request(now, k, client, r, frame, out)
+	s.mu.Unlock()
+}
+
+// flush sends what a batch of steps wants sent, and empties the outbox. Own is the connection whose batch
+// it is, in the link: what answers a link's messages goes only to the boot that sent them.
+func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {
+	for i := range out.Peers {
+		p := &out.Peers[i]
+		boot := uint64(0)
+		if in != nil && in.from == p.To {
+			boot = in.boot
+		}
+		l := n.link(p.To)
+		if l == nil || !l.push(p.Frames, boot) {
+			n.counts.undelivered.Add(uint64(p.Count))
+		}
+	}
+	for i := range out.Conns {
+		p := &out.Conns[i]
+		c := own
+		if c == nil || c.id != p.To {
+			c = n.conn(p.To)
+		}
+		if c != nil {
+			c.pipe.push(p.Frames)
+			c.answered(p.Count)
+		}
+	}
+	for i := range out.Parts {
+		p := &out.Parts[i]
+		c := own
+		if c == nil || c.id != p.Conn {
+			c = n.conn(p.Conn)
+		}
+		if c != nil {
+			c.part(p)
+		}
+	}
+	if out.Ceiling > 0 {
+		n.wantCeiling(out.Ceiling)
+	}
+	n.meter.later(&out.Latency)
+	out.Reset()
+}
+
+// meter counts answered requests and how long they took, in buckets that every goroutine adds to.
+type meter struct {
+	answered atomic.Uint64
+	buckets  [len(replica.Latency{})]atomic.Uint64
+	windows  [meterWindows]replica.Latency // of the last seconds; only turn and read touch them, under Node.mu
+	last     replica.Latency
+	at       int
+}
+
+// meterWindows is over how many seconds rates and quantiles are taken.
+const meterWindows = 10
+
+// inline counts requests that were answered within the batch that brought them.
+func (m *meter) inline(took time.Duration, n int) {
+	m.answered.Add(uint64(n))
+	m.buckets[replica.LatencyBucket(took)].Add(uint64(n))
+}
+
+// later counts requests that had to wait for other nodes.
+func (m *meter) later(l *replica.Latency) {
+	for i, k := range l {
+		if k > 0 {
+			m.answered.Add(uint64(k))
+			m.buckets[i].Add(uint64(k))
+		}
+	}
+}
+
+// turn ends a second.
+func (m *meter) turn() {
+	m.at = (m.at + 1) % meterWindows
+	for i := range m.buckets {
+		now := uint32(m.buckets[i].Load())
+		m.windows[m.at][i] = now - m.last[i]
+		m.last[i] = now
+	}
+}
+
+// read returns requests a second and the latencies that half and 99 % of them stay below.
+func (m *meter) read(uptime time.Duration) (rate float64, p50, p99 time.Duration) {
+	var sum replica.Latency
+	total := uint64(0)
+	for w := range m.windows {
+		sum.Add(&m.windows[w])
+	}
+	for _, k := range sum {
+		total += uint64(k)
+	}
+	seconds := min(float64(meterWindows), max(uptime.Seconds(), 1))
+	return float64(total) / seconds, sum.Quantile(0.5), sum.Quantile(0.99)
+}

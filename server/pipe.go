@@ -1,0 +1,192 @@
+package server
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// pipe is the sending side of a connection. Whoever has frames appends them; what is appended while a
+// write is under way goes out in the next. A push tries to write at once without blocking, so that the
+// common answer costs no goroutine switch; only when the socket is full does the pipe's own goroutine take
+// over and wait.
+type pipe struct {
+	conn    net.Conn
+	raw     syscall.RawConn // nil where writes cannot be tried
+	most    int             // bytes held before the pipe breaks
+	stall   time.Duration   // longest a blocked write may take
+	broken  func(error)     // called once, from any goroutine, holding no lock
+	mu      sync.Mutex
+	cond    sync.Cond // something to write, or room, or closed
+	pending []byte
+	spare   []byte
+	writing bool
+	handed  bool // the goroutine must take over
+	closed  bool
+}
+
+func newPipe(conn net.Conn, most int, stall time.Duration, broken func(error)) *pipe {
+	p := &pipe{conn: conn, most: most, stall: stall, broken: broken}
+	p.cond.L = &p.mu
+	if s, ok := conn.(syscall.Conn); ok {
+		p.raw, _ = s.SyscallConn()
+	}
+	return p
+}
+
+// push queues frames; false when the pipe is closed or would hold more than it may, and then breaks.
+func (p *pipe) push(frames []byte) bool {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return false
+	}
+	if len(p.pending) > 0 && len(p.pending)+len(frames) > p.most {
+		p.mu.Unlock()
+		p.close()
+		p.broken(errFull)
+		return false
+	}
+	p.pending = append(p.pending, frames...)
+	if p.writing || p.handed {
+		p.mu.Unlock()
+		return true
+	}
+	if p.raw == nil {
+		p.hand()
+		p.mu.Unlock()
+		return true
+	}
+	p.writing = true
+	for len(p.pending) > 0 && !p.closed {
+		out := p.take()
+		p.mu.Unlock()
+		n, err := p.try(out)
+		p.mu.Lock()
+		p.give(out)
+		if err != nil {
+			p.writing = false
+			p.mu.Unlock()
+			p.close()
+			p.broken(err)
+			return false
+		}
+		if n < len(out) { // the socket is full: what is left goes first, and the goroutine waits for room
+			rest := append(make([]byte, 0, len(out)-n+len(p.pending)), out[n:]...)
+			p.pending = append(rest, p.pending...)
+			p.hand()
+			break
+		}
+	}
+	p.writing = false
+	p.cond.Broadcast()
+	p.mu.Unlock()
+	return true
+}
+
+func (p *pipe) hand() {
+	p.handed = true
+	p.cond.Broadcast()
+}
+
+// take swaps the buffers; give takes the written one back.
+func (p *pipe) take() []byte {
+	out := p.pending
+	p.pending, p.spare = p.spare[:0], nil
+	return out
+}
+
+func (p *pipe) give(b []byte) {
+	if cap(b) <= bufferKept {
+		p.spare = b[:0]
+	}
+}
+
+// bufferKept is the largest buffer an idle connection keeps.
+const bufferKept = 64 << 10
+
+// try writes what the socket takes now.
+func (p *pipe) try(b []byte) (n int, err error) {
+	var inner error
+	err = p.raw.Write(func(fd uintptr) bool {
+		for n < len(b) {
+			k, e := syscall.Write(int(fd), b[n:])
+			if k > 0 {
+				n += k
+				continue
+			}
+			if e == syscall.EINTR {
+				continue
+			}
+			if e != syscall.EAGAIN {
+				inner = e
+			}
+			break
+		}
+		return true
+	})
+	if err == nil {
+		err = inner
+	}
+	return n, err
+}
+
+// run is the pipe's goroutine: it writes what push could not, and ends when the pipe closes.
+func (p *pipe) run() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		for !p.closed && !(p.handed && !p.writing) {
+			p.cond.Wait()
+		}
+		if p.closed {
+			return
+		}
+		for len(p.pending) > 0 && !p.closed {
+			out := p.take()
+			p.mu.Unlock()
+			_ = p.conn.SetWriteDeadline(time.Now().Add(p.stall))
+			_, err := p.conn.Write(out)
+			p.mu.Lock()
+			p.give(out)
+			if err != nil {
+				p.mu.Unlock()
+				p.close()
+				p.broken(err)
+				p.mu.Lock()
+				return
+			}
+			p.cond.Broadcast()
+		}
+		p.handed = false
+	}
+}
+
+// wait returns once no more than limit bytes are held, or the pipe is closed.
+func (p *pipe) wait(limit int) {
+	p.mu.Lock()
+	for len(p.pending) > limit && !p.closed {
+		p.cond.Wait()
+	}
+	p.mu.Unlock()
+}
+
+// held is how many bytes wait.
+func (p *pipe) held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pending)
+}
+
+// close breaks the connection; nothing more is written.
+func (p *pipe) close() {
+	p.mu.Lock()
+	closed := p.closed
+	p.closed = true
+	p.cond.Broadcast()
+	p.mu.Unlock()
+	if !closed {
+		_ = p.conn.Close()
+	}
+}

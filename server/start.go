@@ -1,0 +1,416 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// What keeps a node from starting, beside a bad Config. Each error wrapping one of them says in one line
+// what failed and what to do.
+var (
+	// ErrInUse: another process has one of the addresses.
+	ErrInUse = errors.New("server: address in use")
+	// ErrRefused: this node may not be part of that cluster: another cluster, a name that is taken, a data
+	// directory of another node.
+	ErrRefused = errors.New("server: refused")
+	// ErrNoCluster: none of the nodes to join could be reached.
+	ErrNoCluster = errors.New("server: no cluster")
+)
+
+// joinPatience is how long a node without a map looks for its cluster.
+const joinPatience = 60 * time.Second
+
+// storageShare is the part of Config.Memory that keys and values get; the rest is for the Go heap's slack,
+// buffers, links, hints and requests under way.
+const storageShare = 0.6
+
+// Start starts a node and returns once it serves clients. Ctx bounds the start only. A node that finds a
+// map in its data directory goes on where it was; one without either founds a cluster or, with Join, joins
+// one. After an error nothing is left running.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	n := &Node{
+		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(), done: make(chan struct{}), raise: make(chan struct{}, 1),
+		links: map[uint64]*link{}, conns: map[uint64]*conn{}, in: map[uint64]*incoming{},
+	}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	if err := n.start(ctx); err != nil {
+		n.cancel(context.Canceled)
+		if n.dir != nil {
+			n.end()
+		}
+		return nil, err
+	}
+	go n.end()
+	return n, nil
+}
+
+func (n *Node) start(ctx context.Context) error {
+	var err error
+	if n.dir, err = openDataDir(n.cfg.DataDir, n.cfg.Name, n.cfg.ClusterName, n.clock.now().Wall, random64); err != nil {
+		return refuse(err)
+	}
+	m, err := n.dir.loadMap()
+	if errors.Is(err, errMapCorrupt) {
+		n.log.Error("starting without the saved cluster map", zap.Error(err))
+	} else if err != nil {
+		return refuse(err)
+	}
+	if err := n.listen(ctx); err != nil {
+		return err
+	}
+	floor, err := n.place(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := n.build(floor); err != nil {
+		return err
+	}
+	return n.open(ctx)
+}
+
+// listen takes the node's addresses, so that a port in use is found before anything else happens.
+func (n *Node) listen(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	for _, l := range []struct {
+		flag, addr string
+		to         *net.Listener
+	}{
+		{"client-addr", n.cfg.ClientAddr, &n.clients}, {"peer-addr", n.cfg.PeerAddr, &n.peers}, {"admin-addr", n.cfg.AdminAddr, &n.admin},
+	} {
+		if l.addr == "" {
+			continue
+		}
+		if *l.to, err = lc.Listen(ctx, "tcp", l.addr); err != nil {
+			return fmt.Errorf("%w: --%s %s: %v: does another node run here? choose another port", ErrInUse, l.flag, l.addr, err)
+		}
+	}
+	return nil
+}
+
+// place finds out which cluster the node is part of and where it stands in it: n.me, a map that has it,
+// and the floor under everything an earlier boot may have acknowledged.
+func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err error) {
+	id := n.dir.identity()
+	n.self = vclock.Actor{Node: id.NodeID, Boot: id.Boot}
+	floor, found, err := n.dir.loadCeiling()
+	if err != nil {
+		return 0, refuse(err)
+	}
+	founder := false
+	switch {
+	case m != nil:
+	case len(n.cfg.Join) > 0:
+		if m, err = n.fetchMap(ctx); err != nil {
+			return 0, err
+		}
+		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
+			return 0, refuse(err)
+		}
+	default:
+		founder = true
+		m = n.found(id.ClusterID)
+		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
+			return 0, refuse(err)
+		}
+	}
+	adopted, err := n.identify(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	n.me = n.entry()
+	if mine := m.Node(n.self.Node); mine != nil {
+		if mine.State == ring.Removed {
+			return 0, fmt.Errorf("%w: node %q was removed from the cluster: give it an empty data directory, and it joins anew", ErrRefused, n.cfg.Name)
+		}
+		if mine.Boot > n.self.Boot {
+			return 0, fmt.Errorf("%w: the cluster knows a later start of node %q: its data directory is an old copy, or its clock was set back; use the present one", ErrRefused, n.cfg.Name)
+		}
+		n.me.State, n.me.Version = mine.State, mine.Version+1
+	}
+	// A node that lost its memory of promises waits until whatever it may have stored lies in the past.
+	until := floor
+	if adopted || !found && m.Node(n.self.Node) != nil || n.cfg.DataDir == NoDataDir && !founder {
+		until = vclock.StampAt(n.clock.now().Wall + replica.SkewMax.Milliseconds())
+		floor = until
+	}
+	if err := n.await(ctx, until); err != nil {
+		return 0, err
+	}
+	n.core, err = n.newCore(m.With(n.me), floor, founder)
+	return floor, err
+}
+
+// found makes the map of a new cluster.
+func (n *Node) found(id uint64) *ring.Map {
+	if id == 0 {
+		id = random64() | 1
+	}
+	read, _ := wire.ParseLevel(n.cfg.Read) // checked by Validate
+	write, _ := wire.ParseLevel(n.cfg.Write)
+	n.log.Info("founding a cluster", zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", id)))
+	return &ring.Map{
+		ClusterID: id, Cluster: n.cfg.ClusterName, Partitions: uint32(n.cfg.Partitions),
+		Namespaces: []ring.Namespace{{
+			Name: replica.DefaultNamespace, Replicas: uint8(n.cfg.Replicas), Read: uint8(read), Write: uint8(write), Version: 1,
+		}},
+	}
+}
+
+// fetchMap asks the nodes to join for the cluster map, through a gossip of its own that leaves again: only
+// the map tells which id this node has in the cluster.
+func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinPatience)
+	defer cancel()
+	host, _, err := net.SplitHostPort(n.cfg.GossipAddr)
+	if err != nil {
+		return nil, err
+	}
+	got := make(chan *ring.Map, 1)
+	g, err := gossip.Start(gossip.Config{
+		Self: vclock.Actor{Node: random64() | 1, Boot: n.self.Boot}, Cluster: n.cfg.ClusterName,
+		BindAddr: net.JoinHostPort(host, "0"), Advertise: n.cfg.AdvertiseHost,
+		Meta:    gossip.Meta{ClusterID: n.dir.identity().ClusterID, Name: n.cfg.Name},
+		Timings: gossip.DefaultTimings(), Log: n.log.Named("join"),
+		State: func() []byte { return nil },
+		OnState: func(_ vclock.Actor, b []byte) error {
+			m, err := wire.DecodeMap(b)
+			if err == nil {
+				select {
+				case got <- m:
+				default:
+				}
+			}
+			return err
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoCluster, err)
+	}
+	defer g.Close()
+	said := ""
+	for {
+		err := g.Join(ctx, n.cfg.Join)
+		if err == nil {
+			select {
+			case m := <-got:
+				_ = g.Leave(ctx)
+				return m, nil
+			default:
+				err = errors.New("it has no cluster map yet")
+			}
+		}
+		if _, other := errors.AsType[*gossip.ClusterError](err); other {
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		if s := err.Error(); s != said {
+			n.log.Warn("looking for the cluster", zap.Strings("join", n.cfg.Join), zap.Error(err))
+			said = s
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: nothing to join at %s: %s: start those nodes first, or leave --join out to found a cluster",
+				ErrNoCluster, strings.Join(n.cfg.Join, ", "), strings.TrimPrefix(said, "gossip: "))
+		case <-time.After(redialPeriod):
+		}
+	}
+}
+
+// identify settles which node of the map this one is. A name belongs to one node: where another id has it,
+// that node either runs, and this one is refused, or is gone, and this one takes its place with its share.
+func (n *Node) identify(ctx context.Context, m *ring.Map) (adopted bool, err error) {
+	for i := range m.Nodes {
+		x := &m.Nodes[i]
+		if x.State == ring.Removed || x.Name != n.cfg.Name && x.ID != n.self.Node {
+			continue
+		}
+		if n.runs(ctx, m, x) {
+			return false, fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, x.Name, x.PeerAddr)
+		}
+		if x.ID != n.self.Node {
+			if err := n.dir.setNode(x.ID); err != nil {
+				return false, refuse(err)
+			}
+			n.self.Node = x.ID
+			n.log.Info("taking the place of the node that had this name", zap.String("id", fmt.Sprintf("%016x", x.ID)))
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// runs reports whether another process answers as node x.
+func (n *Node) runs(ctx context.Context, m *ring.Map, x *ring.Node) bool {
+	if x.PeerAddr == n.advertised(n.peers) {
+		return false // that address is this process's now
+	}
+	d := net.Dialer{Timeout: dialTimeout}
+	c, err := d.DialContext(ctx, "tcp", x.PeerAddr)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(dialTimeout))
+	if _, err := c.Write(wire.AppendHello(nil, &wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleClient, ClusterID: m.ClusterID})); err != nil {
+		return false
+	}
+	r := frameReader{conn: c, limits: n.cfg.Limits}
+	var h wire.Hello
+	return r.hello(dialTimeout, &h) == nil && h.Node == x.ID
+}
+
+// entry is what the map should say of this node.
+func (n *Node) entry() ring.Node {
+	return ring.Node{
+		ID: n.self.Node, Boot: n.self.Boot, Name: n.cfg.Name,
+		ClientAddr: n.advertised(n.clients), PeerAddr: n.advertised(n.peers), GossipAddr: n.cfg.GossipAddr,
+		Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack, Weight: uint32(n.cfg.Weight*ring.StandardWeight + 0.5),
+		State: ring.Active, Version: 1,
+	}
+}
+
+// advertised is a listener's address as others reach it.
+func (n *Node) advertised(l net.Listener) string {
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	if n.cfg.AdvertiseHost != "" {
+		host = n.cfg.AdvertiseHost
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// await waits until the clock has passed a stamp that this node may have promised nothing above.
+func (n *Node) await(ctx context.Context, until vclock.Stamp) error {
+	wait := time.Duration(until.Millis()-n.clock.now().Wall+1) * time.Millisecond
+	if until == 0 || wait <= 0 {
+		return nil
+	}
+	if wait > replica.SkewMax+time.Second {
+		return fmt.Errorf("%w: this machine's clock is %v behind what node %q promised before: set the clock right", ErrRefused, wait.Round(time.Second), n.cfg.Name)
+	}
+	n.log.Info("waiting for the clock to pass what this node promised before", zap.Duration("for", wait))
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("server: starting: %w", ctx.Err())
+	case <-time.After(wait):
+		return nil
+	}
+}
+
+func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, founder bool) (*replica.Node, error) {
+	shards := int64(n.cfg.Shards)
+	c := coordinator.DefaultConfig()
+	c.Limits = n.cfg.Limits
+	h := hints.DefaultConfig()
+	h.BytesMax = n.cfg.Memory / 16 / shards
+	core, err := replica.New(replica.Config{
+		Self: n.self, Shards: n.cfg.Shards, BytesMax: int64(float64(n.cfg.Memory) * storageShare),
+		PendingMax: 8192, PendingMem: int(max(n.cfg.Memory/8/shards, 1<<20)),
+		BootFloor: floor, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
+		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
+	}, m, n.clock.now())
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	return core, nil
+}
+
+// build readies the shards and what is on disk, before anyone can reach the node.
+func (n *Node) build(floor vclock.Stamp) error {
+	n.shards = make([]shard, n.cfg.Shards)
+	for i, s := range n.core.Shards() {
+		n.shards[i].Shard = s
+	}
+	n.ceiling = floor
+	if err := n.raiseCeiling(); err != nil {
+		return refuse(err)
+	}
+	m := n.core.View().Map
+	if err := n.dir.saveMap(m); err != nil {
+		return refuse(err)
+	}
+	n.encodeMap(m)
+	n.view.Store(n.core.View())
+	return nil
+}
+
+// open starts everything that runs, and lets the others and the clients in.
+func (n *Node) open(ctx context.Context) error {
+	n.mu.Lock() // gossip's callbacks wait until there is a gossip to call back
+	g, err := gossip.Start(gossip.Config{
+		Self: n.self, Cluster: n.cfg.ClusterName, BindAddr: n.cfg.GossipAddr, Advertise: n.cfg.AdvertiseHost,
+		Meta: gossip.Meta{
+			ClusterID: n.clusterID(), Name: n.cfg.Name, ClientAddr: n.me.ClientAddr, PeerAddr: n.me.PeerAddr,
+			Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack,
+		},
+		Timings: gossip.DefaultTimings(), Log: n.log.Named("gossip"),
+		State: func() []byte { return *n.bytes.Load() }, OnState: n.gossiped, OnChange: n.aliveChanged, Known: n.contacts,
+	})
+	if err != nil {
+		n.mu.Unlock()
+		if errors.Is(err, gossip.ErrInUse) {
+			return fmt.Errorf("%w: --gossip-addr %s: %v", ErrInUse, n.cfg.GossipAddr, err)
+		}
+		return err
+	}
+	n.gossip = g
+	if n.me.GossipAddr = g.Addr(); n.core.View().Map.Node(n.self.Node).GossipAddr != n.me.GossipAddr {
+		me := n.me
+		me.Version = n.core.View().Map.Node(me.ID).Version + 1
+		_, err = n.core.Merge(n.core.View().Map.With(me))
+	}
+	if err == nil {
+		err = n.mapChanged()
+	}
+	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for _, run := range []func(){n.tick, n.beats, n.ceilings} {
+		n.wg.Go(run)
+	}
+	n.wg.Go(func() { n.accept(n.peers, n.acceptPeer) })
+	n.wg.Go(func() { n.accept(n.clients, n.acceptClient) })
+	if n.admin != nil {
+		n.wg.Go(n.serveAdmin)
+	}
+	if len(n.cfg.Join) > 0 {
+		if err := g.Join(ctx, n.cfg.Join); err != nil {
+			if _, other := errors.AsType[*gossip.ClusterError](err); other {
+				return fmt.Errorf("%w: %w", ErrRefused, err)
+			}
+			n.log.Warn("nobody to join yet: trying again in the background", zap.Error(err))
+		}
+	}
+	n.log.Info("serving", zap.String("clients", n.me.ClientAddr), zap.String("peers", n.me.PeerAddr), zap.String("gossip", n.me.GossipAddr),
+		zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", n.clusterID())))
+	return nil
+}
+
+// refuse marks a problem of the data directory as one that only its operator can solve.
+func refuse(err error) error { return fmt.Errorf("%w: %w", ErrRefused, err) }
+
+func random64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])
+}
