@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/server"
 )
 
 // The exit codes. They are part of what scripts rely on.
@@ -23,11 +24,6 @@ const (
 	exitBatch      = 8 // a part of several failed
 )
 
-// refusedError is a node that cannot start because something else stands where it would.
-type refusedError struct{ error }
-
-func (e *refusedError) Unwrap() error { return e.error }
-
 // codeOf is the one place where errors become exit codes.
 func codeOf(err error) int {
 	var (
@@ -40,14 +36,16 @@ func codeOf(err error) int {
 		interrupted *client.InterruptedError
 		quorum      *client.QuorumError
 		overloaded  *client.OverloadedError
-		refused     *refusedError
+		child       *childError
 	)
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, client.ErrNotFound):
 		return exitNotFound
-	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge):
+	case errors.As(err, &child):
+		return child.code
+	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge), errors.Is(err, server.ErrConfig):
 		return exitUsage
 	case errors.As(err, &timeout), errors.Is(err, context.Canceled):
 		return exitTimeout
@@ -56,11 +54,11 @@ func codeOf(err error) int {
 			return exitTimeout
 		}
 		return exitConnect
-	case errors.As(err, &connect), errors.As(err, &notReady):
+	case errors.As(err, &connect), errors.As(err, &notReady), errors.Is(err, server.ErrNoCluster):
 		return exitConnect
 	case errors.As(err, &quorum), errors.As(err, &overloaded):
 		return exitQuorum
-	case errors.As(err, &refused):
+	case errors.Is(err, server.ErrInUse), errors.Is(err, server.ErrRefused):
 		return exitNotAllowed
 	}
 	return exitNotFound

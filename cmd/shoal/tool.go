@@ -44,6 +44,7 @@ func (t *tool) run(argv []string) int {
 
 func (t *tool) commands() []*cli.Command {
 	commands := []*cli.Command{
+		t.serverCommand(), t.devCommand(),
 		t.getCommand(), t.setCommand(), t.delCommand(), t.statusCommand(), t.whereCommand(), t.versionCommand(),
 	}
 	for _, c := range commands {
