@@ -54,7 +54,8 @@ type call struct {
 	machine    coordinator.Machine
 	pool       int
 	op         wire.Op
-	slot       uint16 // of the key
+	hash       uint64 // of the key
+	partition  uint32
 	started    time.Duration
 	ask        coordinator.Ask
 	readAsk    coordinator.Ask // OpTouch: of its read

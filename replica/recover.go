@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -122,7 +123,7 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 
 // install takes one record of a page into the store.
 func (s *Shard) install(e *wire.PageEntry) antientropy.Verdict {
-	k := s.key(e.Key)
+	k := storage.Key{Bytes: e.Key, Hash: s.cfg.Hash(e.Key), Partition: s.view.Table.Partition(ring.Slot(e.Key))}
 	if k.Partition%uint32(s.cfg.Shards) != uint32(s.number) {
 		return antientropy.Refused // another shard's key: its sender is broken
 	}

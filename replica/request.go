@@ -33,10 +33,10 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 		s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
 		return
 	}
-	call := coordinator.Call{
+	s.call = coordinator.Call{
 		Client: client, Op: r.Op, Key: k.Bytes, Value: r.Value, Quorum: quorum, Peers: s.list,
 	}
-	pool, readAsk := poolGet, ask
+	call, pool, readAsk := &s.call, poolGet, ask
 	switch r.Op {
 	case wire.OpGet:
 		call.Hedge = s.peers.hedge(s.list)
@@ -56,7 +56,7 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 	if r.TTL > 0 {
 		call.At = now.Wall + r.TTL
 	}
-	s.begin(&call, pool, ask, readAsk, r, k)
+	s.begin(call, pool, ask, readAsk, r, k)
 }
 
 // begin opens a call and lets its machine start.
@@ -66,7 +66,7 @@ func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator
 		timeout = min(time.Duration(r.Timeout)*time.Millisecond, s.cfg.Coordinator.TimeoutMax)
 	}
 	c := s.calls.open(pool)
-	c.op, c.slot, c.started, c.ask, c.readAsk = r.Op, ring.Slot(k.Bytes), s.now.Mono, ask, readAsk
+	c.op, c.hash, c.partition, c.started, c.ask, c.readAsk = r.Op, k.Hash, k.Partition, s.now.Mono, ask, readAsk
 	call.ID, call.Until, call.Expires = c.id, s.now.Mono+timeout, s.now.Wall+timeout.Milliseconds()
 	c.machine.Start(&s.env, call)
 	s.flush(c)
@@ -218,6 +218,6 @@ func (s *Shard) forward(k storage.Key, client coordinator.Client, r *wire.Reques
 		return
 	}
 	s.stats.Forwarded++
-	call := coordinator.Call{Client: client, Op: r.Op, Peers: s.list, Body: frame}
-	s.begin(&call, poolForward, coordinator.Ask{}, coordinator.Ask{}, r, k)
+	s.call = coordinator.Call{Client: client, Op: r.Op, Peers: s.list, Body: frame}
+	s.begin(&s.call, poolForward, coordinator.Ask{}, coordinator.Ask{}, r, k)
 }

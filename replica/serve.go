@@ -3,50 +3,51 @@ package replica
 import (
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/hints"
-	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
-// Route is the shard that a message belongs to, and false for one that belongs to none: a map, a beat, or
-// one that names a shard this node has not got. A forward is decoded into r on the way.
-func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (shard int, ok bool) {
-	mask := len(n.shards) - 1
+// Route is the shard that a message belongs to, with its key prepared; false for a message that belongs to
+// none: a map, a beat, or one that names a shard or partition this node has not got. A forward is decoded
+// into r on the way.
+func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (k storage.Key, shard int, ok bool) {
 	switch m.Kind {
 	case wire.KindFetch, wire.KindStore, wire.KindRetime, wire.KindOwe:
-		return int(v.Table.Partition(ring.Slot(m.Key))) & mask, true
+		k, shard = n.Key(v, m.Key)
+		return k, shard, true
 	case wire.KindPull:
-		return int(m.Partition) & mask, m.Partition < v.Map.Partitions
+		return k, int(m.Partition) & (len(n.shards) - 1), m.Partition < v.Map.Partitions
 	case wire.KindForward:
 		if wire.DecodeRequest(m.Body, r, &n.cfg.Limits) != nil {
 			r.Key, r.Op = nil, 0 // any shard can say that this is no write
 		}
-		return int(v.Table.Partition(ring.Slot(r.Key))) & mask, true
+		k, shard = n.Key(v, r.Key)
+		return k, shard, true
 	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
 		shard = idShard(m.ID)
-		return shard, shard < len(n.shards)
+		return k, shard, shard < len(n.shards)
 	default:
-		return 0, false
+		return k, 0, false
 	}
 }
 
-// Receive takes a message from another node, which sent it under the placement under. For a forward, r is
-// what Route decoded. Everything may alias memory that is used again after the return.
-func (s *Shard) Receive(now vclock.Now, from, under uint64, m *wire.Message, r *wire.Request, out *Outbox) {
+// Receive takes a message from another node, which sent it under the placement under; k and, for a
+// forward, r are what Route made of it. Everything may alias memory that is used again after the return.
+func (s *Shard) Receive(now vclock.Now, from, under uint64, k storage.Key, m *wire.Message, r *wire.Request, out *Outbox) {
 	s.enter(now, out)
 	switch m.Kind {
 	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
 		s.replied(from, m)
 	case wire.KindForward:
-		s.forwarded(from, m, r)
+		s.forwarded(from, k, m, r)
 	default:
 		reply := wire.Message{Kind: wire.KindStoreReply, ID: m.ID}
 		if under != s.view.Placement {
 			reply.Kind, reply.Outcome = replyKind(m.Kind), wire.OutcomeNotOwner
 			reply.Partition = m.Partition
 		} else {
-			s.apply(m, &reply)
+			s.apply(k, m, &reply)
 		}
 		if m.ID != 0 {
 			reply.ID = m.ID
@@ -93,7 +94,7 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 }
 
 // forwarded coordinates a write for a node that does not own its key.
-func (s *Shard) forwarded(from uint64, m *wire.Message, r *wire.Request) {
+func (s *Shard) forwarded(from uint64, k storage.Key, m *wire.Message, r *wire.Request) {
 	client := coordinator.Client{Node: from, ID: m.ID}
 	if !r.Op.Writes() {
 		s.reject(client, r.Op, wire.StatusBadRequest, "a forwarded request that is no write this node understands")
@@ -103,15 +104,8 @@ func (s *Shard) forwarded(from uint64, m *wire.Message, r *wire.Request) {
 		s.out.message(from, &wire.Message{Kind: wire.KindForwardReply, ID: m.ID, Outcome: wire.OutcomeLate})
 		return
 	}
-	s.Request(s.now, s.key(r.Key), client, r, m.Body, s.out)
+	s.Request(s.now, k, client, r, m.Body, s.out)
 }
-
-// key prepares a key of this shard.
-func (s *Shard) key(b []byte) storage.Key {
-	return storage.Key{Bytes: b, Hash: s.cfg.Hash(b), Partition: s.partition(ring.Slot(b))}
-}
-
-func (s *Shard) partition(slot uint16) uint32 { return s.view.Table.Partition(slot) }
 
 // late reports whether a foreground write's deadline, another clock's wall time, has certainly passed.
 func (s *Shard) late(expires int64) bool {
@@ -125,11 +119,10 @@ func (s *Shard) tooFar(t vclock.Stamp) bool {
 
 // apply carries out what a node, or this one itself, asks of the store; reply's slices alias the store
 // or the shard's own memory.
-func (s *Shard) apply(m, reply *wire.Message) {
+func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 	switch m.Kind {
 	case wire.KindFetch:
 		reply.Kind = wire.KindFetchReply
-		k := s.key(m.Key)
 		if !s.owns(k.Partition) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
@@ -137,18 +130,16 @@ func (s *Shard) apply(m, reply *wire.Message) {
 		reply.Set, reply.Floor = s.store.Get(k, s.now.Wall)
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply
-		k := s.key(m.Key)
 		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
 			s.stored(s.store.Put(k, &m.Set, s.now.Wall), reply)
 		}
 	case wire.KindRetime:
 		reply.Kind = wire.KindStoreReply
-		k := s.key(m.Key)
 		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
 			s.stored(s.store.Retime(k, m.Set.Dot, m.Set.Deadline, s.now.Wall), reply)
 		}
 	case wire.KindOwe:
-		reply.Kind, reply.Outcome = wire.KindStoreReply, s.owe(m)
+		reply.Kind, reply.Outcome = wire.KindStoreReply, s.owe(k, m)
 	case wire.KindPull:
 		s.tell(m, reply)
 	}
@@ -197,11 +188,10 @@ func (s *Shard) stored(r storage.Result, reply *wire.Message) {
 }
 
 // owe keeps a hint that counts towards another node's W; it is refused rather than ever dropped.
-func (s *Shard) owe(m *wire.Message) wire.Outcome {
+func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 	if s.late(m.Expires) {
 		return wire.OutcomeLate
 	}
-	k := s.key(m.Key)
 	if !s.hints.Add(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true}) {
 		return wire.OutcomeFull
 	}

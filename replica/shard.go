@@ -42,7 +42,8 @@ type Shard struct {
 	body   []byte // of a reply being built
 	inner  wire.Request
 	reply  wire.Message // this node's to itself
-	lent   vclock.Set   // what the store lent to the call being started
+	call   coordinator.Call
+	lent   vclock.Set // what the store lent to that call
 }
 
 // sweepPeriod is how often a shard looks for expired records.
@@ -118,8 +119,7 @@ func (s *Shard) lost(node uint64) {
 
 // restart turns a request to the owners its key has now.
 func (s *Shard) restart(c *call) {
-	p := s.partition(c.slot)
-	s.seats(p, c.reads(), c.ask.Sloppy)
+	s.seats(c.partition, c.reads(), c.ask.Sloppy)
 	q, err := coordinator.Resolve(c.ask, s.list)
 	if err != nil {
 		return // the level cannot be met by the new owners: the deadline will say so
@@ -176,7 +176,7 @@ func (s *Shard) flush(c *call) {
 		}
 		for i := range s.eff.Hints {
 			h := &s.eff.Hints[i]
-			s.hints.Add(hints.Owed{Target: h.Target, Partition: s.key(h.Key).Partition, Key: h.Key, Set: &h.Set})
+			s.hints.Add(hints.Owed{Target: h.Target, Partition: c.partition, Key: h.Key, Set: &h.Set})
 		}
 		s.out.Ceiling = max(s.out.Ceiling, s.eff.CeilingWanted)
 		s.eff.Reset()
@@ -186,7 +186,7 @@ func (s *Shard) flush(c *call) {
 		m := &s.self[served]
 		served++
 		s.reply = wire.Message{ID: m.ID}
-		s.apply(m, &s.reply)
+		s.apply(storage.Key{Bytes: m.Key, Hash: c.hash, Partition: c.partition}, m, &s.reply)
 		if m.ID != 0 { // a repair wants no reply
 			c.machine.Reply(&s.env, s.cfg.Self.Node, &s.reply)
 		}

@@ -310,9 +310,9 @@ func (w *world) deliver() {
 		panic(err)
 	}
 	v := n.node.View()
-	if shard, ok := n.node.Route(v, &m, &r); ok {
+	if k, shard, ok := n.node.Route(v, &m, &r); ok {
 		var out Outbox
-		n.node.Shards()[shard].Receive(w.wall(n), p.from, v.Placement, &m, &r, &out)
+		n.node.Shards()[shard].Receive(w.wall(n), p.from, v.Placement, k, &m, &r, &out)
 		w.flush(n, &out)
 	}
 }

@@ -286,13 +286,13 @@ func (in *incoming) takeMap(b []byte) error {
 
 // dispatch hands a message to its shard.
 func (n *Node) dispatch(now vclock.Now, in *incoming, m *wire.Message, req *wire.Request) {
-	i, ok := n.core.Route(n.view.Load(), m, req)
+	k, i, ok := n.core.Route(n.view.Load(), m, req)
 	if !ok {
 		n.counts.badBytes.Add(1)
 		return
 	}
 	s := &n.shards[i]
 	s.mu.Lock()
-	s.Receive(now, in.from, in.under, m, req, &in.out)
+	s.Receive(now, in.from, in.under, k, m, req, &in.out)
 	s.mu.Unlock()
 }
