@@ -209,7 +209,6 @@ func (s *Shard) count(r *wire.Response) {
 // peerTimes is what a shard has seen of the other nodes' promptness.
 type peerTimes struct {
 	byNode map[uint64]*peerTime
-	fresh  int // hedges the budget allows
 }
 
 type peerTime struct {

@@ -36,6 +36,7 @@ type link struct {
 	addr   string
 	pipe   *pipe // nil while there is no connection
 	boot   uint64
+	failed bool // the last dial failed
 	cancel context.CancelFunc
 }
 
@@ -44,6 +45,9 @@ func (l *link) run(ctx context.Context) {
 	said := ""
 	for ctx.Err() == nil {
 		conn, boot, err := l.dial(ctx)
+		l.mu.Lock()
+		l.failed = err != nil
+		l.mu.Unlock()
 		if err != nil {
 			if s := err.Error(); s != said && ctx.Err() == nil {
 				l.n.log.Info("no link to node", zap.String("node", l.name), zap.Error(err))
@@ -152,6 +156,13 @@ func (l *link) connected() (boot uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.boot, l.pipe != nil
+}
+
+// settled reports whether it is known if the node can be reached.
+func (l *link) settled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // setAddr moves the link to where the node is now.

@@ -389,7 +389,6 @@ func (n *Node) open(ctx context.Context) error {
 		n.wg.Go(run)
 	}
 	n.wg.Go(func() { n.accept(n.peers, n.acceptPeer) })
-	n.wg.Go(func() { n.accept(n.clients, n.acceptClient) })
 	if n.admin != nil {
 		n.wg.Go(n.serveAdmin)
 	}
@@ -401,9 +400,40 @@ func (n *Node) open(ctx context.Context) error {
 			n.log.Warn("nobody to join yet: trying again in the background", zap.Error(err))
 		}
 	}
+	n.meet(ctx)
+	n.wg.Go(func() { n.accept(n.clients, n.acceptClient) })
 	n.log.Info("serving", zap.String("clients", n.me.ClientAddr), zap.String("peers", n.me.PeerAddr), zap.String("gossip", n.me.GossipAddr),
 		zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", n.clusterID())))
 	return nil
+}
+
+// meetPatience is how long a starting node looks for the others before it serves clients without them.
+const meetPatience = 3 * time.Second
+
+// meet waits until every other node of the map is up, or cannot be reached, so that the first requests do
+// not fail for want of links.
+func (n *Node) meet(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, meetPatience)
+	defer cancel()
+	tick := time.NewTicker(tickPeriod)
+	defer tick.Stop()
+	for {
+		met := true
+		v := n.view.Load()
+		for i, x := range v.Table.Nodes() {
+			if l := n.link(x.ID); !v.UpAt(uint16(i)) && (l == nil || !l.settled()) {
+				met = false
+			}
+		}
+		if met {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // refuse marks a problem of the data directory as one that only its operator can solve.
