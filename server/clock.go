@@ -13,9 +13,10 @@ type clock struct {
 	wall  int64 // milliseconds since 1970 at start
 }
 
-func newClock() clock {
+// newClock starts a clock whose wall time is offset from the machine's.
+func newClock(offset time.Duration) clock {
 	now := time.Now()
-	return clock{start: now, wall: now.UnixMilli()}
+	return clock{start: now, wall: now.Add(offset).UnixMilli()}
 }
 
 func (c *clock) now() vclock.Now {

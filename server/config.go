@@ -39,6 +39,8 @@ type Config struct {
 	Limits        wire.Limits
 	Version       string // shown in status
 	Log           *zap.Logger
+
+	tuning *tuning // nil: defaultTuning
 }
 
 // ErrConfig is wrapped by every problem that Validate reports.

@@ -15,11 +15,10 @@ import (
 )
 
 const (
-	connsMax      = 10_000           // client connections; over it a new one is refused
-	connBytesMax  = 64 << 20         // answers a client may leave unread before it is cut off
-	connBytesSoft = 1 << 20          // answers unread before no more of its requests are read
-	connCallsMax  = 4096             // requests of one connection under way before no more are read
-	connStall     = 30 * time.Second // without the client reading a byte it was sent
+	connsMax      = 10_000   // client connections; over it a new one is refused
+	connBytesMax  = 64 << 20 // answers a client may leave unread before it is cut off
+	connBytesSoft = 1 << 20  // answers unread before no more of its requests are read
+	connCallsMax  = 4096     // requests of one connection under way before no more are read
 )
 
 // conn is one client connection. One goroutine reads it: all that has come is parsed, carried out, and
@@ -42,7 +41,7 @@ type conn struct {
 func (n *Node) acceptClient(nc net.Conn) {
 	c := &conn{n: n, reader: frameReader{conn: nc, limits: n.cfg.Limits}}
 	c.room.L = &c.mu
-	c.pipe = newPipe(nc, connBytesMax, connStall, func(err error) {
+	c.pipe = newPipe(nc, connBytesMax, n.cfg.tuning.connStall, func(err error) {
 		if errors.Is(err, errFull) {
 			n.counts.clientsCut.Add(1)
 			n.log.Warn("client cut off: it does not read its answers", zap.String("addr", nc.RemoteAddr().String()))

@@ -4,7 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/wire"
 	"go.uber.org/zap"
 )
@@ -51,6 +55,10 @@ func (c Config) withDefaults() Config {
 	if c.Limits == (wire.Limits{}) {
 		c.Limits = wire.DefaultLimits()
 	}
+	if c.tuning == nil {
+		t := defaultTuning()
+		c.tuning = &t
+	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
@@ -60,5 +68,23 @@ func (c Config) withDefaults() Config {
 func orString(s *string, def string) {
 	if *s == "" {
 		*s = def
+	}
+}
+
+// tuning is what no deployment has to set: the periods and bounds that a test makes small, so that it need
+// neither wait nor fill gigabytes.
+type tuning struct {
+	gossip      gossip.Timings
+	coordinator coordinator.Config
+	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores
+	clockOffset time.Duration // of the wall clock from the machine's
+	linkBytes   int           // queued for one peer; over it the link breaks and hints take over
+	connStall   time.Duration // without a client reading what it was sent, before it is cut off
+}
+
+func defaultTuning() tuning {
+	return tuning{
+		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: replica.SkewMax,
+		linkBytes: 32 << 20, connStall: 30 * time.Second,
 	}
 }

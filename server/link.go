@@ -22,7 +22,6 @@ const (
 	beatPeriod   = time.Second
 	linkSilence  = 8 * time.Second // of an incoming link, which beats every second, before it is given up
 	linkStall    = 5 * time.Second // of one write to a peer
-	linkBytesMax = 32 << 20        // queued for one peer; over it the link breaks and hints take over
 )
 
 // link is the way to one other node: a connection that this node dials again and again, and writes only.
@@ -108,7 +107,7 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 	ended := make(chan struct{})
 	var once sync.Once
 	end := func() { once.Do(func() { close(ended) }) }
-	p := newPipe(conn, linkBytesMax, linkStall, func(err error) {
+	p := newPipe(conn, l.n.cfg.tuning.linkBytes, linkStall, func(err error) {
 		if errors.Is(err, errFull) {
 			l.n.counts.linksFull.Add(1)
 		}

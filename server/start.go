@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shoalcache/shoal/antientropy"
-	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/gossip"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
@@ -50,7 +49,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	cfg = cfg.withDefaults()
 	n := &Node{
-		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(), done: make(chan struct{}), raise: make(chan struct{}, 1),
+		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(cfg.tuning.clockOffset), done: make(chan struct{}), raise: make(chan struct{}, 1),
 		links: map[uint64]*link{}, conns: map[uint64]*conn{}, in: map[uint64]*incoming{},
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
@@ -151,7 +150,7 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 	// A node that lost its memory of promises waits until whatever it may have stored lies in the past.
 	until := floor
 	if adopted || !found && m.Node(n.self.Node) != nil || n.cfg.DataDir == NoDataDir && !founder {
-		until = vclock.StampAt(n.clock.now().Wall + replica.SkewMax.Milliseconds())
+		until = vclock.StampAt(n.clock.now().Wall + n.cfg.tuning.skewWait.Milliseconds())
 		floor = until
 	}
 	if err := n.await(ctx, until); err != nil {
@@ -191,7 +190,7 @@ func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
 		Self: vclock.Actor{Node: random64() | 1, Boot: n.self.Boot}, Cluster: n.cfg.ClusterName,
 		BindAddr: net.JoinHostPort(host, "0"), Advertise: n.cfg.AdvertiseHost,
 		Meta:    gossip.Meta{ClusterID: n.dir.identity().ClusterID, Name: n.cfg.Name},
-		Timings: gossip.DefaultTimings(), Log: n.log.Named("join"),
+		Timings: n.cfg.tuning.gossip, Log: n.log.Named("join"),
 		State: func() []byte { return nil },
 		OnState: func(_ vclock.Actor, b []byte) error {
 			m, err := wire.DecodeMap(b)
@@ -318,7 +317,7 @@ func (n *Node) await(ctx context.Context, until vclock.Stamp) error {
 
 func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, founder bool) (*replica.Node, error) {
 	shards := int64(n.cfg.Shards)
-	c := coordinator.DefaultConfig()
+	c := n.cfg.tuning.coordinator
 	c.Limits = n.cfg.Limits
 	h := hints.DefaultConfig()
 	h.BytesMax = n.cfg.Memory / 16 / shards
@@ -362,7 +361,7 @@ func (n *Node) open(ctx context.Context) error {
 			ClusterID: n.clusterID(), Name: n.cfg.Name, ClientAddr: n.me.ClientAddr, PeerAddr: n.me.PeerAddr,
 			Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack,
 		},
-		Timings: gossip.DefaultTimings(), Log: n.log.Named("gossip"),
+		Timings: n.cfg.tuning.gossip, Log: n.log.Named("gossip"),
 		State: func() []byte { return *n.bytes.Load() }, OnState: n.gossiped, OnChange: n.aliveChanged, Known: n.contacts,
 	})
 	if err != nil {
