@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -13,8 +12,9 @@ import (
 // errFull closes a connection whose other end does not read.
 var errFull = errors.New("server: it does not read what it is sent: cut off")
 
-// frameReader cuts a connection's bytes into frames. Its buffer grows to the frame that is coming and
-// shrinks again, so that an idle connection holds little.
+// frameReader cuts a connection's bytes into frames. Its buffer grows with what has come, never with what
+// was announced: a header alone costs its sender four bytes. It shrinks again, so that an idle connection
+// holds little.
 type frameReader struct {
 	conn   net.Conn
 	limits wire.Limits
@@ -24,8 +24,8 @@ type frameReader struct {
 }
 
 const (
-	readLeast = 16 << 10 // the buffer of an idle connection
-	readMost  = 256 << 10
+	readLeast = 16 << 10  // the buffer of a new connection
+	readMost  = 256 << 10 // what it keeps between frames
 )
 
 // next returns a whole frame that is in the buffer already, nil when there is none. The frame is valid
@@ -39,37 +39,38 @@ func (r *frameReader) next() ([]byte, error) {
 	return frame, nil
 }
 
-// read blocks for more bytes.
+// read blocks for more bytes. Next has found no whole frame in the buffer, and no length over the limit.
 func (r *frameReader) read() error {
 	left := r.end - r.start
-	need := readLeast
-	if left >= wire.FrameHeader { // a frame has begun: make room for all of it
-		need = wire.FrameHeader + int(binary.BigEndian.Uint32(r.buf[r.start:]))
+	buf := r.buf
+	if size := r.size(left); size != len(buf) {
+		buf = make([]byte, size)
 	}
-	switch {
-	case len(r.buf) < need: // never more than the limit, which next has checked
-		b := make([]byte, max(need, min(2*len(r.buf), readMost)))
-		copy(b, r.buf[r.start:r.end])
-		r.buf = b
-	case left == 0 && len(r.buf) > readMost:
-		r.buf = make([]byte, readLeast)
-	default:
-		copy(r.buf, r.buf[r.start:r.end])
-	}
-	r.start, r.end = 0, left
-	if r.end == len(r.buf) {
-		return fmt.Errorf("server: a frame that fills its buffer of %d bytes and does not end", len(r.buf))
-	}
-	n, err := r.conn.Read(r.buf[r.end:])
-	if r.end += n; r.end == len(r.buf) && len(r.buf) < readMost { // it came faster than it was read
-		b := make([]byte, 2*len(r.buf))
-		copy(b, r.buf[:r.end])
-		r.buf = b
-	}
+	copy(buf, r.buf[r.start:r.end])
+	r.buf, r.start, r.end = buf, 0, left
+	n, err := r.conn.Read(buf[left:])
+	r.end += n
 	if n > 0 {
 		return nil
 	}
 	return err
+}
+
+// size is how large the buffer should be for the next read: twice as large when the last one filled it,
+// with the beginning of a frame or with more frames than were read at once.
+func (r *frameReader) size(left int) int {
+	size := len(r.buf)
+	switch {
+	case size == 0 || left == 0 && size > readMost:
+		return readLeast
+	case r.end < size || left <= size/2 && size >= readMost: // there is room, or will be
+		return size
+	}
+	most := readMost
+	if left >= wire.FrameHeader {
+		most = max(most, wire.FrameHeader+int(binary.BigEndian.Uint32(r.buf[r.start:])))
+	}
+	return min(2*size, most)
 }
 
 // hello reads the first frame of a connection.
