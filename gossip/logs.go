@@ -56,7 +56,10 @@ func parseLine(s string) (zapcore.Level, string) {
 			}
 		}
 	}
-	if level == zapcore.ErrorLevel && strings.Contains(s, " from=") {
+	switch {
+	case strings.Contains(s, "Got ping for unexpected node"), strings.Contains(s, "Failed fallback TCP ping"):
+		level = zapcore.DebugLevel // how every restart and every death begins; what comes of it is said elsewhere
+	case level == zapcore.ErrorLevel && strings.Contains(s, " from="):
 		level = zapcore.WarnLevel
 	}
 	return level, strings.Join(strings.Fields(strings.TrimPrefix(s, "memberlist: ")), " ")

@@ -21,6 +21,8 @@ func TestMemberlistLinesBecomeOneEntryOfTheRightLevel(t *testing.T) {
 		{"[ERROR] memberlist: one line", zapcore.ErrorLevel, "one line"},
 		{"[ERR] memberlist: bad from=[::1]:5", zapcore.WarnLevel, "bad from=[::1]:5"},
 		{"[ERR] one line", zapcore.ErrorLevel, "one line"},
+		{"[WARN] memberlist: Got ping for unexpected node 'a' from=[::1]:5", zapcore.DebugLevel, "Got ping for unexpected node 'a' from=[::1]:5"},
+		{"[ERR] memberlist: Failed fallback TCP ping: EOF", zapcore.DebugLevel, "Failed fallback TCP ping: EOF"},
 		{"one line", zapcore.ErrorLevel, "one line"},
 		{"[odd", zapcore.ErrorLevel, "[odd"},
 	} {
