@@ -1,0 +1,110 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/wire"
+)
+
+const (
+	dialTimeout = 5 * time.Second // for all connections together
+	dialsMax    = 64              // at a time, so that no node's backlog overflows
+)
+
+// connect dials every connection and exchanges hellos; all of them, or none and the first failure.
+func connect(ctx context.Context, cfg Config) ([]*worker, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("bench: no %d connections within %v", cfg.Conns, dialTimeout))
+	defer cancel()
+	workers := make([]*worker, cfg.Conns)
+	failures := make([]error, cfg.Conns)
+	gate := make(chan struct{}, dialsMax)
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			addr := cfg.Addrs[i%len(cfg.Addrs)]
+			conn, err := dial(ctx, addr)
+			if err != nil {
+				failures[i] = err
+				return
+			}
+			workers[i] = newWorker(&cfg, i, conn, addr)
+		})
+	}
+	wg.Wait()
+	for _, err := range failures {
+		if err != nil {
+			closeAll(workers)
+			return nil, err
+		}
+	}
+	return workers, nil
+}
+
+// dial connects to a node and says hello. The node sends nothing after its own hello until it is asked, so what was
+// read ends there.
+func dial(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, lost(addr, err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	if err := greet(conn); err != nil {
+		_ = conn.Close()
+		return nil, lost(addr, err)
+	}
+	return conn, nil
+}
+
+func greet(conn net.Conn) error {
+	mine := wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleClient, Wall: time.Now().UnixMilli()}
+	if _, err := conn.Write(wire.AppendHello(nil, &mine)); err != nil {
+		return err
+	}
+	limits := wire.Limits{Frame: wire.HelloMax}
+	buf := make([]byte, wire.FrameHeader+wire.HelloMax)
+	for filled := 0; ; {
+		n, err := conn.Read(buf[filled:])
+		filled += n
+		frame, rest, bad := wire.NextFrame(buf[:filled], &limits)
+		switch {
+		case bad != nil:
+			return fmt.Errorf("it does not answer as a node does: %w", bad)
+		case frame != nil:
+			var theirs wire.Hello
+			if err := wire.DecodeHello(frame, &theirs); err != nil {
+				return err
+			}
+			if theirs.Error != "" {
+				return errors.New(theirs.Error)
+			}
+			if len(rest) > 0 {
+				return errors.New("it said more than its hello before it was asked")
+			}
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// lost is the failure of a connection, while it is made or later.
+func lost(addr string, err error) error {
+	return &client.ConnectError{Addr: addr, Reason: err.Error(), Err: err}
+}
+
+func closeAll(workers []*worker) {
+	for _, w := range workers {
+		if w != nil {
+			_ = w.conn.Close()
+		}
+	}
+}
