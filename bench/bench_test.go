@@ -239,14 +239,14 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	}
 	bad := Config{
 		Addrs: []string{"nowhere"}, Conns: -1, Depth: DepthMax + 1, Warmup: -1, ReadShare: 1.5, Keys: -1, ValueBytes: 1 << 30,
-		Level: wire.LevelExplicit,
+		Timeout: time.Microsecond, Level: wire.LevelExplicit,
 	}
 	err := bad.Validate()
 	if !errors.Is(err, ErrConfig) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"nowhere", "conns -1", "depth 10001", "a batch", "warm-up", "read share 1.5", "keys -1", "value bytes", "explicit", "never end",
+		"nowhere", "conns -1", "depth 10001", "a batch", "warm-up", "read share 1.5", "timeout 1µs", "keys -1", "value bytes", "explicit", "never end",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %q in:\n%v", want, err)

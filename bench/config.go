@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -20,6 +21,7 @@ type Config struct {
 	ReadShare  float64       // part of the requests that read, 0 (writes only, the default) to 1
 	Keys       int           // drawn from uniformly; default 100,000; keys nobody has written are misses
 	ValueBytes int           // default 100
+	Timeout    time.Duration // of every request, at least 1 ms; default: the node's
 	Level      wire.Level    // consistency of every request; default: the cluster's
 	R, W       uint8         // with wire.LevelExplicit only
 	Seed       uint64        // of the keys drawn, and of what is read and what written; equal seeds draw alike
@@ -65,6 +67,9 @@ func (c Config) Validate() error {
 	}
 	if c.Requests < 0 || c.Duration < 0 || c.Warmup < 0 {
 		problem("requests %d, duration %v, warm-up %v: none may be negative", c.Requests, c.Duration, c.Warmup)
+	}
+	if c.Timeout != 0 && (c.Timeout < time.Millisecond || c.Timeout.Milliseconds() > math.MaxUint32) {
+		problem("timeout %v: use 1ms to %v", c.Timeout, math.MaxUint32*time.Millisecond)
 	}
 	if c.Requests == 0 && c.Duration == 0 {
 		problem("neither requests nor a duration: such a run would never end; give one of them")

@@ -80,7 +80,7 @@ func newWorker(cfg *Config, i int, conn net.Conn, addr string) *worker {
 	for i := range w.value {
 		w.value[i] = byte(w.random.Uint32()) // nothing that compresses
 	}
-	w.request = wire.Request{Level: cfg.Level, R: cfg.R, W: cfg.W}
+	w.request = wire.Request{Level: cfg.Level, R: cfg.R, W: cfg.W, Timeout: uint32(cfg.Timeout.Milliseconds())}
 	w.latency = hdrhistogram.New(1, latencyMax.Microseconds(), 3)
 	return w
 }
@@ -129,12 +129,12 @@ func (w *worker) batch(n int, counts bool) error {
 		w.asked = append(w.asked, w.request.Op)
 	}
 	if _, err := w.conn.Write(w.out); err != nil {
-		return lost(w.addr, err)
+		return lost(w.addr, fmt.Errorf("the connection broke during the run: %w", err))
 	}
 	for left := n; left > 0; {
 		k, err := w.receive(first, counts)
 		if err != nil {
-			return lost(w.addr, err)
+			return lost(w.addr, fmt.Errorf("the connection broke during the run: %w", err))
 		}
 		left -= k
 	}

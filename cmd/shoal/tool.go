@@ -45,7 +45,7 @@ func (t *tool) run(argv []string) int {
 func (t *tool) commands() []*cli.Command {
 	commands := []*cli.Command{
 		t.serverCommand(), t.devCommand(),
-		t.getCommand(), t.setCommand(), t.delCommand(), t.statusCommand(), t.whereCommand(), t.versionCommand(),
+		t.getCommand(), t.setCommand(), t.delCommand(), t.statusCommand(), t.whereCommand(), t.benchCommand(), t.versionCommand(),
 	}
 	for _, c := range commands {
 		c.HideHelpCommand = true // "shoal get help" reads the key "help"
