@@ -1,85 +1,90 @@
 package hints
 
 import (
+	"cmp"
 	"container/list"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
-// Config bounds a queue.
+// Config bounds a queue. Every field must be positive.
 type Config struct {
 	BytesMax    int64         // of keys, values and overhead; over it a hint is dropped and its partition is dirty; default 64 MiB
 	WindowMax   int           // hints on the way to one node at a time; more drains faster and bursts harder; default 64
-	BytesPaced  int           // bytes sent to one node per Tick, after which the rest waits; default 1 MiB
-	RetryPeriod time.Duration // before an unanswered or refused hint is sent again; default 1 s
+	Rate        int64         // bytes sent to one node per second; more drains faster and leaves requests less; default 8 MiB
+	RetryPeriod time.Duration // before an unanswered hint is sent again; less finds a node ready sooner and repeats more; default 1 s
 }
 
 // DefaultConfig returns the defaults named at the fields.
 func DefaultConfig() Config {
-	return Config{BytesMax: 64 << 20, WindowMax: 64, BytesPaced: 1 << 20, RetryPeriod: time.Second}
+	return Config{BytesMax: 64 << 20, WindowMax: 64, Rate: 8 << 20, RetryPeriod: time.Second}
 }
 
-// entryOverhead is what one hint costs beside its key, value and context: the entry, its place in the
-// lane and in both indexes (measured on amd64, rounded up).
-const entryOverhead = 320
+// ErrConfig is wrapped by every problem that Validate reports.
+var ErrConfig = errors.New("hints: bad config")
+
+// Validate returns every problem at once, each wrapping ErrConfig, or nil.
+func (c Config) Validate() error {
+	var problems []error
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"BytesMax", c.BytesMax}, {"WindowMax", int64(c.WindowMax)}, {"Rate", c.Rate}, {"RetryPeriod", int64(c.RetryPeriod)},
+	} {
+		if f.value <= 0 {
+			problems = append(problems, fmt.Errorf("%w: %s %d: give it a positive value", ErrConfig, f.name, f.value))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+const (
+	// entryOverhead is what one hint costs beside its key, value and context: the entry, its place in the
+	// lane and in both indexes (a test measures it).
+	entryOverhead = 320
+	// burst is how much of Config.Rate may go out at once after a silence.
+	burst = 100 * time.Millisecond
+)
 
 // Queue holds one shard's hints: at most one per node and key, the merge of all writes owed.
 type Queue struct {
 	cfg   Config
 	lanes []*lane // sorted by target
-	byID  map[uint64]*entry
-	last  uint64 // id given last
+	last  uint64  // id given last
 	stats Stats
 	dirty map[uint32]bool // partitions that lost a hint
 }
 
-// Stats counts what became of hints.
-type Stats struct {
-	Owed      int   `json:"owed"`
-	Bytes     int64 `json:"bytes"`
-	BytesMax  int64 `json:"bytes_max"`
-	Added     int64 `json:"added"`
-	Merged    int64 `json:"merged"`
-	Delivered int64 `json:"delivered"`
-	Refused   int64 `json:"refused"` // at a floor, or by a node that no longer owns the key
-	Dropped   int64 `json:"dropped"` // over the cap, or owed to a node that was removed
-	Expired   int64 `json:"expired"`
-}
-
-// lane is what is owed to one node, oldest first.
+// lane is what is owed to one node, oldest first. What flies is a prefix of it: a hint that was sent stays
+// so until it is gone, and the next to be sent is the oldest that was not.
 type lane struct {
 	target  uint64
 	entries list.List // of *entry
 	byKey   map[string]*entry
+	byID    map[uint64]*entry
 	flying  int
-	paced   int           // bytes this Tick may still send
-	paused  time.Duration // send nothing before this
+	paid    time.Duration // when Config.Rate will have allowed what was sent
 }
 
 type entry struct {
-	lane      *lane
 	place     *list.Element
-	id        uint64
+	id        uint64 // of what is owed: another after every merge, so that an ack for less finds nothing
 	partition uint32
 	key       string
 	set       vclock.Set
-	must      bool // counted towards W: never dropped undelivered
-	sent      time.Duration
 	flying    bool
-	changed   bool // merged while on the way: the ack is for less than is owed
-}
-
-func (e *entry) bytes() int64 {
-	return int64(entryOverhead + len(e.key) + len(e.set.Value) + 24*len(e.set.Context.Seen))
+	sent      time.Duration
 }
 
 // New makes an empty queue.
-func New(cfg Config) *Queue {
-	return &Queue{cfg: cfg, byID: map[uint64]*entry{}, dirty: map[uint32]bool{}}
-}
+func New(cfg Config) *Queue { return &Queue{cfg: cfg, dirty: map[uint32]bool{}} }
 
 // Owed is a hint to be kept; Key and Set are copied.
 type Owed struct {
@@ -90,33 +95,44 @@ type Owed struct {
 	Must      bool // it counts towards W: when there is no room it is refused, not dropped
 }
 
-// Add keeps a hint, merged with what is owed for the key already. It reports whether the hint is kept.
+// Add keeps a hint, merged with what is owed for the key already. It reports whether the hint is kept;
+// when it is not, what was owed before still is.
 func (q *Queue) Add(o Owed) bool {
-	l := q.lane(o.Target, true)
-	if e := l.byKey[string(o.Key)]; e != nil {
-		before := e.bytes()
-		m, _ := vclock.Merge(&e.set, o.Set)
-		e.set = clone(&m)
-		e.must = e.must || o.Must
-		e.changed = e.flying
-		q.stats.Bytes += e.bytes() - before
-		q.stats.Merged++
-		return true
+	var e *entry
+	l := q.lane(o.Target)
+	if l != nil {
+		e = l.byKey[string(o.Key)]
 	}
-	e := &entry{lane: l, partition: o.Partition, key: string(o.Key), set: clone(o.Set), must: o.Must}
-	if q.stats.Bytes+e.bytes() > q.cfg.BytesMax {
+	set, before := *o.Set, int64(0)
+	if e != nil {
+		set, _ = vclock.Merge(&e.set, o.Set)
+		before = bytes(len(e.key), &e.set)
+	}
+	after := bytes(len(o.Key), &set)
+	if after > before && q.stats.Bytes+after-before > q.cfg.BytesMax {
 		if !o.Must {
 			q.stats.Dropped++
 			q.dirty[o.Partition] = true
 		}
 		return false
 	}
+	q.stats.Bytes += after - before
+	if e != nil {
+		q.stats.Merged++
+		delete(l.byID, e.id)
+	} else {
+		q.stats.Added++
+		if l == nil {
+			l = q.open(o.Target)
+		}
+		e = &entry{partition: o.Partition, key: string(o.Key)}
+		e.place = l.entries.PushBack(e)
+		l.byKey[e.key] = e
+	}
+	e.set = clone(&set)
 	q.last++
 	e.id = q.last
-	e.place = l.entries.PushBack(e)
-	l.byKey[e.key], q.byID[e.id] = e, e
-	q.stats.Bytes += e.bytes()
-	q.stats.Added++
+	l.byID[e.id] = e
 	return true
 }
 
@@ -132,145 +148,135 @@ type Send struct {
 // Tick appends what may be sent now to the nodes for which up is true.
 func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Send {
 	for _, l := range q.lanes {
-		l.paced = q.cfg.BytesPaced
-		if l.entries.Len() == 0 || !up(l.target) {
-			continue
+		if up(l.target) {
+			dst = q.fly(l, now, dst)
 		}
-		dst = q.fly(l, now, dst)
 	}
+	// An empty lane goes, its indexes with it, since a map keeps the room of its fullest day; but not
+	// before it has paid, or a new one could send anew.
+	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.entries.Len() == 0 && l.paid <= now.Mono })
 	return dst
 }
 
-// fly sends a lane's oldest hints as far as window and pace allow.
+// fly sends a lane's oldest hints as far as window and pace allow, those again that were not answered.
+// However many hints wait or have expired, it looks at two windows of them.
 func (q *Queue) fly(l *lane, now vclock.Now, dst []Send) []Send {
-	if now.Mono < l.paused {
-		return dst
-	}
+	l.paid = max(l.paid, now.Mono-burst)
 	next := l.entries.Front()
-	for n := 0; next != nil && n < 2*q.cfg.WindowMax; n++ {
+	for n := 0; next != nil && n < 2*q.cfg.WindowMax && l.paid <= now.Mono; n++ {
 		e := next.Value.(*entry)
 		next = next.Next()
-		if e.flying && now.Mono-e.sent < q.cfg.RetryPeriod {
+		switch {
+		case e.flying && now.Mono-e.sent < q.cfg.RetryPeriod:
 			continue
-		}
-		if e.set.Deadline.Passed(now.Wall) {
+		case e.set.Deadline.Passed(now.Wall):
 			q.stats.Expired++
-			q.remove(e)
+			q.remove(l, e)
 			continue
-		}
-		if !e.flying && (l.flying >= q.cfg.WindowMax || l.paced <= 0) {
-			break
-		}
-		if !e.flying {
+		case !e.flying && l.flying >= q.cfg.WindowMax:
+			return dst
+		case !e.flying:
 			e.flying = true
 			l.flying++
 		}
-		e.sent, e.changed = now.Mono, false
-		l.paced -= int(e.bytes())
+		e.sent = now.Mono
+		l.paid += time.Duration(bytes(len(e.key), &e.set) * int64(time.Second) / q.cfg.Rate)
 		dst = append(dst, Send{ID: e.id, Target: l.target, Key: []byte(e.key), Set: e.set})
 	}
 	return dst
 }
 
-// Ack takes the target's answer to the hint id, and appends what may be sent next.
-func (q *Queue) Ack(now vclock.Now, id uint64, o wire.Outcome, dst []Send) []Send {
-	e := q.byID[id]
+// Reply is a node's answer to a Send.
+type Reply struct {
+	From    uint64
+	ID      uint64
+	Outcome wire.Outcome
+}
+
+// Ack takes the target's answer to a hint, and appends what may be sent next. An answer to less than what
+// is owed by now, or one that says the target is not ready for it, is no better than silence: the hint is
+// sent again after Config.RetryPeriod, and until then keeps its place in the window, which so is all that
+// a node gets that takes nothing.
+func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
+	l := q.lane(r.From)
+	if l == nil {
+		return dst
+	}
+	e := l.byID[r.ID]
 	if e == nil || !e.flying {
 		return dst
 	}
-	l := e.lane
-	switch o {
-	case wire.OutcomeOK, wire.OutcomeSuperseded, wire.OutcomeGone:
-		if e.changed {
-			e.flying, e.changed = false, false
-			l.flying--
-			break
-		}
+	switch r.Outcome {
+	case wire.OutcomeOK, wire.OutcomeSuperseded:
 		q.stats.Delivered++
-		q.remove(e)
-	case wire.OutcomeBehind, wire.OutcomeNotOwner, wire.OutcomeTooLarge:
+	case wire.OutcomeBehind, wire.OutcomeTooLarge:
 		q.stats.Refused++
-		q.remove(e)
-	default: // the target is not ready: leave it alone for a while
-		e.flying = false
-		l.flying--
-		l.paused = now.Mono + q.cfg.RetryPeriod
+	default:
 		return dst
 	}
+	q.remove(l, e)
 	return q.fly(l, now, dst)
 }
 
-// Forget drops everything owed to a node that was removed from the map.
-func (q *Queue) Forget(target uint64) {
-	l := q.lane(target, false)
-	if l == nil {
-		return
+// Forget drops what is owed where gone says that the target no longer owns the partition: its new owners
+// recover from the others, and would refuse the hint at their floors.
+func (q *Queue) Forget(gone func(target uint64, partition uint32) bool) {
+	for _, l := range q.lanes {
+		for next := l.entries.Front(); next != nil; {
+			e := next.Value.(*entry)
+			next = next.Next()
+			if gone(l.target, e.partition) {
+				q.stats.Dropped++
+				q.remove(l, e)
+			}
+		}
 	}
-	for l.entries.Len() > 0 {
-		q.remove(l.entries.Front().Value.(*entry))
-		q.stats.Dropped++
-	}
-	q.lanes = slices.DeleteFunc(q.lanes, func(x *lane) bool { return x == l })
 }
 
 // OwedTo is how many hints wait for a node.
 func (q *Queue) OwedTo(target uint64) int {
-	if l := q.lane(target, false); l != nil {
+	if l := q.lane(target); l != nil {
 		return l.entries.Len()
 	}
 	return 0
 }
 
-// Targets appends the nodes that are owed anything, in order.
-func (q *Queue) Targets(dst []uint64) []uint64 {
-	for _, l := range q.lanes {
-		if l.entries.Len() > 0 {
-			dst = append(dst, l.target)
-		}
-	}
-	return dst
-}
-
-// Stats is a copy of the queue's counts.
-func (q *Queue) Stats() Stats {
-	s := q.stats
-	s.Owed, s.BytesMax = len(q.byID), q.cfg.BytesMax
-	return s
-}
-
-// Dirty reports whether a hint of the partition was dropped, so that only an exchange can bring it back.
+// Dirty reports whether a hint of the partition was dropped for want of room, so that only an exchange can
+// bring it back.
 func (q *Queue) Dirty(partition uint32) bool { return q.dirty[partition] }
 
-func (q *Queue) lane(target uint64, create bool) *lane {
-	i, ok := slices.BinarySearchFunc(q.lanes, target, func(l *lane, t uint64) int {
-		switch {
-		case l.target < t:
-			return -1
-		case l.target > t:
-			return 1
-		}
-		return 0
-	})
-	if ok {
+// lane returns what is owed to a node, nil where nothing is.
+func (q *Queue) lane(target uint64) *lane {
+	if i, ok := q.find(target); ok {
 		return q.lanes[i]
 	}
-	if !create {
-		return nil
-	}
-	l := &lane{target: target, byKey: map[string]*entry{}}
+	return nil
+}
+
+func (q *Queue) open(target uint64) *lane {
+	l := &lane{target: target, byKey: map[string]*entry{}, byID: map[uint64]*entry{}}
+	i, _ := q.find(target)
 	q.lanes = slices.Insert(q.lanes, i, l)
 	return l
 }
 
-func (q *Queue) remove(e *entry) {
-	l := e.lane
+func (q *Queue) find(target uint64) (int, bool) {
+	return slices.BinarySearchFunc(q.lanes, target, func(l *lane, t uint64) int { return cmp.Compare(l.target, t) })
+}
+
+func (q *Queue) remove(l *lane, e *entry) {
 	if e.flying {
 		l.flying--
 	}
 	l.entries.Remove(e.place)
 	delete(l.byKey, e.key)
-	delete(q.byID, e.id)
-	q.stats.Bytes -= e.bytes()
+	delete(l.byID, e.id)
+	q.stats.Bytes -= bytes(len(e.key), &e.set)
+}
+
+// bytes is what a hint counts.
+func bytes(key int, s *vclock.Set) int64 {
+	return int64(entryOverhead + key + len(s.Value) + len(s.Context.Seen)*int(unsafe.Sizeof(vclock.Dot{})))
 }
 
 func clone(s *vclock.Set) vclock.Set {
@@ -278,17 +284,4 @@ func clone(s *vclock.Set) vclock.Set {
 	c.Value = append([]byte(nil), s.Value...)
 	c.Context = s.Context.CopyInto(nil)
 	return c
-}
-
-// Add puts o's counts on top of s.
-func (s *Stats) Add(o Stats) {
-	s.Owed += o.Owed
-	s.Bytes += o.Bytes
-	s.BytesMax += o.BytesMax
-	s.Added += o.Added
-	s.Merged += o.Merged
-	s.Delivered += o.Delivered
-	s.Refused += o.Refused
-	s.Dropped += o.Dropped
-	s.Expired += o.Expired
 }

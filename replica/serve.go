@@ -86,7 +86,7 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 			s.flush(c)
 		}
 	case idHint:
-		s.hinted = s.hints.Ack(s.now, m.ID&ownMask, m.Outcome, s.hinted[:0])
+		s.hinted = s.hints.Ack(s.now, hints.Reply{From: from, ID: m.ID & ownMask, Outcome: m.Outcome}, s.hinted[:0])
 		s.sendHints()
 	case idRefill:
 		s.page(from, m)
@@ -192,10 +192,15 @@ func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 	if s.late(m.Expires) {
 		return wire.OutcomeLate
 	}
-	if !s.hints.Add(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true}) {
+	if !s.owes(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true}) {
 		return wire.OutcomeFull
 	}
 	return wire.OutcomeHinted
+}
+
+// owes keeps a hint for an owner; one for a node that no longer is would be refused for ever.
+func (s *Shard) owes(o hints.Owed) bool {
+	return s.view.Owns(o.Target, o.Partition) && s.hints.Add(o)
 }
 
 // sendHints sends what the queue wants delivered.

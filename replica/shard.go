@@ -88,11 +88,7 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.view = v
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
-	}
-	for _, t := range s.hints.Targets(nil) {
-		if _, ok := v.Table.Index(t); !ok {
-			s.hints.Forget(t)
-		}
+		s.hints.Forget(func(target uint64, p uint32) bool { return !v.Owns(target, p) })
 	}
 	if old == nil {
 		return
@@ -176,7 +172,7 @@ func (s *Shard) flush(c *call) {
 		}
 		for i := range s.eff.Hints {
 			h := &s.eff.Hints[i]
-			s.hints.Add(hints.Owed{Target: h.Target, Partition: c.partition, Key: h.Key, Set: &h.Set})
+			s.owes(hints.Owed{Target: h.Target, Partition: c.partition, Key: h.Key, Set: &h.Set})
 		}
 		s.out.Ceiling = max(s.out.Ceiling, s.eff.CeilingWanted)
 		s.eff.Reset()

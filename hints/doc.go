@@ -1,0 +1,45 @@
+// Package hints keeps the writes that are owed to nodes that did not take them (hinted handoff, Dynamo
+// §4.6): merged per node and key, bounded in bytes, sent again at a pace until they are answered.
+//
+// # What it decides
+//
+// What is kept and what there is no room for, which hints are sent when, and from which answers on a hint
+// is owed no more.
+//
+//	                      ┌───── no answer, or "not ready": again after RetryPeriod
+//	      Add             ▼    │
+//	────────────▶ owed ──────▶ on its way ──────▶ delivered, or refused at the target's floor
+//	no room: not kept   oldest first, as far as
+//	                    window and rate allow
+//
+// # What it promises and what it does not
+//
+// What was kept is owed until the target has it or something newer, has refused it for good, or no longer
+// owns it, or until the value itself has expired. Hints of writes that counted towards W are never dropped
+// for want of room: they are refused at once, so that the write can fail. The others are an optimisation: over
+// the cap they are dropped, counted, and their partition is dirty. Nothing is durable; nothing is evicted
+// to make room; what expires while its target is away keeps its room until it would be sent.
+//
+// That a late hint brings back nothing old is not decided here: the target merges, and refuses at its floor.
+//
+// # How it is driven
+//
+// One Queue per shard, under the shard's lock; the caller sends, and hands back what the target answers.
+//
+//	q := hints.New(hints.DefaultConfig())
+//	kept := q.Add(hints.Owed{Target: node, Partition: p, Key: key, Set: &set})
+//	sends = q.Tick(now, up, sends[:0])
+//	sends = q.Ack(now, hints.Reply{From: node, ID: id, Outcome: outcome}, sends[:0])
+//	q.Forget(func(target uint64, p uint32) bool { return !owns(target, p) }) // when owners changed
+//
+// # Invariants
+//
+//  1. At most one hint is owed per target and key: the merge of all that were added, as long as there was room.
+//  2. Bytes is what the hints kept add up to, never more than BytesMax; no more than that is remembered
+//     beside one bit per dirty partition.
+//  3. At most WindowMax hints are on their way to a node, and in any stretch of time at most what Rate allows
+//     for it, a tenth of a second's worth, and one hint.
+//  4. A hint leaves the queue only when the very version that is owed was answered, or expired, or by Forget.
+//  5. Hints of one target are sent for the first time in the order in which they were first added.
+//  6. A call looks at no more than two windows of hints per target, however many wait (Forget looks at all).
+package hints

@@ -1,0 +1,37 @@
+package hints
+
+// Stats counts what became of hints, and what is owed now.
+type Stats struct {
+	Owed      int   `json:"owed"`
+	Bytes     int64 `json:"bytes"`
+	BytesMax  int64 `json:"bytes_max"`
+	Added     int64 `json:"added"`
+	Merged    int64 `json:"merged"`
+	Delivered int64 `json:"delivered"`
+	Refused   int64 `json:"refused"` // at a floor, or too large for the target
+	Dropped   int64 `json:"dropped"` // over the cap, or owed to a node that no longer owns the key
+	Expired   int64 `json:"expired"`
+}
+
+// Stats is a copy of the queue's counts.
+func (q *Queue) Stats() Stats {
+	s := q.stats
+	s.BytesMax = q.cfg.BytesMax
+	for _, l := range q.lanes {
+		s.Owed += l.entries.Len()
+	}
+	return s
+}
+
+// Add puts o's counts on top of s.
+func (s *Stats) Add(o Stats) {
+	s.Owed += o.Owed
+	s.Bytes += o.Bytes
+	s.BytesMax += o.BytesMax
+	s.Added += o.Added
+	s.Merged += o.Merged
+	s.Delivered += o.Delivered
+	s.Refused += o.Refused
+	s.Dropped += o.Dropped
+	s.Expired += o.Expired
+}
