@@ -14,22 +14,25 @@ type QuorumError struct {
 	Op            Op
 	Want, Got     uint8
 	Failed        []Failure // who did not count, and why
+	Text          string    // the same with the nodes' names, may be empty
 	Indeterminate bool
 }
 
-// Error names the nodes that did not count.
+// Error names the nodes that did not count, by id where the server did not say their names.
 func (e *QuorumError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "wire: %v: %d of the %d replies it needs", e.Op, e.Got, e.Want)
-	for i, f := range e.Failed {
-		sep := ", "
-		if i == 0 {
-			sep = "; "
+	who := e.Text
+	if who == "" {
+		var ids []string
+		for _, f := range e.Failed {
+			ids = append(ids, fmt.Sprintf("node %016x %v", f.Node, f.Reason))
 		}
-		fmt.Fprintf(&b, "%snode %016x %v", sep, f.Node, f.Reason)
+		who = strings.Join(ids, ", ")
 	}
-	fmt.Fprintf(&b, "%s: try again, ask for a lower level, or look at these nodes", fate(e.Indeterminate))
-	return b.String()
+	if who != "" {
+		who = "; " + who
+	}
+	return fmt.Sprintf("wire: %v: %d of the %d replies it needs%s%s: try again, ask for a lower level, or look at these nodes",
+		e.Op, e.Got, e.Want, who, fate(e.Indeterminate))
 }
 
 // TimeoutError is returned when a call ran into its deadline.
@@ -121,7 +124,7 @@ func (r *Response) AsError() error {
 	case StatusTooLarge:
 		return &TooLargeError{Op: e.Op, Text: e.Text}
 	case StatusQuorum:
-		return &QuorumError{Op: e.Op, Want: e.Want, Got: e.Got, Failed: slices.Clone(e.Failed), Indeterminate: unsure}
+		return &QuorumError{Op: e.Op, Want: e.Want, Got: e.Got, Failed: slices.Clone(e.Failed), Text: e.Text, Indeterminate: unsure}
 	case StatusTimeout:
 		return &TimeoutError{Op: e.Op, Text: e.Text, Indeterminate: unsure}
 	case StatusOverloaded:

@@ -14,7 +14,7 @@ func TestEveryFailureIsAnErrorOfItsOwnTypeInOneLine(t *testing.T) {
 	}{
 		{StatusBadRequest, is[*BadRequestError], "wire: set: refused: the server's words: correct the request"},
 		{StatusTooLarge, is[*TooLargeError], "wire: set: too large: the server's words: send less or raise the server's limits"},
-		{StatusQuorum, is[*QuorumError], "wire: set: 1 of the 2 replies it needs; node 0000000000000003 down, node 1000000000000000 silent (the write may still have happened): try again, ask for a lower level, or look at these nodes"},
+		{StatusQuorum, is[*QuorumError], "wire: set: 1 of the 2 replies it needs; the server's words (the write may still have happened): try again, ask for a lower level, or look at these nodes"},
 		{StatusTimeout, is[*TimeoutError], "wire: set: ran into its deadline: the server's words (the write may still have happened): try again or allow it more time"},
 		{StatusOverloaded, is[*OverloadedError], "wire: set: the server is overloaded: the server's words: wait a little and try again"},
 		{StatusNotReady, is[*NotReadyError], "wire: set: the node is starting or stopping: the server's words: try another node"},
@@ -29,6 +29,18 @@ func TestEveryFailureIsAnErrorOfItsOwnTypeInOneLine(t *testing.T) {
 		if !c.is(err) || err.Error() != c.says {
 			t.Errorf("status %d: %T\n got %v\nwant %s", c.status, err, err, c.says)
 		}
+	}
+}
+
+func TestAQuorumErrorShowsIdsWhereTheServerSaidNoNames(t *testing.T) {
+	e := QuorumError{Op: OpGet, Want: 2, Got: 1, Failed: []Failure{{Node: 3, Reason: OutcomeDown}, {Node: 1 << 60, Reason: OutcomeSilent}}}
+	want := "wire: get: 1 of the 2 replies it needs; node 0000000000000003 down, node 1000000000000000 silent: try again, ask for a lower level, or look at these nodes"
+	if e.Error() != want {
+		t.Errorf("got %q\nwant %q", e.Error(), want)
+	}
+	e.Failed = nil
+	if want := "wire: get: 1 of the 2 replies it needs: try again, ask for a lower level, or look at these nodes"; e.Error() != want {
+		t.Errorf("got %q\nwant %q", e.Error(), want)
 	}
 }
 
