@@ -43,7 +43,7 @@ const stampMargin = vclock.Stamp(4096)
 func (e *Env) stamp(above vclock.Stamp) (vclock.Stamp, bool) {
 	least := max(vclock.StampAt(e.Now.Wall), above, e.Clock.Last())
 	if e.Ceiling < stampMargin || least > e.Ceiling-stampMargin {
-		e.Eff.CeilingWanted = max(e.Eff.CeilingWanted, least)
+		e.Eff.CeilingWanted = max(e.Eff.CeilingWanted, least+stampMargin)
 		return 0, false
 	}
 	return e.Clock.Next(e.Now.Wall, above), true
@@ -55,7 +55,7 @@ type Effects struct {
 	Answers       []Answer
 	Sends         []Send
 	Hints         []Hint
-	CeilingWanted vclock.Stamp // a machine waits until the ceiling has passed this
+	CeilingWanted vclock.Stamp // a machine waits until the ceiling has reached this
 	Hedges        int          // reads that asked one more owner than they had to
 	Repairs       int          // stale copies sent the newer version
 	Restamps      int          // writes stamped again above what an owner knew
@@ -129,7 +129,7 @@ type Machine interface {
 	Start(e *Env, c *Call)
 	// Reply takes a node's reply; the frame it aliases may be reused afterwards.
 	Reply(e *Env, from uint64, m *wire.Message)
-	// Lost says that replies of node, if any were due, will not come.
+	// Lost says that node is gone: replies due will not come, and it need not be asked any more.
 	Lost(e *Env, node uint64)
 	// Tick lets time pass: hedges, deadlines, and stamps that waited for the ceiling.
 	Tick(e *Env)

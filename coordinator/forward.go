@@ -10,11 +10,10 @@ import (
 func anyOne() *Quorum { return &Quorum{need: [datacentersMax]uint8{1}} }
 
 // Forward hands a write to an owner, which coordinates it: who stores a key can stamp above what it
-// knows. It tries the next node only while it is certain that the last one did nothing; a request that
-// may have been carried out is never sent twice, or the late copy could undo a later write.
+// knows (Dynamo §6.4). It tries the next node only while it is certain that the last one did nothing; a
+// request that may have been carried out is never sent twice, or the late copy could undo a later write.
 type Forward struct {
 	id     uint64
-	round  uint64
 	body   []byte // the request's frame payload
 	op     wire.Op
 	seats  seats
@@ -26,7 +25,7 @@ type Forward struct {
 
 // Start hands c.Body to the first node of c.Peers that is up.
 func (f *Forward) Start(e *Env, c *Call) {
-	f.id, f.round, f.op, f.client, f.until, f.expire, f.done = c.ID, 0, c.Op, c.Client, c.Until, c.Expires, false
+	f.id, f.op, f.client, f.until, f.expire, f.done = c.ID, c.Op, c.Client, c.Until, c.Expires, false
 	f.body = append(f.body[:0], c.Body...)
 	f.seats = fill(f.seats, c.Peers)
 	f.next(e)
@@ -39,19 +38,16 @@ func (f *Forward) next(e *Env) {
 		if s.state != idle || s.Node == e.Self.Node {
 			continue
 		}
-		if !s.Up {
-			s.state, s.reason = failed, wire.OutcomeDown
-			continue
-		}
 		s.state = asked
-		f.round++
 		e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
-			Kind: wire.KindForward, ID: f.id | f.round&roundMask, Expires: f.expire, Body: f.body,
+			Kind: wire.KindForward, ID: f.id, Expires: f.expire, Body: f.body,
 		}})
 		return
 	}
 	err := failure(f.op, anyOne(), &tally{}, f.seats)
-	err.Text = "no owner of the key took the write (" + err.Text + ")"
+	if err.Text = "no owner of the key took the write: " + err.Text; len(err.Failed) == 0 {
+		err.Text = "no other node owns the key"
+	}
 	f.answer(e, wire.Response{Status: wire.StatusNotReady, Err: err})
 }
 
@@ -64,23 +60,32 @@ func (f *Forward) Reply(e *Env, from uint64, m *wire.Message) {
 	if f.done || s == nil || s.state != asked || m.Kind != wire.KindForwardReply {
 		return
 	}
-	if m.Outcome != wire.OutcomeOK {
-		s.state, s.reason = failed, m.Outcome
+	s.state, s.reason = failed, m.Outcome
+	switch m.Outcome {
+	case wire.OutcomeNotOwner, wire.OutcomeSkewed, wire.OutcomeLate, wire.OutcomeNotReady:
 		f.next(e)
 		return
+	case wire.OutcomeOK:
+	default: // not how a node declines: it may have begun
+		f.indeterminate(e)
+		return
 	}
-	s.state = served
 	var resp wire.Response
 	if err := wire.DecodeResponse(m.Body, &resp, &e.Config.Limits); err != nil {
 		resp = refusal(f.op, wire.StatusInternal, "node "+s.Name+" answered a forwarded call with a malformed response: "+err.Error())
 	}
+	if resp.Status == wire.StatusNotReady {
+		s.reason = wire.OutcomeNotReady
+		f.next(e)
+		return
+	}
+	s.state = served
 	f.answer(e, resp)
 }
 
 // Lost ends the call when the node that was asked is lost: it may have carried the request out.
 func (f *Forward) Lost(e *Env, node uint64) {
-	if s := f.seats.find(node); !f.done && s != nil && s.state == asked {
-		s.state, s.reason = failed, wire.OutcomeDown
+	if !f.done && f.seats.lose(node) && !f.seats.waiting() {
 		f.indeterminate(e)
 	}
 }

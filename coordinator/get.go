@@ -43,7 +43,7 @@ func (g *Get) Reply(e *Env, from uint64, m *wire.Message) {
 
 // Lost counts a node as failed whose reply will not come.
 func (g *Get) Lost(e *Env, node uint64) {
-	if s := g.read.seats.find(node); !g.done && s != nil && g.read.fail(e, s, wire.OutcomeDown) {
+	if !g.done && g.read.lost(e, node) {
 		g.answer(e)
 	}
 }

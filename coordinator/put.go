@@ -36,11 +36,12 @@ func (p *Put) Restart(e *Env, c *Call) {
 	if !p.ended && p.write.restart(e, c) {
 		p.answer(e)
 	}
+	p.wind(e)
 }
 
 // Reply takes an owner's ack or refusal, or a fallback's.
 func (p *Put) Reply(e *Env, from uint64, m *wire.Message) {
-	if p.write.reply(e, from, m) {
+	if !p.ended && p.write.reply(e, from, m) {
 		p.answer(e)
 	}
 	p.wind(e)
@@ -48,7 +49,7 @@ func (p *Put) Reply(e *Env, from uint64, m *wire.Message) {
 
 // Lost counts a node as failed whose reply will not come.
 func (p *Put) Lost(e *Env, node uint64) {
-	if p.write.lost(e, node) {
+	if !p.ended && p.write.lost(e, node) {
 		p.answer(e)
 	}
 	p.wind(e)
@@ -56,7 +57,7 @@ func (p *Put) Lost(e *Env, node uint64) {
 
 // Tick gives up at the deadline, and stops waiting for the last owners after a while.
 func (p *Put) Tick(e *Env) {
-	if p.write.tick(e) {
+	if !p.ended && p.write.tick(e) {
 		p.answer(e)
 	}
 	p.wind(e)

@@ -38,17 +38,17 @@ type Ask struct {
 // by that many owners even when all are up.
 func Resolve(ask Ask, peers []Peer) (Quorum, error) {
 	var owners [datacentersMax]uint8
-	var total, present uint8
+	var total uint8
 	for _, p := range peers {
 		if p.Owner {
-			if owners[p.Datacenter] == 0 {
-				present++
-			}
 			owners[p.Datacenter]++
 			total++
 		}
 	}
 	q := Quorum{local: ask.Local, Sloppy: ask.Sloppy}
+	if total == 0 {
+		return q, &UnmeetableError{Level: ask.Level, Need: 1}
+	}
 	have := total
 	switch ask.Level {
 	case wire.LevelAny:
@@ -84,7 +84,8 @@ func Resolve(ask Ask, peers []Peer) (Quorum, error) {
 	return q, nil
 }
 
-// UnmeetableError says that a level asks for more owners than the key has.
+// UnmeetableError says that a level asks for more owners than the key has, in all or, where the level is
+// a local one, in the coordinator's datacenter; with Need 0, that R or W was 0.
 type UnmeetableError struct {
 	Level wire.Level
 	Need  uint8
@@ -96,7 +97,11 @@ func (e *UnmeetableError) Error() string {
 	if e.Need == 0 {
 		return "coordinator: R and W start at 1"
 	}
-	return fmt.Sprintf("coordinator: level %s needs %d owners and the key has %d: lower the level or add nodes", e.Level, e.Need, e.Have)
+	where := ""
+	if e.Level == wire.LevelLocalOne || e.Level == wire.LevelLocalQuorum {
+		where = " in this datacenter"
+	}
+	return fmt.Sprintf("coordinator: level %s needs %d owners and the key has %d%s: lower the level or add nodes", e.Level, e.Need, e.Have, where)
 }
 
 // group is the index into need and tally that an owner in datacenter dc counts in; false: in none.

@@ -33,7 +33,7 @@ const (
 	pending   verdict = iota
 	voted             // R owners vote for best, which may be nothing
 	forgotten         // R owners answered and too few can vote: a miss
-	short             // fewer than R owners answered
+	short             // fewer than R owners are left that answered or may
 )
 
 func (r *read) start(e *Env, c *Call) {
@@ -61,7 +61,8 @@ func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
 		return false
 	}
 	if m.Outcome != wire.OutcomeOK {
-		return r.fail(e, s, m.Outcome)
+		s.state, s.reason = failed, m.Outcome
+		return r.judge(e)
 	}
 	s.state, s.floor, s.stamp = served, m.Floor, m.Set.Dot.Stamp
 	if !m.Set.IsZero() {
@@ -81,33 +82,33 @@ func (r *read) keep() {
 	r.best.Value, r.best.Context.Seen = r.value, r.seen
 }
 
-func (r *read) fail(e *Env, s *seat, why wire.Outcome) bool {
-	if s.state != asked {
-		return false
-	}
-	s.state, s.reason = failed, why
-	return r.judge(e)
-}
+// lost counts a node as failed; true when the verdict is new.
+func (r *read) lost(e *Env, node uint64) bool { return r.seats.lose(node) && r.judge(e) }
 
 // judge reaches a verdict or asks on. It returns true when the verdict is new.
 func (r *read) judge(e *Env) bool {
 	if r.verdict != pending {
 		return false
 	}
-	var votes, replies, due tally
+	var votes, due, hope tally
 	for i := range r.seats {
-		switch s := &r.seats[i]; s.state {
-		case served:
-			replies.add(&r.quorum, s.Datacenter)
-			if r.best.Dot.Stamp >= s.floor {
-				votes.add(&r.quorum, s.Datacenter)
-			}
-		case asked:
+		s := &r.seats[i]
+		if s.state != failed {
+			hope.add(&r.quorum, s.Datacenter)
+		}
+		switch {
+		case s.state == asked:
 			due.add(&r.quorum, s.Datacenter)
+		case s.state == served && r.best.Dot.Stamp >= s.floor:
+			votes.add(&r.quorum, s.Datacenter)
 		}
 	}
-	if votes.met(&r.quorum) {
+	switch {
+	case votes.met(&r.quorum):
 		r.verdict = voted
+		return true
+	case !hope.met(&r.quorum): // what is still due cannot change that
+		r.verdict = short
 		return true
 	}
 	for g, need := range r.quorum.need {
@@ -118,12 +119,8 @@ func (r *read) judge(e *Env) bool {
 	if due != (tally{}) {
 		return false
 	}
-	if replies.met(&r.quorum) {
-		r.verdict = forgotten
-		e.Eff.Forgotten++
-	} else {
-		r.verdict = short
-	}
+	r.verdict = forgotten // nobody is left to ask and there was hope, so all it takes have replied
+	e.Eff.Forgotten++
 	return true
 }
 

@@ -14,6 +14,7 @@ type seat struct {
 	reason wire.Outcome // why it failed
 	floor  vclock.Stamp // reads: at or below it the peer may have forgotten the key
 	stamp  vclock.Stamp // reads: of the version it holds, 0 for none
+	sent   wire.Kind    // writes: what it was asked last, which decides what its reply may mean
 	target uint64       // writes: the owner this fallback keeps a hint for
 }
 
@@ -36,6 +37,16 @@ func (s seats) find(node uint64) *seat {
 		}
 	}
 	return nil
+}
+
+// lose marks a node that has not replied as down; false where that changes nothing.
+func (s seats) lose(node uint64) bool {
+	x := s.find(node)
+	if x == nil || x.state == served || x.state == failed {
+		return false
+	}
+	x.state, x.reason = failed, wire.OutcomeDown
+	return true
 }
 
 // waiting reports whether any reply is due.

@@ -86,7 +86,8 @@ func (t *Touch) Lost(e *Env, node uint64) {
 	switch {
 	case t.ended:
 	case !t.writing:
-		if s := t.read.seats.find(node); s != nil && t.read.fail(e, s, wire.OutcomeDown) {
+		t.write.seats.lose(node)
+		if t.read.lost(e, node) {
 			t.aim(e)
 		}
 	case t.write.lost(e, node):

@@ -18,7 +18,7 @@ const roundMask = 1<<RoundBits - 1
 type write struct {
 	id      uint64
 	round   uint64 // in messages, modulo 1<<RoundBits
-	rounds  int
+	retries int // restamps so far
 	kind    wire.Kind // KindStore, or KindRetime where only the deadline changes
 	key     []byte
 	set     vclock.Set // aliases value and seen
@@ -48,17 +48,28 @@ const (
 
 // begin takes what put and touch have in common from the call; set is filled in by them.
 func (w *write) begin(c *Call, kind wire.Kind) {
-	w.id, w.round, w.rounds, w.kind, w.quorum = c.ID, 0, 0, kind, c.Quorum
+	w.id, w.round, w.retries, w.above, w.kind, w.quorum = c.ID, 0, 0, 0, kind, c.Quorum
 	w.key = append(w.key[:0], c.Key...)
 	w.seats = fill(w.seats, c.Peers)
 	w.hinted, w.until, w.expires = 0, c.Until, c.Expires
 	w.outcome, w.parked, w.partial = open, false, false
 }
 
-// restart sends the write, as it is stamped, to the owners of c; true when the outcome is new.
+// restart sends the write, as it is stamped, to the owners of c; true when the outcome is new. Once it is
+// answered nobody is asked again: owners that have not acknowledged it are owed it.
 func (w *write) restart(e *Env, c *Call) bool {
+	if w.outcome != open {
+		old := w.seats
+		w.seats = fill(nil, c.Peers)
+		for i := range w.seats {
+			if s := old.find(w.seats[i].Node); s != nil && s.Owner && s.state == served {
+				w.seats[i].state = served
+			}
+		}
+		return false
+	}
 	w.seats, w.quorum = fill(w.seats, c.Peers), c.Quorum
-	if w.outcome != open || w.parked {
+	if w.parked {
 		return false
 	}
 	w.send(e)
@@ -68,8 +79,8 @@ func (w *write) restart(e *Env, c *Call) bool {
 // stamp stamps the write above what is known, or waits until the ceiling allows it, and sends it out. A
 // retime leaves the version's dot alone and stamps its register.
 func (w *write) stamp(e *Env, above vclock.Stamp) {
-	w.above = above
-	s, ok := e.stamp(above)
+	w.above = max(w.above, above) // while parked it may be overtaken again, by less
+	s, ok := e.stamp(w.above)
 	if w.parked = !ok; !ok {
 		return
 	}
@@ -85,7 +96,6 @@ func (w *write) stamp(e *Env, above vclock.Stamp) {
 // send asks every owner that is up, in a new round.
 func (w *write) send(e *Env) {
 	w.round = (w.round + 1) & roundMask
-	w.rounds++
 	w.got, w.hinted = tally{}, 0
 	for i := range w.seats {
 		switch s := &w.seats[i]; {
@@ -105,7 +115,7 @@ func (w *write) ask(e *Env, s *seat, m wire.Message) {
 	if m.Kind == wire.KindRetime {
 		m.Set.Value, m.Set.Context = nil, vclock.Context{}
 	}
-	s.state = asked
+	s.state, s.sent = asked, m.Kind
 	e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: m})
 }
 
@@ -118,29 +128,24 @@ func (w *write) reply(e *Env, from uint64, m *wire.Message) bool {
 	if w.outcome == open && e.Now.Mono >= w.until {
 		return w.settle(e, timedOut)
 	}
-	switch m.Outcome {
-	case wire.OutcomeOK, wire.OutcomeGone:
+	s.state, s.reason = failed, m.Outcome
+	switch {
+	case m.Outcome == wire.OutcomeHinted && s.sent == wire.KindOwe:
+		s.state = served
+		w.hinted++
+		w.got.add(&w.quorum, w.seats.find(s.target).Datacenter)
+	case s.sent == wire.KindOwe: // all else is no hint
+	case m.Outcome == wire.OutcomeOK,
+		m.Outcome == wire.OutcomeGone && s.sent == wire.KindRetime,
+		m.Outcome == wire.OutcomeBehind && w.kind == wire.KindRetime: // given the record, it had forgotten it: as good as gone
 		s.state = served
 		w.got.add(&w.quorum, s.Datacenter)
-	case wire.OutcomeHinted:
-		s.state = served
-		if owner := w.seats.find(s.target); owner != nil {
-			w.hinted++
-			w.got.add(&w.quorum, owner.Datacenter)
-		}
-	case wire.OutcomeSuperseded, wire.OutcomeBehind:
+	case m.Outcome == wire.OutcomeMissing && s.sent == wire.KindRetime && !w.partial:
+		w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
+	case m.Outcome == wire.OutcomeSuperseded, m.Outcome == wire.OutcomeBehind:
 		if w.outcome == open && m.Known.Stamp >= w.set.Dot.Stamp {
 			return w.overtaken(e, m)
 		}
-		s.state, s.reason = failed, m.Outcome
-	case wire.OutcomeMissing: // a retime of a record the owner missed: give it the record, where that is here
-		if !w.partial {
-			w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
-			return false
-		}
-		s.state, s.reason = failed, m.Outcome
-	default:
-		s.state, s.reason = failed, m.Outcome
 	}
 	return w.judge(e)
 }
@@ -148,14 +153,13 @@ func (w *write) reply(e *Env, from uint64, m *wire.Message) bool {
 // overtaken starts again above what an owner knows: a later write beats an earlier one, whatever the
 // clocks say. A retime aims at the newer version instead.
 func (w *write) overtaken(e *Env, m *wire.Message) bool {
-	if w.rounds > e.Config.RestampsMax {
+	if w.retries == e.Config.RestampsMax {
 		return w.settle(e, unacked)
 	}
+	w.retries++
 	e.Eff.Restamps++
 	if w.kind == wire.KindStore {
 		w.set.Context.Raise(m.Known.Stamp)
-	} else if m.Known.Actor == (vclock.Actor{}) {
-		return w.settle(e, acked) // a floor is no version to aim at: the key is forgotten there
 	} else {
 		w.set, w.partial = vclock.Set{Dot: m.Known, Deadline: w.set.Deadline}, true
 	}
@@ -165,12 +169,7 @@ func (w *write) overtaken(e *Env, m *wire.Message) bool {
 
 // lost counts a node as failed whose reply will not come; true when the outcome is new.
 func (w *write) lost(e *Env, node uint64) bool {
-	s := w.seats.find(node)
-	if s == nil || s.state != asked {
-		return false
-	}
-	s.state, s.reason = failed, wire.OutcomeDown
-	return w.judge(e)
+	return w.seats.lose(node) && w.judge(e)
 }
 
 // tick lets a parked stamp try again, and the deadline pass; true when the outcome is new.
@@ -204,23 +203,27 @@ func (w *write) judge(e *Env) bool {
 		if s.state != asked {
 			continue
 		}
-		if owner := s; s.Owner {
-			hope.add(&w.quorum, owner.Datacenter)
-		} else if owner := w.seats.find(s.target); owner != nil {
-			hope.add(&w.quorum, owner.Datacenter)
+		if s.sent == wire.KindOwe {
+			s = w.seats.find(s.target)
 		}
+		hope.add(&w.quorum, s.Datacenter)
 	}
-	if !hope.met(&w.quorum) {
-		return w.settle(e, unacked)
+	// That a value fits nowhere is worth waiting for: it is the one failure in which nothing was done.
+	if hope.met(&w.quorum) || w.tooLarge() && w.seats.waiting() {
+		return false
 	}
-	return false
+	return w.settle(e, unacked)
 }
 
-// cover asks a fallback to keep a hint for every failed owner that has none (Dynamo §4.6).
+// cover asks a fallback to keep a hint for every failed owner that has none and would take the write later
+// (Dynamo §4.6). Where the record's value is not here there is nothing to keep.
 func (w *write) cover(e *Env) {
+	if w.partial {
+		return
+	}
 	for i := range w.seats {
 		owner := &w.seats[i]
-		if !owner.Owner || owner.state != failed || w.covered(owner.Node) {
+		if !owner.Owner || owner.state != failed || !hintable(owner.reason) || w.covered(owner.Node) {
 			continue
 		}
 		for j := range w.seats {
@@ -251,14 +254,15 @@ func (w *write) settle(e *Env, o writeOutcome) bool {
 	return true
 }
 
-// finish owes a hint to every owner that did not acknowledge and would have taken the write.
+// finish owes a hint to every other owner that did not acknowledge and would take the write later, whether a
+// fallback keeps one too or not.
 func (w *write) finish(e *Env) {
-	if w.set.Dot.IsZero() || w.parked || w.partial {
-		return // never sent, or aimed at a version whose value this node has not got
+	if w.parked || w.partial {
+		return // not sent as it stands, or aimed at a version whose value this node has not got
 	}
 	for i := range w.seats {
 		s := &w.seats[i]
-		if !s.Owner || s.state == served || s.state == failed && !hintable(s.reason) || w.covered(s.Node) {
+		if !s.Owner || s.Node == e.Self.Node || s.state == served || s.state == failed && !hintable(s.reason) {
 			continue
 		}
 		e.Eff.Hints = append(e.Eff.Hints, Hint{Target: s.Node, Key: w.key, Set: w.set})
@@ -282,20 +286,25 @@ func (w *write) response(op wire.Op) wire.Response {
 	case timedOut:
 		return timeout(op, &w.quorum, w.seats)
 	default:
-		if f := w.seats.failures(); onlyTooLarge(f) {
+		if w.tooLarge() {
 			return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
 		}
 		return wire.Response{Status: wire.StatusQuorum, Err: failure(op, &w.quorum, &w.got, w.seats)}
 	}
 }
 
-func onlyTooLarge(f []wire.Failure) bool {
-	for _, x := range f {
-		if x.Reason != wire.OutcomeTooLarge {
+// tooLarge reports whether every node that has replied refused the value for its size.
+func (w *write) tooLarge() bool {
+	replied := false
+	for i := range w.seats {
+		switch s := &w.seats[i]; {
+		case s.state == failed && s.reason == wire.OutcomeTooLarge:
+			replied = true
+		case s.state == served, s.state == failed:
 			return false
 		}
 	}
-	return len(f) > 0
+	return replied
 }
 
 func (w *write) bytes() int { return cap(w.key) + cap(w.value) }
