@@ -25,6 +25,7 @@ type NodeStats struct {
 	PartitionsOwned      int64   `msgpack:"partitions_owned" json:"partitions_owned"`
 	PartitionsRecovering int64   `msgpack:"partitions_recovering" json:"partitions_recovering"`
 	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`
+	Mallocs              uint64  `msgpack:"mallocs" json:"mallocs"` // objects allocated by its process, ever
 
 	// Packages are the counts of each package, by the package's name and then the count's.
 	Packages map[string]map[string]any `msgpack:"packages" json:"packages"`
