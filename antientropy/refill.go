@@ -1,6 +1,10 @@
 package antientropy
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -8,14 +12,29 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// Config bounds a refill.
+// Config bounds a refill. Every field must be positive.
 type Config struct {
 	PageBytes int           // asked for per page; larger is fewer round trips and longer holds of the shard; default 256 KiB
-	Retry     time.Duration // before an unanswered page is asked for again; default 1 s
+	Retry     time.Duration // before an unanswered page is asked for again; less finds a source ready sooner and repeats more; default 1 s
 }
 
 // DefaultConfig returns the defaults named at the fields.
 func DefaultConfig() Config { return Config{PageBytes: 256 << 10, Retry: time.Second} }
+
+// ErrConfig is wrapped by every problem that Validate reports.
+var ErrConfig = errors.New("antientropy: bad config")
+
+// Validate returns every problem at once, each wrapping ErrConfig, or nil.
+func (c Config) Validate() error {
+	var problems []error
+	if c.PageBytes <= 0 || int64(c.PageBytes) > math.MaxUint32 {
+		problems = append(problems, fmt.Errorf("%w: PageBytes %d: use 1 to 4 GiB", ErrConfig, c.PageBytes))
+	}
+	if c.Retry <= 0 {
+		problems = append(problems, fmt.Errorf("%w: Retry %v: give it a positive value", ErrConfig, c.Retry))
+	}
+	return errors.Join(problems...)
+}
 
 // Refill brings one partition back on a replica that holds nothing it can vouch for: it pulls the whole
 // partition from every other owner, and then rules which of the versions it got may stay.
@@ -23,7 +42,7 @@ type Refill struct {
 	cfg       Config
 	partition uint32
 	notBefore time.Duration
-	serial    *uint64      // of the page asked for last, over all refills of a shard
+	serial    *uint64      // given last, over all refills of a shard
 	unkept    vclock.Stamp // greatest stamp that was offered and could not be stored
 	sources   []source     // sorted by node
 }
@@ -33,8 +52,8 @@ type source struct {
 	node   uint64
 	cursor uint64
 	done   bool
-	asked  time.Duration // when the page under way was asked for; 0: none is
-	serial uint64        // of that page, so that an old reply does not count
+	asked  time.Duration // when the page under way was asked for, last; 0: none is
+	serial uint64        // of that page, however often it is asked for
 
 	knows map[uint64]known // by key hash
 	mark  vclock.Stamp     // greatest stamp it forgot without a ghost
@@ -56,12 +75,7 @@ func NewRefill(cfg Config, partition uint32, others []uint64, notBefore time.Dur
 	for _, n := range others {
 		r.sources = append(r.sources, source{node: n, knows: map[uint64]known{}})
 	}
-	slices.SortFunc(r.sources, func(a, b source) int {
-		if a.node < b.node {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(r.sources, func(a, b source) int { return cmp.Compare(a.node, b.node) })
 	return r
 }
 
@@ -81,15 +95,23 @@ func (r *Refill) Tick(now time.Duration, up func(node uint64) bool, dst []Pull) 
 		if s.done || !up(s.node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
 			continue
 		}
+		if s.asked == 0 {
+			r.number(s)
+		}
 		dst = r.pull(now, s, dst)
 	}
 	return dst
 }
 
-func (r *Refill) pull(now time.Duration, s *source, dst []Pull) []Pull {
-	s.asked = max(now, 1)
+// number makes the page after the last one the page under way. Asked for again, it keeps its serial: over
+// a link slower than Config.Retry the reply to the first asking is the one that comes.
+func (r *Refill) number(s *source) {
 	*r.serial++
 	s.serial = *r.serial
+}
+
+func (r *Refill) pull(now time.Duration, s *source, dst []Pull) []Pull {
+	s.asked = max(now, 1)
 	return append(dst, Pull{Node: s.node, Message: wire.Message{
 		Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Cursor: s.cursor, Limit: uint32(r.cfg.PageBytes),
 	}})
@@ -100,20 +122,24 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Taken   Verdict = iota // stored, or something newer is known
+	Taken   Verdict = iota // a record: stored, or something newer is known; a ghost: believed
 	Refused                // it cannot be stored here at all: the replica must count it as forgotten
 	Later                  // not yet: the page is asked for again
 )
 
-// Page takes the page m that node sent in reply to serial, hands its records to install, and appends the
-// pull of the next. Install is provisional: a refilling replica answers every read with its recovery
-// floor, so a version that Keep later rules out is one that no read could have taken from it alone.
+// Page takes the page m that node sent in reply to serial, hands its entries to in.Install, and appends the
+// pull of the next. Installing is provisional: a refilling replica answers every read with its recovery
+// floor, so a version that Keep later rules out is one that no read could have taken from it alone. The
+// error is one of wire's, for a page that makes no sense; it is asked for again.
 func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, in Inward, dst []Pull) ([]Pull, error) {
 	i := slices.IndexFunc(r.sources, func(s source) bool { return s.node == node })
-	if i < 0 || r.sources[i].done || r.sources[i].serial != serial || m.Partition != r.partition {
+	if i < 0 || m.Partition != r.partition {
 		return dst, nil
 	}
 	s := &r.sources[i]
+	if s.done || s.asked == 0 || s.serial != serial {
+		return dst, nil
+	}
 	if m.Outcome != wire.OutcomeOK { // not an owner under its map yet, say: asked again later
 		return dst, nil
 	}
@@ -128,30 +154,36 @@ func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, i
 		if !more {
 			break
 		}
-		if e.IsGhost {
-			s.learn(e.Ghost.Hash, known{stamp: e.Ghost.Stamp, ghost: true, digest: e.Ghost.Digest})
-			continue
-		}
+		hash, k := in.told(&e)
 		switch in.Install(&e) {
 		case Later:
 			return dst, nil
 		case Refused:
-			r.unkept = max(r.unkept, e.Set.Dot.Stamp)
+			r.unkept = max(r.unkept, k.stamp)
 		}
-		s.learn(in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp})
+		s.learn(hash, k)
 	}
 	if s.cursor = m.Cursor; s.cursor == 0 {
 		s.done = true
 		return dst, nil
 	}
+	r.number(s)
 	return r.pull(now, s, dst), nil
 }
 
 // Inward is how a refill reaches the store and reads pages.
 type Inward struct {
-	Install func(*wire.PageEntry) Verdict
-	Hash    func([]byte) uint64
+	Install func(*wire.PageEntry) Verdict // stores a record; of a ghost it only judges whether its stamp can be
+	Hash    func([]byte) uint64           // the cluster's
 	Limits  *wire.Limits
+}
+
+// told is what an entry says of its key.
+func (in *Inward) told(e *wire.PageEntry) (hash uint64, k known) {
+	if g := &e.Ghost; e.IsGhost {
+		return g.Hash, known{stamp: g.Stamp, ghost: true, digest: g.Digest}
+	}
+	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp}
 }
 
 // learn notes the newest that a source says of a key: a walk may meet a key twice while it changes.
@@ -162,13 +194,16 @@ func (s *source) learn(hash uint64, k known) {
 }
 
 // Lost begins the exchange with node again once it is back, for it may have restarted: then its cursor
-// means nothing and what it had told is no longer what it knows.
-func (r *Refill) Lost(node uint64) {
+// means nothing and what it had told is no longer what it knows. It reports whether the refill waits for
+// that; one that has pulled the node whole does not.
+func (r *Refill) Lost(node uint64) bool {
 	for i := range r.sources {
 		if s := &r.sources[i]; s.node == node && !s.done {
 			*s = source{node: node, knows: map[uint64]known{}}
+			return true
 		}
 	}
+	return false
 }
 
 // Done reports whether every other owner was pulled whole.
@@ -190,8 +225,10 @@ func (r *Refill) Mark() vclock.Stamp {
 	return m
 }
 
-// Keep reports whether a version of the key may be vouched for: enough of the other owners vote for it,
-// at least half of all owners, which is to say that none of those can have forgotten something newer.
+// Keep reports whether a version of the key may be vouched for: other owners vote for it, as many as half
+// of all owners, which is to say that none of those can have forgotten something newer. A majority
+// acknowledged whatever was, so one of those votes would be missing. An only owner has nobody to ask, and
+// holds only what it took itself since it began.
 func (r *Refill) Keep(hash uint64, stamp vclock.Stamp) bool {
 	votes := 0
 	for i := range r.sources {
@@ -199,7 +236,7 @@ func (r *Refill) Keep(hash uint64, stamp vclock.Stamp) bool {
 			votes++
 		}
 	}
-	return 2*votes >= len(r.sources)+1
+	return len(r.sources) == 0 || 2*votes >= len(r.sources)+1
 }
 
 // floorOf is the floor with which the source would have answered a read of the key.
@@ -215,7 +252,7 @@ func (s *source) floorOf(hash uint64) vclock.Stamp {
 	}
 }
 
-// Ghosts lists what the other owners remember of keys they dropped, the newest of each, by hash.
+// Ghosts lists what the other owners remember of keys they dropped, the newest of each, oldest first.
 func (r *Refill) Ghosts() []wire.Ghost {
 	newest := map[uint64]wire.Ghost{}
 	for i := range r.sources {
@@ -230,16 +267,7 @@ func (r *Refill) Ghosts() []wire.Ghost {
 		out = append(out, g)
 	}
 	slices.SortFunc(out, func(a, b wire.Ghost) int {
-		if a.Stamp != b.Stamp {
-			if a.Stamp < b.Stamp {
-				return -1
-			}
-			return 1
-		}
-		if a.Hash < b.Hash {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(a.Hash, b.Hash))
 	})
 	return out
 }

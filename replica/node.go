@@ -80,6 +80,7 @@ func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
 	if cfg.PendingMax < 1 || cfg.PendingMax > slotMask {
 		problem("PendingMax %d: use 1 to %d", cfg.PendingMax, slotMask)
 	}
+	problems = append(problems, cfg.Hints.Validate(), cfg.Refill.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
@@ -18,7 +19,7 @@ type refills struct {
 	active  []*refill
 	most    int
 	cfg     antientropy.Config
-	serial  uint64 // of the page asked for last
+	serial  uint64 // given to a page last
 }
 
 type waiting struct {
@@ -28,7 +29,7 @@ type waiting struct {
 
 type refill struct {
 	*antientropy.Refill
-	partition uint32
+	waiting
 }
 
 func (r *refills) init(cfg *Config) { r.most, r.cfg = cfg.RefillsMax, cfg.Refill }
@@ -45,49 +46,43 @@ func (s *Shard) own(old *View) {
 	if old != nil || floor == 0 && !s.cfg.Founder {
 		floor = max(floor, vclock.StampAt(s.now.Wall+s.view.Offset+newOwnerMargin.Milliseconds()))
 	}
-	for p := uint32(s.number); p < total; p += shards {
-		owned := &s.refill.owned[p/shards]
-		switch owns := s.view.Owns(s.cfg.Self.Node, p); {
-		case owns && !*owned:
-			s.store.Recover(p, floor)
-			s.refill.waiting = append(s.refill.waiting, waiting{p, notBefore})
-			*owned = true
-		case owns:
-			if _, recovering := s.store.Recovering(p); recovering { // other owners may have come and gone meanwhile
-				s.store.Recover(p, floor)
-			}
-		case !owns && *owned:
-			s.store.Drop(p)
-			*owned = false
-		}
-	}
 	// Whom a refill must ask, and from when, changed with the owners: those not done begin again.
-	for i := range s.refill.waiting {
-		s.refill.waiting[i].notBefore = notBefore
-	}
-	for _, r := range s.refill.active {
-		s.refill.waiting = append(s.refill.waiting, waiting{r.partition, notBefore})
-	}
+	s.refill.waiting = s.refill.waiting[:0]
 	clear(s.refill.active)
 	s.refill.active = s.refill.active[:0]
+	for p := uint32(s.number); p < total; p += shards {
+		owned, owns := &s.refill.owned[p/shards], s.view.Owns(s.cfg.Self.Node, p)
+		_, recovering := s.store.Recovering(p)
+		switch {
+		case *owned && !owns:
+			s.store.Drop(p)
+		case owns && (recovering || !*owned): // while it recovers, other owners may have come and gone
+			s.store.Recover(p, floor)
+			s.refill.waiting = append(s.refill.waiting, waiting{p, notBefore})
+		}
+		*owned = owns
+	}
 }
 
-// tickRefills starts waiting refills while there is room, and ends those that have pulled everything.
+// waitingSeen is how many waiting refills one tick looks at: those of an owner that is down may be many.
+const waitingSeen = 64
+
+// tickRefills starts waiting refills while there is room, and ends those that have pulled everything. One
+// whose other owners are not all up could not end, and leaves its turn to the next.
 func (s *Shard) tickRefills() {
-	for len(s.refill.active) < s.refill.most && len(s.refill.waiting) > 0 {
-		w := s.refill.waiting[0]
-		s.refill.waiting = s.refill.waiting[1:]
-		if _, recovering := s.store.Recovering(w.partition); !recovering {
+	r := &s.refill
+	for n := min(len(r.waiting), waitingSeen); n > 0 && len(r.active) < r.most; n-- {
+		w := r.waiting[0]
+		r.waiting = r.waiting[1:]
+		others := s.view.Others(nil, w.partition)
+		if slices.ContainsFunc(others, func(o uint64) bool { return !s.view.Up(o) }) {
+			r.waiting = append(r.waiting, w)
 			continue
 		}
-		others := s.view.Others(nil, w.partition)
-		s.refill.active = append(s.refill.active, &refill{
-			Refill:    antientropy.NewRefill(s.refill.cfg, w.partition, others, w.notBefore, &s.refill.serial),
-			partition: w.partition,
-		})
+		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, others, w.notBefore, &r.serial), w})
 	}
-	for _, r := range s.refill.active {
-		s.pulls = r.Tick(s.now.Mono, s.view.Up, s.pulls[:0])
+	for _, x := range r.active {
+		s.pulls = x.Tick(s.now.Mono, s.view.Up, s.pulls[:0])
 		s.pull()
 	}
 	s.endRefills()
@@ -109,7 +104,10 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 		s.stats.Ahead++
 		return
 	}
-	in := antientropy.Inward{Hash: s.cfg.Hash, Limits: &s.cfg.Limits, Install: s.install}
+	in := antientropy.Inward{
+		Hash: s.cfg.Hash, Limits: &s.cfg.Limits,
+		Install: func(e *wire.PageEntry) antientropy.Verdict { return s.install(m.Partition, e) },
+	}
 	for _, r := range s.refill.active {
 		var err error
 		s.pulls, err = r.Page(s.now.Mono, from, m.ID&ownMask, m, in, s.pulls[:0])
@@ -121,19 +119,23 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 	s.endRefills()
 }
 
-// install takes one record of a page into the store.
-func (s *Shard) install(e *wire.PageEntry) antientropy.Verdict {
-	k := storage.Key{Bytes: e.Key, Hash: s.cfg.Hash(e.Key), Partition: s.view.Table.Partition(ring.Slot(e.Key))}
-	if k.Partition%uint32(s.cfg.Shards) != uint32(s.number) {
-		return antientropy.Refused // another shard's key: its sender is broken
-	}
-	if s.tooFar(e.Set.Dot.Stamp) {
+// install takes one record of a page of partition p into the store. A ghost is only judged: it is as able
+// as a record to put a key's floor where no clock gets.
+func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
+	greatest := max(e.Ghost.Stamp, e.Set.Dot.Stamp, e.Set.Deadline.Stamp)
+	switch {
+	case s.tooFar(greatest):
 		s.stats.Ahead++
 		return antientropy.Later
-	}
-	if e.Set.Dot.Stamp > s.ceiling {
-		s.out.Ceiling = max(s.out.Ceiling, e.Set.Dot.Stamp)
+	case greatest > s.ceiling:
+		s.out.Ceiling = max(s.out.Ceiling, greatest)
 		return antientropy.Later
+	case e.IsGhost:
+		return antientropy.Taken
+	}
+	k := storage.Key{Bytes: e.Key, Hash: s.cfg.Hash(e.Key), Partition: s.view.Table.Partition(ring.Slot(e.Key))}
+	if k.Partition != p {
+		return antientropy.Refused // its sender is broken
 	}
 	s.stats.Refilled++
 	if s.store.Refill(k, &e.Set, s.now.Wall).Outcome == storage.TooLarge {
@@ -161,11 +163,18 @@ func (s *Shard) endRefills() {
 	s.refill.active = kept
 }
 
-// lost tells the refills that a node's pages will not come.
+// lost tells the refills that a node's pages will not come; those that still need it make room for others.
 func (r *refills) lost(node uint64) {
+	kept := r.active[:0]
 	for _, x := range r.active {
-		x.Lost(node)
+		if x.Lost(node) {
+			r.waiting = append(r.waiting, x.waiting)
+			continue
+		}
+		kept = append(kept, x)
 	}
+	clear(r.active[len(kept):])
+	r.active = kept
 }
 
 // tell answers a pull with the next page of a partition.
