@@ -38,7 +38,8 @@
 // # Invariants
 //
 //  1. No page is asked for before notBefore, and at most one of a node is under way, however often asked for.
-//  2. A page counts once, only from the node it was asked of, only for what was asked last, and only whole.
+//  2. A page counts once, only from the node it was asked of, only for what was asked last; one that
+//     breaks off, or holds what cannot be judged yet, is asked for again.
 //  3. A refill is done when every other owner has told its last page since it was lost last.
 //  4. A version is kept if as many other owners as half of all owners would have voted for it: those that hold
 //     the key, whose ghost of it is no newer, or whose mark lies no higher, and whose own recovery floor,

@@ -35,8 +35,8 @@
 // # Invariants
 //
 //  1. At most one hint is owed per target and key: the merge of all that were added, as long as there was room.
-//  2. Bytes is what the hints kept add up to, never more than BytesMax; no more than that is remembered
-//     beside one bit per dirty partition.
+//  2. Bytes is what the hints kept add up to, never more than BytesMax; beside it only
+//     the numbers of dirty partitions are remembered.
 //  3. At most WindowMax hints are on their way to a node, and in any stretch of time at most what Rate allows
 //     for it, a tenth of a second's worth, and one hint.
 //  4. A hint leaves the queue only when the very version that is owed was answered, or expired, or by Forget.
