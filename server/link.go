@@ -113,6 +113,7 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 		}
 		end()
 	})
+	p.gather = true
 	l.n.wg.Go(p.run)
 	l.n.wg.Go(func() {
 		_, _ = conn.Read(make([]byte, 1)) // a peer never writes here: this returns when the connection ends
