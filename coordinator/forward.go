@@ -44,11 +44,11 @@ func (f *Forward) next(e *Env) {
 		}})
 		return
 	}
-	err := failure(f.op, anyOne(), &tally{}, f.seats)
-	if err.Text = "no owner of the key took the write: " + err.Text; len(err.Failed) == 0 {
-		err.Text = "no other node owns the key"
+	resp := shortage(f.op, wire.StatusNotReady, anyOne(), &tally{}, f.seats)
+	if resp.Err.Text = "no owner of the key took the write: " + resp.Err.Text; len(resp.Err.Failed) == 0 {
+		resp.Err.Text = "no other node owns the key"
 	}
-	f.answer(e, wire.Response{Status: wire.StatusNotReady, Err: err})
+	f.answer(e, resp)
 }
 
 // Restart leaves the request where it was handed: its coordinator restarts it.
@@ -67,7 +67,7 @@ func (f *Forward) Reply(e *Env, from uint64, m *wire.Message) {
 		return
 	case wire.OutcomeOK:
 	default: // not how a node declines: it may have begun
-		f.indeterminate(e)
+		f.indeterminate(e, wire.StatusQuorum)
 		return
 	}
 	var resp wire.Response
@@ -86,14 +86,15 @@ func (f *Forward) Reply(e *Env, from uint64, m *wire.Message) {
 // Lost ends the call when the node that was asked is lost: it may have carried the request out.
 func (f *Forward) Lost(e *Env, node uint64) {
 	if !f.done && f.seats.lose(node) && !f.seats.waiting() {
-		f.indeterminate(e)
+		f.indeterminate(e, wire.StatusQuorum)
 	}
 }
 
 // Tick gives up at the deadline.
 func (f *Forward) Tick(e *Env) {
 	if !f.done && e.Now.Mono >= f.until {
-		f.indeterminate(e)
+		f.seats.silence()
+		f.indeterminate(e, wire.StatusTimeout)
 	}
 }
 
@@ -106,8 +107,9 @@ func (f *Forward) Finish(*Env) { f.done = true }
 // Done reports whether the client has its answer.
 func (f *Forward) Done() bool { return f.done }
 
-func (f *Forward) indeterminate(e *Env) {
-	f.answer(e, timeout(f.op, anyOne(), f.seats))
+// indeterminate ends a call of which nobody knows whether it was carried out; both statuses say so.
+func (f *Forward) indeterminate(e *Env, status wire.Status) {
+	f.answer(e, shortage(f.op, status, anyOne(), &tally{}, f.seats))
 }
 
 func (f *Forward) answer(e *Env, resp wire.Response) {

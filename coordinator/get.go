@@ -55,7 +55,7 @@ func (g *Get) Tick(e *Env) {
 	}
 	if e.Now.Mono >= g.until {
 		g.done = true
-		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, timeout(wire.OpGet, &g.read.quorum, g.read.seats)})
+		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, g.read.timeout(wire.OpGet)})
 		return
 	}
 	g.read.tick(e)
@@ -77,7 +77,7 @@ func (g *Get) answer(e *Env) {
 	if r.found(e.Now.Wall) {
 		resp.Stamp, resp.Value, resp.Deadline = uint64(r.best.Dot.Stamp), r.best.Value, r.best.Deadline.At
 	} else {
-		r.miss(&resp, wire.OpGet)
+		resp = r.miss(wire.OpGet)
 	}
 	e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, resp})
 	if r.verdict == voted {

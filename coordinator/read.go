@@ -186,25 +186,32 @@ func (r *read) found(wall int64) bool {
 	return r.verdict == voted && !r.best.IsZero() && !r.best.Tombstone && !r.best.Deadline.Passed(wall)
 }
 
-// miss fills in the answer of a read that found nothing, or could not tell.
-func (r *read) miss(resp *wire.Response, op wire.Op) {
-	switch r.verdict {
-	case short:
-		var got tally
-		for i := range r.seats {
-			if r.seats[i].state == served {
-				got.add(&r.quorum, r.seats[i].Datacenter)
-			}
-		}
-		resp.Status = wire.StatusQuorum
-		resp.Err = failure(op, &r.quorum, &got, r.seats)
-	default:
-		resp.Status = wire.StatusNotFound
-		resp.Forgotten = r.verdict == forgotten
-		if r.best.Tombstone && r.verdict == voted {
-			resp.Stamp = uint64(r.best.Dot.Stamp)
+// miss is the answer of a read that found nothing, or could not tell.
+func (r *read) miss(op wire.Op) wire.Response {
+	if r.verdict == short {
+		return r.shortage(op, wire.StatusQuorum)
+	}
+	resp := wire.Response{Status: wire.StatusNotFound, Forgotten: r.verdict == forgotten}
+	if r.best.Tombstone && r.verdict == voted {
+		resp.Stamp = uint64(r.best.Dot.Stamp)
+	}
+	return resp
+}
+
+// timeout is the answer of a read whose deadline passed.
+func (r *read) timeout(op wire.Op) wire.Response {
+	r.seats.silence()
+	return r.shortage(op, wire.StatusTimeout)
+}
+
+func (r *read) shortage(op wire.Op, status wire.Status) wire.Response {
+	var got tally
+	for i := range r.seats {
+		if r.seats[i].state == served {
+			got.add(&r.quorum, r.seats[i].Datacenter)
 		}
 	}
+	return shortage(op, status, &r.quorum, &got, r.seats)
 }
 
 func (r *read) bytes() int { return cap(r.key) + cap(r.value) }

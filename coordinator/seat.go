@@ -72,25 +72,25 @@ func fill(dst seats, peers []Peer) seats {
 	return dst
 }
 
-// failures lists the owners that did not count, for an error.
-func (s seats) failures() []wire.Failure {
-	var f []wire.Failure
+// failures lists the nodes that did not count and how they failed, and says the same in words, as "n2 down,
+// n3 full".
+func (s seats) failures() ([]wire.Failure, string) {
+	var list []wire.Failure
+	var words []string
 	for i := range s {
-		switch p := &s[i]; {
-		case p.state == failed:
-			f = append(f, wire.Failure{Node: p.Node, Reason: p.reason})
-		case p.state == asked:
-			f = append(f, wire.Failure{Node: p.Node, Reason: wire.OutcomeSilent})
+		if p := &s[i]; p.state == failed {
+			list = append(list, wire.Failure{Node: p.Node, Reason: p.reason})
+			words = append(words, p.Name+" "+p.reason.String())
 		}
 	}
-	return f
+	return list, strings.Join(words, ", ")
 }
 
-// reasons says the same in words, as "n2 down, n3 silent".
-func (s seats) reasons() string {
-	var words []string
-	for _, f := range s.failures() {
-		words = append(words, s.find(f.Node).Name+" "+f.Reason.String())
+// silence fails who has not replied, when there is no more time to.
+func (s seats) silence() {
+	for i := range s {
+		if s[i].state == asked {
+			s[i].state, s[i].reason = failed, wire.OutcomeSilent
+		}
 	}
-	return strings.Join(words, ", ")
 }

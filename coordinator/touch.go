@@ -32,9 +32,7 @@ func (t *Touch) Start(e *Env, c *Call) {
 func (t *Touch) aim(e *Env) {
 	r, w := &t.read, &t.write
 	if !r.found(e.Now.Wall) {
-		var resp wire.Response
-		r.miss(&resp, wire.OpTouch)
-		t.end(e, resp)
+		t.end(e, r.miss(wire.OpTouch))
 		return
 	}
 	r.keep()
@@ -101,7 +99,7 @@ func (t *Touch) Tick(e *Env) {
 	switch {
 	case t.ended:
 	case !t.writing && e.Now.Mono >= t.write.until:
-		t.end(e, timeout(wire.OpTouch, &t.read.quorum, t.read.seats))
+		t.end(e, t.read.timeout(wire.OpTouch))
 	case !t.writing:
 		t.read.tick(e)
 	case t.write.tick(e):

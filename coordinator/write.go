@@ -17,8 +17,8 @@ const roundMask = 1<<RoundBits - 1
 // again from the start under a greater stamp when an owner knows of something the write does not supersede.
 type write struct {
 	id      uint64
-	round   uint64 // in messages, modulo 1<<RoundBits
-	retries int // restamps so far
+	round   uint64    // in messages, modulo 1<<RoundBits
+	retries int       // restamps so far
 	kind    wire.Kind // KindStore, or KindRetime where only the deadline changes
 	key     []byte
 	set     vclock.Set // aliases value and seen
@@ -51,7 +51,7 @@ func (w *write) begin(c *Call, kind wire.Kind) {
 	w.id, w.round, w.retries, w.above, w.kind, w.quorum = c.ID, 0, 0, 0, kind, c.Quorum
 	w.key = append(w.key[:0], c.Key...)
 	w.seats = fill(w.seats, c.Peers)
-	w.hinted, w.until, w.expires = 0, c.Until, c.Expires
+	w.got, w.hinted, w.until, w.expires = tally{}, 0, c.Until, c.Expires
 	w.outcome, w.parked, w.partial = open, false, false
 }
 
@@ -250,7 +250,9 @@ func (w *write) covered(owner uint64) bool {
 }
 
 func (w *write) settle(e *Env, o writeOutcome) bool {
-	w.outcome, w.settled = o, e.Now.Mono
+	if w.outcome, w.settled = o, e.Now.Mono; o == timedOut {
+		w.seats.silence()
+	}
 	return true
 }
 
@@ -284,12 +286,16 @@ func (w *write) response(op wire.Op) wire.Response {
 	case acked:
 		return wire.Response{Status: wire.StatusOK, Stamp: uint64(w.set.Dot.Stamp), Hinted: w.hinted}
 	case timedOut:
-		return timeout(op, &w.quorum, w.seats)
+		resp := shortage(op, wire.StatusTimeout, &w.quorum, &w.got, w.seats)
+		if w.parked {
+			resp.Err.Text = "this node waited for its disk to raise the ceiling of stamps"
+		}
+		return resp
 	default:
 		if w.tooLarge() {
 			return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
 		}
-		return wire.Response{Status: wire.StatusQuorum, Err: failure(op, &w.quorum, &w.got, w.seats)}
+		return shortage(op, wire.StatusQuorum, &w.quorum, &w.got, w.seats)
 	}
 }
 
