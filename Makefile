@@ -9,10 +9,10 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format lint tidy race fuzz bench cover clean
+.PHONY: help run build test check format lint tidy race fuzz bench bench-path cover clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build, and start a cluster of its own on this machine
 	bin/shoal dev
@@ -56,6 +56,9 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-path: build ## the request path beside Redis, which must be installed: about five minutes
+	go run ./bench/path -shoal bin/shoal
 
 cover: ## which statements the tests reach: bin/cover.html
 	@mkdir -p bin

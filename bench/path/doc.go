@@ -1,0 +1,13 @@
+// Command path sets the request path beside Redis, on this machine and in one run: redis-benchmark on a redis-server
+// without persistence, shoal bench on one node, and shoal bench on three nodes at quorum, all through one of them.
+//
+//	make bench-path
+//	go run ./bench/path -shoal bin/shoal -rounds 5 -depths 1,16,64
+//
+// Every round starts each of the three afresh, fills it, and measures every depth for sets and for gets; what it starts
+// it stops again. Absolute figures move from machine to machine and from minute to minute, so the table has the medians
+// and the ratios of each round, with the least and the greatest of them.
+//
+// Servers and generator share the machine. Redis is loaded by a generator in C, Shoal by one in Go, so the ratios hold
+// what the generators cost, too.
+package main
