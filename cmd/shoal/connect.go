@@ -81,15 +81,16 @@ func dial(c *cli.Context) (*session, error) {
 // servers reads --server: without a port it is the default one.
 func servers(given []string) ([]string, error) {
 	var addrs []string
-	for _, addr := range given {
-		if addr = strings.TrimSpace(addr); addr == "" {
+	for _, asked := range given {
+		addr := strings.TrimSpace(asked)
+		if addr == "" {
 			continue
 		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			_, port, _ := net.SplitHostPort(defaultServer)
 			addr = net.JoinHostPort(strings.Trim(addr, "[]"), port)
 			if _, _, err := net.SplitHostPort(addr); err != nil || strings.ContainsAny(addr, "/ ") {
-				return nil, usage("--server %q: use host:port", addr)
+				return nil, usage("--server %q: use host:port", asked)
 			}
 		}
 		addrs = append(addrs, addr)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/shoalcache/shoal/client"
@@ -83,11 +84,10 @@ func (t *tool) report(err error, asked string) int {
 	return code
 }
 
+// packages are the prefixes by which errors say where they come from, which is of no use to who runs a command.
+var packages = regexp.MustCompile(`(^|[:;] )(?:(?:client|wire|server|gossip): )+`)
+
 // say is an error as one line, without the names of the packages it came through.
 func say(err error) string {
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, prefix := range []string{"client: ", "wire: ", "server: ", "gossip: "} {
-		text = strings.ReplaceAll(text, prefix, "")
-	}
-	return text
+	return packages.ReplaceAllString(strings.ReplaceAll(err.Error(), "\n", "; "), "$1")
 }

@@ -145,14 +145,13 @@ func (d *dev) epitaph(i int, p *process) error {
 	return err
 }
 
-// stopAll lets all nodes drain at once and waits for them; another signal kills them.
+// stopAll lets the nodes drain one after the other, since each takes its leave of those that are still there: all at
+// once they would wait for answers that do not come. Another signal kills those that are left.
 func (d *dev) stopAll(running []*process) {
 	again, done := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer done()
 	for _, p := range running {
 		_ = p.Process.Signal(syscall.SIGTERM) // one that has ended already needs none
-	}
-	for _, p := range running {
 		select {
 		case <-p.exited:
 		case <-again.Done():
