@@ -68,10 +68,12 @@ func ready(nodes ...*Node) func() bool {
 	}
 }
 
+// cluster is n nodes that see each other and have recovered.
 func cluster(t *testing.T, n int) []*Node {
-	nodes := []*Node{start(t, testConfig(t, "n1"))}
+	t.Helper()
+	nodes := []*Node{start(t, quick(testConfig(t, "n1")))}
 	for i := 1; i < n; i++ {
-		nodes = append(nodes, start(t, testConfig(t, fmt.Sprint("n", i+1), nodes[0].GossipAddr())))
+		nodes = append(nodes, start(t, quick(testConfig(t, fmt.Sprint("n", i+1), nodes[0].GossipAddr()))))
 	}
 	eventually(t, "the cluster is whole and recovered", ready(nodes...))
 	return nodes

@@ -165,15 +165,11 @@ func (n *Node) end() {
 		}
 	}
 	n.connsMu.Lock()
-	for _, c := range n.conns {
+	for _, c := range n.conns { // wake those that wait for their client, or for answers that will not come
 		c.pipe.close()
+		c.close()
 	}
 	n.connsMu.Unlock()
-	n.mu.Lock()
-	for _, in := range n.in {
-		_ = in.conn.Close()
-	}
-	n.mu.Unlock()
 	if n.gossip != nil {
 		n.gossip.Close()
 	}
@@ -244,6 +240,9 @@ func (n *Node) accept(l net.Listener, serve func(net.Conn)) {
 			}
 			continue
 		}
-		n.wg.Go(func() { serve(c) })
+		n.wg.Go(func() {
+			defer context.AfterFunc(n.ctx, func() { _ = c.Close() })()
+			serve(c)
+		})
 	}
 }
