@@ -75,7 +75,7 @@ type lane struct {
 
 type entry struct {
 	place     *list.Element
-	id        uint64 // of what is owed: another after every merge, so that an ack for less finds nothing
+	id        uint64 // of what is owed: another after every change, so that an ack for less finds nothing
 	partition uint32
 	key       string
 	set       vclock.Set
@@ -106,10 +106,14 @@ func (q *Queue) Add(o Owed) bool {
 	set, before := *o.Set, int64(0)
 	if e != nil {
 		set, _ = vclock.Merge(&e.set, o.Set)
-		before = bytes(len(e.key), &e.set)
+		if same(&set, &e.set) {
+			q.stats.Merged++
+			return true
+		}
+		before = hintBytes(len(e.key), &e.set)
 	}
-	after := bytes(len(o.Key), &set)
-	if after > before && q.stats.Bytes+after-before > q.cfg.BytesMax {
+	after := hintBytes(len(o.Key), &set)
+	if q.stats.Bytes+after-before > q.cfg.BytesMax {
 		if !o.Must {
 			q.stats.Dropped++
 			q.dirty[o.Partition] = true
@@ -154,7 +158,7 @@ func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Se
 	}
 	// An empty lane goes, its indexes with it, since a map keeps the room of its fullest day; but not
 	// before it has paid, or a new one could send anew.
-	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.entries.Len() == 0 && l.paid <= now.Mono })
+	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.entries.Len() == 0 && l.paid <= now.Mono-burst })
 	return dst
 }
 
@@ -180,7 +184,7 @@ func (q *Queue) fly(l *lane, now vclock.Now, dst []Send) []Send {
 			l.flying++
 		}
 		e.sent = now.Mono
-		l.paid += time.Duration(bytes(len(e.key), &e.set) * int64(time.Second) / q.cfg.Rate)
+		l.paid += time.Duration(hintBytes(len(e.key), &e.set) * int64(time.Second) / q.cfg.Rate)
 		dst = append(dst, Send{ID: e.id, Target: l.target, Key: []byte(e.key), Set: e.set})
 	}
 	return dst
@@ -271,12 +275,18 @@ func (q *Queue) remove(l *lane, e *entry) {
 	l.entries.Remove(e.place)
 	delete(l.byKey, e.key)
 	delete(l.byID, e.id)
-	q.stats.Bytes -= bytes(len(e.key), &e.set)
+	q.stats.Bytes -= hintBytes(len(e.key), &e.set)
 }
 
-// bytes is what a hint counts.
-func bytes(key int, s *vclock.Set) int64 {
+// hintBytes is what a hint counts.
+func hintBytes(key int, s *vclock.Set) int64 {
 	return int64(entryOverhead + key + len(s.Value) + len(s.Context.Seen)*int(unsafe.Sizeof(vclock.Dot{})))
+}
+
+// same reports whether merging changed nothing of what is owed. Its bytes are then the very same memory,
+// which makes comparing them free.
+func same(merged, owed *vclock.Set) bool {
+	return merged.Compare(owed) == vclock.Equal && merged.Deadline == owed.Deadline && merged.Context.Equal(&owed.Context)
 }
 
 func clone(s *vclock.Set) vclock.Set {
