@@ -42,5 +42,5 @@
 //  6. An owner votes only for what reaches its floor; nothing is repaired without R votes.
 //  7. A deadline never travels with another version's value.
 //  8. A request is forwarded again only after a refusal that did nothing.
-//  9. After Done no effects; nothing kept from a call's arguments is in them once it returned.
+//  9. After Done there are no more effects. What a call lends is copied, or used in the effects of that call only.
 package coordinator

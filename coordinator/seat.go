@@ -39,10 +39,14 @@ func (s seats) find(node uint64) *seat {
 	return nil
 }
 
-// lose marks a node that has not replied as down; false where that changes nothing.
+// lose marks a node as down, so that no round asks it any more; false where this round does not care.
 func (s seats) lose(node uint64) bool {
 	x := s.find(node)
-	if x == nil || x.state == served || x.state == failed {
+	if x == nil {
+		return false
+	}
+	x.Up = false
+	if x.state == served || x.state == failed {
 		return false
 	}
 	x.state, x.reason = failed, wire.OutcomeDown

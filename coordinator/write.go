@@ -99,7 +99,8 @@ func (w *write) send(e *Env) {
 	w.got, w.hinted = tally{}, 0
 	for i := range w.seats {
 		switch s := &w.seats[i]; {
-		case s.state == failed && s.reason == wire.OutcomeDown:
+		case !s.Up:
+			s.state, s.reason = failed, wire.OutcomeDown
 		case !s.Owner:
 			s.state, s.target = idle, 0
 		default:
