@@ -36,8 +36,11 @@ const (
 // labelError is what a stranger gets to read: another cluster lives here.
 type labelError struct{ theirs, ours string }
 
+// labelText begins what it reads, by which Join knows it again: only text comes back.
+const labelText = "it belongs to cluster "
+
 func (e *labelError) Error() string {
-	return fmt.Sprintf("it belongs to cluster %.255q, not %.255q", e.ours, e.theirs)
+	return fmt.Sprintf(labelText+"%.255q, not %.255q", e.ours, e.theirs)
 }
 
 // rules are what bytes are checked against before memberlist reads them. With a key the rest is encrypted and

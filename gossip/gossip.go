@@ -18,6 +18,8 @@ import (
 var (
 	// ErrClosed is returned after Close, and by what cannot be done after Leave.
 	ErrClosed = errors.New("gossip: left or closed: start a new one")
+	// ErrOtherName is returned, wrapped, by Join when a node of a cluster of another name answered.
+	ErrOtherName = errors.New("gossip: another cluster lives there")
 	// ErrInUse is returned by Start when another process has the port.
 	ErrInUse = errors.New("gossip: the address is in use: does another node run here? choose another port")
 )

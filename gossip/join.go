@@ -138,6 +138,9 @@ func (g *Gossip) joinOne(ctx context.Context, at string) error {
 	if r := g.refusal.Load(); r != nil && strings.Contains(text, (*r).Error()) {
 		return *r
 	}
+	if said, ok := strings.CutPrefix(text, "remote error: "); ok && strings.HasPrefix(said, labelText) {
+		return fmt.Errorf("%w: %s: check the addresses to join and the cluster's name", ErrOtherName, said)
+	}
 	if strings.HasSuffix(text, "EOF") || strings.HasSuffix(text, "connection reset by peer") {
 		return errors.New("it closed the connection: another cluster's name or key, another version, or not a gossip port")
 	}

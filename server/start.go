@@ -219,7 +219,7 @@ func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
 				err = errors.New("it has no cluster map yet")
 			}
 		}
-		if _, other := errors.AsType[*gossip.ClusterError](err); other {
+		if otherCluster(err) {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if s := err.Error(); s != said {
@@ -393,7 +393,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	if len(n.cfg.Join) > 0 {
 		if err := g.Join(ctx, n.cfg.Join); err != nil {
-			if _, other := errors.AsType[*gossip.ClusterError](err); other {
+			if otherCluster(err) {
 				return fmt.Errorf("%w: %w", ErrRefused, err)
 			}
 			n.log.Warn("nobody to join yet: trying again in the background", zap.Error(err))
@@ -433,6 +433,12 @@ func (n *Node) meet(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// otherCluster reports whether a join failed for good: those nodes are not of this cluster.
+func otherCluster(err error) bool {
+	_, other := errors.AsType[*gossip.ClusterError](err)
+	return other || errors.Is(err, gossip.ErrOtherName)
 }
 
 // refuse marks a problem of the data directory as one that only its operator can solve.

@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/shoalcache/shoal/ring"
+)
+
+// refused checks that an error is of a kind, one line, and says the words.
+func refused(t *testing.T, err, kind error, words ...string) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Fatalf("got %v, want %v", err, kind)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("more than one line: %q", err)
+	}
+}
+
+func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
+	t.Parallel()
+	n1 := start(t, quick(testConfig(t, "n1")))
+	join := func(t *testing.T, name string) Config { return quick(testConfig(t, name, n1.GossipAddr())) }
+
+	t.Run("its name is taken by a node that runs", func(t *testing.T) {
+		refused(t, startError(t, join(t, "n1")), ErrRefused, "two nodes of one name", "--name")
+	})
+	t.Run("its directory is in use", func(t *testing.T) {
+		cfg := join(t, "n1")
+		cfg.DataDir = n1.cfg.DataDir
+		refused(t, startError(t, cfg), ErrRefused, "in use", cfg.DataDir)
+	})
+	t.Run("its directory belongs to another node", func(t *testing.T) {
+		other := start(t, quick(testConfig(t, "n7")))
+		_ = other.Shutdown(t.Context())
+		cfg := join(t, "n8")
+		cfg.DataDir = other.cfg.DataDir
+		refused(t, startError(t, cfg), ErrRefused, "n7", cfg.DataDir, "--name")
+	})
+	t.Run("its directory cannot be written", func(t *testing.T) {
+		cfg := join(t, "n2")
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg.DataDir = filepath.Join(file, "dir")
+		refused(t, startError(t, cfg), ErrRefused, "cannot be read and written", cfg.DataDir)
+	})
+	t.Run("the seed's cluster has another name", func(t *testing.T) {
+		cfg := join(t, "n2")
+		cfg.ClusterName = "other"
+		refused(t, startError(t, cfg), ErrRefused, `"other"`, `"shoal"`)
+	})
+	t.Run("the seed's cluster has this name and is another", func(t *testing.T) {
+		other := start(t, quick(testConfig(t, "n2")))
+		other.kill()
+		cfg := other.cfg
+		cfg.Join = []string{n1.GossipAddr()}
+		refused(t, startError(t, cfg), ErrRefused, "cluster")
+		if err := os.Remove(filepath.Join(cfg.DataDir, "map")); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, startError(t, cfg), ErrRefused, "cluster")
+		if nodes := len(n1.view.Load().Table.Nodes()); nodes != 1 {
+			t.Fatalf("the cluster has %d nodes now", nodes)
+		}
+	})
+	t.Run("a port is in use", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for flag, set := range map[string]func(*Config){
+			"--client-addr": func(c *Config) { c.ClientAddr = l.Addr().String() },
+			"--peer-addr":   func(c *Config) { c.PeerAddr = l.Addr().String() },
+			"--gossip-addr": func(c *Config) { c.GossipAddr = l.Addr().String() },
+			"--admin-addr":  func(c *Config) { c.AdminAddr = l.Addr().String() },
+		} {
+			cfg := join(t, "n3")
+			set(&cfg)
+			refused(t, startError(t, cfg), ErrInUse, flag, l.Addr().String(), "choose another port")
+		}
+		if nodes := len(n1.view.Load().Table.Nodes()); nodes != 1 {
+			t.Fatalf("nodes that could not start are in the map, which has %d", nodes)
+		}
+	})
+}
+
+func TestRemovedNodeStopsItselfAndStaysOut(t *testing.T) {
+	t.Parallel()
+	n1 := start(t, quick(testConfig(t, "n1")))
+	n2 := start(t, quick(testConfig(t, "n2", n1.GossipAddr())))
+	eventually(t, "they see each other", func() bool { return n1.view.Load().Up(n2.self.Node) })
+	m := n1.view.Load().Map
+	gone := *m.Node(n2.self.Node)
+	gone.State = ring.Removed
+	gone.Version++
+	if err := n1.mergeMap(m.With(gone)); err != nil {
+		t.Fatal(err)
+	}
+	<-n2.Done()
+	refused(t, n2.Err(), ErrRefused, "removed", "empty data directory")
+	refused(t, startError(t, n2.cfg), ErrRefused, "removed", "empty data directory")
+	n2.cfg.DataDir = t.TempDir()
+	n2 = start(t, n2.cfg)
+	eventually(t, "with an empty directory it is a new node", func() bool { return n1.view.Load().Up(n2.self.Node) })
+	if n2.self.Node == gone.ID {
+		t.Fatal("it came back under the id that was removed")
+	}
+}
+
+func TestOfTwoNodesThatTakeOneNameAtTheSameTimeOneRemains(t *testing.T) {
+	t.Parallel()
+	n1 := start(t, quick(testConfig(t, "n1")))
+	type result struct {
+		n   *Node
+		err error
+	}
+	results := make(chan result, 2)
+	for range 2 {
+		cfg := quick(testConfig(t, "twin", n1.GossipAddr()))
+		go func() {
+			n, err := Start(context.Background(), cfg)
+			results <- result{n, err}
+		}()
+	}
+	var twins []*Node
+	var errs []error
+	for range 2 {
+		if r := <-results; r.err != nil {
+			errs = append(errs, r.err)
+		} else {
+			twins = append(twins, r.n)
+			t.Cleanup(func() { _ = r.n.Shutdown(context.Background()) })
+		}
+	}
+	if len(twins) == 2 {
+		select {
+		case <-twins[0].Done():
+		case <-twins[1].Done():
+			twins[0], twins[1] = twins[1], twins[0]
+		}
+		errs = append(errs, twins[0].Err())
+		twins = twins[1:]
+	}
+	if len(errs) != 1 || len(twins) != 1 {
+		t.Fatalf("%d remain, errors %v", len(twins), errs)
+	}
+	refused(t, errs[0], ErrRefused, "twin", "two nodes of one name")
+	eventually(t, "the one that remains is part of the cluster", func() bool {
+		return n1.view.Load().Up(twins[0].self.Node) && twins[0].Err() == nil
+	})
+	if err := dial(t, twins[0]).Set(t.Context(), "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+}
