@@ -48,7 +48,7 @@ func TestAQuorumErrorNamesWhoFailedAndHowToPeopleAndPrograms(t *testing.T) {
 }
 
 func TestAGatherAnswersWithTheLastPartInTheOrderOfTheKeysAndKeepsCopies(t *testing.T) {
-	g := NewGather(7, 3)
+	g := NewGather(7, 3, 1<<20)
 	lent := []byte("last")
 	if g.Add(2, &wire.Response{Status: wire.StatusOK, Stamp: 3, Value: lent, Deadline: 9}) {
 		t.Error("whole after one of three")

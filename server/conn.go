@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -42,7 +43,7 @@ func (n *Node) acceptClient(nc net.Conn) {
 	c := &conn{n: n, reader: frameReader{conn: nc, limits: n.cfg.Limits}}
 	c.room.L = &c.mu
 	c.pipe = newPipe(nc, connBytesMax, n.cfg.tuning.connStall, func(err error) {
-		if errors.Is(err, errFull) {
+		if errors.Is(err, errFull) || errors.Is(err, os.ErrDeadlineExceeded) {
 			n.counts.clientsCut.Add(1)
 			n.log.Warn("client cut off: it does not read its answers", zap.String("addr", nc.RemoteAddr().String()))
 		}
@@ -200,7 +201,7 @@ func (c *conn) multiGet(now vclock.Now, client coordinator.Client, r *wire.Reque
 	}
 	c.parts++
 	part := coordinator.Client{Conn: c.id, ID: c.parts}
-	c.gathers[part.ID] = coordinator.NewGather(client.ID, len(r.Keys))
+	c.gathers[part.ID] = coordinator.NewGather(client.ID, len(r.Keys), c.n.cfg.Limits.Frame)
 	c.mu.Unlock()
 	keys := r.Keys
 	one := *r
@@ -209,6 +210,7 @@ func (c *conn) multiGet(now vclock.Now, client coordinator.Client, r *wire.Reque
 		part.Part = uint32(i + 1)
 		one.Key = k
 		c.n.request(now, part, &one, k, frame, &c.out)
+		c.n.parts(&c.out, c) // thousands of values need not be held twice
 	}
 }
 

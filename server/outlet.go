@@ -44,6 +44,16 @@ func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {
 			c.answered(p.Count)
 		}
 	}
+	n.parts(out, own)
+	if out.Ceiling > 0 {
+		n.wantCeiling(out.Ceiling)
+	}
+	n.meter.later(&out.Latency)
+	out.Reset()
+}
+
+// parts hands the answers to single keys of multi-gets to their connections.
+func (n *Node) parts(out *replica.Outbox, own *conn) {
 	for i := range out.Parts {
 		p := &out.Parts[i]
 		c := own
@@ -54,11 +64,8 @@ func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {
 			c.part(p)
 		}
 	}
-	if out.Ceiling > 0 {
-		n.wantCeiling(out.Ceiling)
-	}
-	n.meter.later(&out.Latency)
-	out.Reset()
+	clear(out.Parts)
+	out.Parts = out.Parts[:0]
 }
 
 // meter counts answered requests and how long they took, in buckets that every goroutine adds to.

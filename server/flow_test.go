@@ -1,0 +1,188 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/wire"
+)
+
+func TestClientThatSendsAndNeverReadsIsCutOffAtABound(t *testing.T) { // I16
+	t.Parallel()
+	cfg := quick(testConfig(t, "n1"))
+	cfg.tuning.connStall = 300 * time.Millisecond
+	n := start(t, cfg)
+	witness := dialHello(t, n.Addr())
+	if r := witness.ask(&wire.Request{Op: wire.OpSet, ID: 1, Key: []byte("large"), Value: make([]byte, 256<<10)}); r.Status != wire.StatusOK {
+		t.Fatal(r)
+	}
+	deaf := dialHello(t, n.Addr())
+	var requests []byte
+	for i := range 1000 {
+		requests = wire.AppendRequest(requests, &wire.Request{Op: wire.OpGet, ID: uint64(i + 1), Key: []byte("large")})
+	}
+	cut := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := deaf.Write(requests); err != nil {
+				cut <- err
+				return
+			}
+		}
+	}()
+	most := 0
+	for done := false; !done; {
+		n.connsMu.RLock()
+		for _, c := range n.conns {
+			most = max(most, c.pipe.held())
+		}
+		n.connsMu.RUnlock()
+		if r := witness.ask(&wire.Request{Op: wire.OpGet, ID: 2, Key: []byte("k")}); r.Status != wire.StatusNotFound || r.ID != 2 {
+			t.Fatalf("another client was answered %+v", r)
+		}
+		select {
+		case <-cut:
+			done = true
+		default:
+		}
+	}
+	if most > 2*connBytesSoft {
+		t.Fatalf("%d bytes were held for it", most)
+	}
+	eventually(t, "it is gone, and counted", func() bool { return count(n, "server", "clients") == 1 && count(n, "server", "clients_cut_off") == 1 })
+}
+
+func TestPipelinedRequestsAreThrottledAndNotDropped(t *testing.T) { // I18
+	t.Parallel()
+	nodes := cluster(t, 3)
+	c := dialHello(t, nodes[0].Addr())
+	const requests = 6 * connCallsMax
+	go func() {
+		var b []byte
+		for i := range uint64(requests) {
+			r := wire.Request{Op: wire.OpSet, ID: i + 1, Timeout: 60_000, Key: fmt.Append(nil, "k", i%5000), Value: fmt.Append(nil, i)}
+			if i%3 == 0 {
+				r.Op, r.Value = wire.OpGet, nil
+			}
+			b = wire.AppendRequest(b, &r)
+		}
+		_, _ = c.Write(b)
+	}()
+	seen := make([]bool, requests+1)
+	most := 0
+	for range requests {
+		r := c.response()
+		if r.ID == 0 || r.ID > requests || seen[r.ID] {
+			t.Fatalf("an answer to request %d, which nobody waits for", r.ID)
+		}
+		seen[r.ID] = true
+		if r.Status != wire.StatusOK && r.Status != wire.StatusNotFound {
+			t.Fatalf("request %d: status %d, %+v", r.ID, r.Status, r.Err)
+		}
+		if r.ID%64 == 0 {
+			nodes[0].connsMu.RLock()
+			for _, c := range nodes[0].conns {
+				c.mu.Lock()
+				most = max(most, c.calls)
+				c.mu.Unlock()
+			}
+			nodes[0].connsMu.RUnlock()
+		}
+	}
+	const batch = readMost / 20 // requests of 20 bytes and more that one read can bring
+	if most > connCallsMax+batch {
+		t.Fatalf("%d requests of one connection were under way", most)
+	}
+}
+
+func TestAnswersNeverCrossRequestsWhateverIsCancelledOrReset(t *testing.T) { // I18
+	t.Parallel()
+	nodes := cluster(t, 3)
+	const keys = 500
+	clients := []*client.Client{dial(t, nodes[0], nodes[1]), dial(t, nodes[1], nodes[0]), dial(t, nodes[2], nodes[0])}
+	for i := range keys {
+		if err := clients[0].Set(t.Context(), fmt.Sprint("key", i), fmt.Append(nil, "value of key", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	var answered, cancelled atomic.Int64
+	killed := make(chan struct{})
+	for g := range uint64(48) {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(g, 1))
+			c := clients[g%3]
+			for range 250 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(3000))*time.Microsecond)
+				i := random.IntN(keys)
+				if random.IntN(4) == 0 {
+					j := random.IntN(keys)
+					results, err := c.MGet(ctx, []string{fmt.Sprint("key", i), fmt.Sprint("key", j)})
+					if err == nil {
+						for at, k := range []int{i, j} {
+							if r := results[at]; r.Err == nil && string(r.Value) != fmt.Sprint("value of key", k) {
+								t.Errorf("key %d was answered %q", k, r.Value)
+							}
+						}
+					}
+				}
+				v, err := c.Get(ctx, fmt.Sprint("key", i))
+				cancel()
+				switch {
+				case err == nil && string(v) != fmt.Sprint("value of key", i):
+					t.Errorf("key %d was answered %q", i, v)
+				case errors.Is(err, client.ErrNotFound):
+					t.Errorf("key %d was not found", i)
+				case err == nil:
+					if answered.Add(1) == 1000 {
+						close(killed)
+					}
+				default:
+					cancelled.Add(1)
+				}
+			}
+		})
+	}
+	<-killed
+	nodes[2].kill()
+	wg.Wait()
+	if answered.Load() < 1000 || cancelled.Load() == 0 {
+		t.Fatalf("%d answered, %d not: the test tests nothing", answered.Load(), cancelled.Load())
+	}
+}
+
+func TestMultiGetLeavesOutWhatDoesNotFitItsResponse(t *testing.T) { // I16
+	t.Parallel()
+	cfg := quick(testConfig(t, "n1"))
+	cfg.Memory = 256 << 20
+	c := dial(t, start(t, cfg))
+	var keys []string
+	for i := range 24 {
+		keys = append(keys, fmt.Sprint("k", i))
+		if err := c.Set(t.Context(), keys[i], make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results, err := c.MGet(t.Context(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, left := 0, 0
+	for _, r := range results {
+		if _, over := errors.AsType[*client.TooLargeError](r.Err); over {
+			left++
+		} else if r.Err == nil && len(r.Value) == 1<<20 {
+			whole++
+		}
+	}
+	if whole != 16 || left != 8 {
+		t.Fatalf("%d values came, %d were left out", whole, left)
+	}
+}
