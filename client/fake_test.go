@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a node of one map and no cluster, which answers every request by a function.
 type fake struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	listen net.Listener
 	hello  wire.Hello
@@ -31,7 +31,7 @@ type fake struct {
 }
 
 // newFake starts one on a free port; change its fields before the first Dial.
-func newFake(t *testing.T) *fake {
+func newFake(t testing.TB) *fake {
 	t.Helper()
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,0 +1,178 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// I18, where it is tightest: the answer and the end of the context arrive together, and the call is used again at once.
+func TestAnAnswerThatMeetsACancellationIsNotLeftForTheNextCall(t *testing.T) {
+	f := newFake(t)
+	var cancel context.CancelFunc
+	f.answer = func(q *wire.Request, reply func(*wire.Response)) {
+		reply(&wire.Response{Value: append([]byte(nil), q.Key...)})
+		cancel()
+	}
+	c := dial(t, nil, f)
+	for i := range 2000 {
+		ctx, end := context.WithCancel(t.Context())
+		cancel = end
+		key := fmt.Sprint(i)
+		v, err := c.Get(ctx, key)
+		if err == nil && string(v) != key || err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("asked for %s, got %q, %v", key, v, err)
+		}
+		end()
+	}
+}
+
+func TestWhatCameBackBelongsToTheCaller(t *testing.T) {
+	f := newFake(t)
+	f.answer = func(q *wire.Request, reply func(*wire.Response)) {
+		if q.Op == wire.OpMGet {
+			reply(&wire.Response{Items: []wire.Item{{Value: append([]byte(nil), q.Keys[0]...)}}})
+			return
+		}
+		reply(&wire.Response{Value: append([]byte(nil), q.Key...)})
+	}
+	c := dial(t, nil, f)
+	one, err := c.Get(t.Context(), "aaaa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := c.MGet(t.Context(), []string{"bbbb"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if _, err := c.Get(t.Context(), "cccccccccccccccccccccccc"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(one) != "aaaa" || string(many[0].Value) != "bbbb" {
+		t.Errorf("changed to %q and %q", one, many[0].Value)
+	}
+}
+
+func TestCallsUnderWayAreBounded(t *testing.T) {
+	f := newFake(t)
+	f.answer = func(*wire.Request, func(*wire.Response)) {}
+	c := dial(t, []Option{WithInFlight(2), WithDefaults(WithTimeout(20 * time.Millisecond))}, f)
+	var callers sync.WaitGroup
+	for range 2 {
+		callers.Go(func() { _ = c.Set(t.Context(), "k", nil, WithTimeout(time.Minute)) })
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(f.ops()) < 2; {
+		if time.Now().After(deadline) {
+			t.Fatal("the first two did not arrive")
+		}
+	}
+	var timeout *TimeoutError
+	if err := c.Set(t.Context(), "k", nil); !errors.As(err, &timeout) || timeout.Indeterminate {
+		t.Errorf("the third: %v", err)
+	}
+	if got := len(f.ops()); got != 2 {
+		t.Errorf("%d were sent", got)
+	}
+	c.Close()
+	callers.Wait()
+}
+
+func TestANodeThatReadsNothingCostsBoundedMemory(t *testing.T) {
+	f := newFake(t)
+	unread := make(chan struct{})
+	f.answer = func(*wire.Request, func(*wire.Response)) { <-unread } // the fake reads on only when it has answered
+	c := dial(t, []Option{WithDefaults(WithTimeout(300 * time.Millisecond))}, f)
+	value := make([]byte, 1<<20)
+	var callers sync.WaitGroup
+	for range 64 {
+		callers.Go(func() {
+			var timeout *TimeoutError
+			if err := c.Set(t.Context(), "k", value); !errors.As(err, &timeout) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	cn := c.links[0].conn.Load()
+	most := 0
+	done := make(chan struct{})
+	go func() { callers.Wait(); close(done) }()
+	for waiting := true; waiting; {
+		cn.mu.Lock()
+		most = max(most, len(cn.queued))
+		cn.mu.Unlock()
+		select {
+		case <-done:
+			waiting = false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if most == 0 || most > queuedMax+len(value)+100 {
+		t.Errorf("%d bytes were queued, %d are allowed", most, queuedMax+len(value)+100)
+	}
+	close(unread)
+}
+
+func TestANodeThatSaysNothingForASecondIsGivenUp(t *testing.T) {
+	f := newFake(t)
+	f.answer = func(*wire.Request, func(*wire.Response)) {}
+	c := dial(t, nil, f)
+	cn := c.links[0].conn.Load()
+	for _, k := range []struct {
+		limit time.Duration
+		alive bool
+	}{{10 * time.Millisecond, true}, {silenceMax, false}} {
+		var timeout *TimeoutError
+		if _, err := c.Get(t.Context(), "k", WithTimeout(k.limit)); !errors.As(err, &timeout) {
+			t.Errorf("within %v: %v", k.limit, err)
+		}
+		if cn.alive() != k.alive {
+			t.Errorf("after %v: alive %t", k.limit, cn.alive())
+		}
+	}
+}
+
+// answering is a client and a fake that answers every get at once with 100 bytes.
+func answering(t testing.TB) *Client {
+	f := newFake(t)
+	value := make([]byte, 100)
+	f.answer = func(_ *wire.Request, reply func(*wire.Response)) { reply(&wire.Response{Value: value}) }
+	c, err := Dial(context.Background(), []string{f.addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// BenchmarkGet is 64 callers to a processor that share one connection; the fake's own work is in it.
+func BenchmarkGet(b *testing.B) {
+	c := answering(b)
+	b.ReportAllocs()
+	b.SetParallelism(64)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := c.Get(context.Background(), "key:000000000000"); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+func TestAGetAllocatesLittle(t *testing.T) {
+	c := answering(t)
+	got := testing.AllocsPerRun(200, func() {
+		if _, err := c.Get(context.Background(), "key:000000000000"); err != nil {
+			t.Error(err)
+		}
+	})
+	if got > 16 {
+		t.Errorf("%v allocations per get, the fake's included", got)
+	}
+}
