@@ -45,8 +45,11 @@ func TestTheHeapHoldsNoMoreThanIsAccounted(t *testing.T) {
 		n        int
 		bytesMax int64
 	}{
-		{150_000, 1 << 30}, {234_000, 1 << 30}, {270_000, 1 << 30},
-		{400_000, 40 << 20}, {300_000, 10 << 20},
+		{150_000, 1 << 30},
+		{234_000, 1 << 30},
+		{270_000, 1 << 30},
+		{400_000, 40 << 20},
+		{300_000, 10 << 20},
 	} {
 		t.Run(fmt.Sprintf("%d", c.n), func(t *testing.T) {
 			before := heap()

@@ -137,9 +137,11 @@ func TestCheckAcceptsWhatTheLibraryWrites(t *testing.T) {
 	for _, v := range []any{
 		nil, true, 0, 127, 128, -1, -32, -33, 1 << 20, -1 << 20, math.MaxInt64, math.MinInt64, uint64(math.MaxUint64),
 		float32(1), 2.5, "", strings.Repeat("s", 31), strings.Repeat("s", 32), strings.Repeat("s", 300), strings.Repeat("s", 1<<17),
-		[]byte{}, bytes.Repeat([]byte("b"), 300), bytes.Repeat([]byte("b"), 1<<17),
+		[]byte{},
+		bytes.Repeat([]byte("b"), 300), bytes.Repeat([]byte("b"), 1<<17),
 		make([]any, 15), make([]any, 16), make([]any, 1<<16),
-		map[string]any{}, manyKeys(15), manyKeys(16), manyKeys(1 << 16),
+		map[string]any{},
+		manyKeys(15), manyKeys(16), manyKeys(1 << 16),
 		[]any{map[string]any{"a": []any{[]byte("x"), nil, 3}}},
 		&msgpack.RawMessage{0xd4, 1, 2}, &msgpack.RawMessage{0xc7, 3, 1, 1, 2, 3}, &msgpack.RawMessage{0xd8, 1, 15: 0, 17: 0},
 	} {
