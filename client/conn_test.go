@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,15 +15,15 @@ import (
 // I18, where it is tightest: the answer and the end of the context arrive together, and the call is used again at once.
 func TestAnAnswerThatMeetsACancellationIsNotLeftForTheNextCall(t *testing.T) {
 	f := newFake(t)
-	var cancel context.CancelFunc
+	var cancel atomic.Pointer[context.CancelFunc]
 	f.answer = func(q *wire.Request, reply func(*wire.Response)) {
 		reply(&wire.Response{Value: append([]byte(nil), q.Key...)})
-		cancel()
+		(*cancel.Load())()
 	}
 	c := dial(t, nil, f)
 	for i := range 2000 {
 		ctx, end := context.WithCancel(t.Context())
-		cancel = end
+		cancel.Store(&end)
 		key := fmt.Sprint(i)
 		v, err := c.Get(ctx, key)
 		if err == nil && string(v) != key || err != nil && !errors.Is(err, context.Canceled) {
