@@ -8,6 +8,6 @@
 // it stops again. Absolute figures move from machine to machine and from minute to minute, so the table has the medians
 // and the ratios of each round, with the least and the greatest of them.
 //
-// Servers and generator share the machine. Redis is loaded by a generator in C, Shoal by one in Go, so the ratios hold
-// what the generators cost, too.
+// Servers and generator share the machine, so the ratios hold what the generators cost, too: redis-benchmark, which is
+// C, and shoal bench take about the same for a request. The columns of processor time leave both out.
 package main

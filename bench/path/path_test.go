@@ -27,11 +27,11 @@ func TestComparisonFillsItsTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 4 {
+	if len(lines) != 5 {
 		t.Fatalf("%s", out.String())
 	}
 	for i, op := range []string{"set", "get"} {
-		if f := strings.Fields(lines[2+i]); len(f) != 15 || f[0] != "8" || f[1] != op || f[2] == "0" || f[3] == "0" || f[6] == "0" {
+		if f := strings.Fields(lines[2+i]); len(f) != 17 || f[0] != "8" || f[1] != op || f[2] == "0" || f[3] == "0" || f[6] == "0" {
 			t.Errorf("%q", lines[2+i])
 		}
 	}
@@ -51,17 +51,20 @@ func TestTableHasMediansAndRatiosRoundByRound(t *testing.T) {
 	r := results{}
 	for _, round := range []struct{ redis, one, three float64 }{{100, 50, 20}, {200, 160, 50}, {400, 240, 200}} {
 		r[cell{redis, 1, "set"}] = append(r[cell{redis, 1, "set"}], measurement{perSecond: round.redis, p99: 2 * time.Millisecond})
-		r[cell{one, 1, "set"}] = append(r[cell{one, 1, "set"}], measurement{perSecond: round.one, mallocs: 0.5, goroutines: 7})
+		r[cell{one, 1, "set"}] = append(r[cell{one, 1, "set"}], measurement{perSecond: round.one, mallocs: 0.5, cpu: 1500, goroutines: 7})
 		r[cell{three, 1, "set"}] = append(r[cell{three, 1, "set"}], measurement{perSecond: round.three, mallocs: 1.5, goroutines: 9})
 	}
 	for at, m := range r {
 		r[cell{at.subject, 1, "get"}] = m
 	}
 	text := r.table([]int{1})
-	for _, want := range []string{"0.60 (0.50–0.80)", "0.25 (0.20–0.50)", " 200 ", " 160 ", " 50 ", "2ms", " 0.50 ", " 1.50 ", " 9"} {
+	for _, want := range []string{"0.60 (0.50–0.80)", "0.25 (0.20–0.50)", " 200 ", " 160 ", " 50 ", "2ms", " 0.50 ", " 1.50 ", "1.50µs"} {
 		if strings.Count(text, want) < 2 {
 			t.Errorf("no %q for set and for get in\n%s", want, text)
 		}
+	}
+	if !strings.HasSuffix(text, ": 9\n") {
+		t.Error("the most goroutines are not told")
 	}
 }
 

@@ -43,6 +43,7 @@ type subject struct {
 	dir    string
 	addr   string   // the node that takes all requests
 	admins []string // of all nodes
+	pids   []int
 	logs   []string // files
 	procs  sync.WaitGroup
 	exited chan error // by each process that ended
@@ -53,8 +54,9 @@ type subject struct {
 type measurement struct {
 	perSecond  float64
 	p99        time.Duration
-	mallocs    float64 // a request, over all nodes
-	goroutines int     // of the node that takes the requests, under load; 0: the load was too short to look
+	cpu        time.Duration // a request, over all server processes; 0 where the system does not tell
+	mallocs    float64       // a request, likewise
+	goroutines int           // of the node that takes the requests, under load; 0: the load was too short to look
 }
 
 // begin starts a subject and returns when it serves.
@@ -99,6 +101,7 @@ func (s *subject) start(ctx context.Context, program string, args ...string) err
 	if err := p.Start(); err != nil {
 		return err
 	}
+	s.pids = append(s.pids, p.Process.Pid)
 	s.logs = append(s.logs, log.Name())
 	s.procs.Go(func() { s.exited <- fmt.Errorf("%s ended: %w", program, p.Wait()) })
 	return nil
@@ -201,28 +204,55 @@ func stats(ctx context.Context, admin string) (st wire.NodeStats, err error) {
 
 // load drives one cell.
 func (s *subject) load(ctx context.Context, op string, depth, requests int) (m measurement, err error) {
+	drive := s.loadNodes
 	if s.shoal == "" {
-		return s.loadRedis(ctx, op, depth, requests)
+		drive = s.loadRedis
 	}
-	before, err := s.mallocs(ctx)
+	mallocs, err := s.mallocs(ctx)
 	if err != nil {
 		return m, err
 	}
+	cpu := s.cpu()
 	counted := make(chan int, 1)
-	look := time.AfterFunc(settle, func() {
-		st, _ := stats(ctx, s.admins[0])
-		counted <- st.Goroutines
-	})
-	m, err = s.loadNodes(ctx, op, depth, requests)
+	look := time.AfterFunc(settle, func() { counted <- s.goroutines(ctx) })
+	m, err = drive(ctx, op, depth, requests)
 	if !look.Stop() {
 		m.goroutines = <-counted
 	}
 	if err != nil {
 		return m, err
 	}
+	m.cpu = (s.cpu() - cpu) / time.Duration(requests)
 	after, err := s.mallocs(ctx)
-	m.mallocs = float64(after-before) / float64(requests)
+	m.mallocs = float64(after-mallocs) / float64(requests)
 	return m, err
+}
+
+// goroutines is how many the node has that takes the requests.
+func (s *subject) goroutines(ctx context.Context) int {
+	if s.shoal == "" {
+		return 0
+	}
+	st, _ := stats(ctx, s.admins[0]) // on a failure, which the load will notice too, none
+	return st.Goroutines
+}
+
+// cpu is the processor time that the server processes have taken, on Linux.
+func (s *subject) cpu() (sum time.Duration) {
+	const tick = 10 * time.Millisecond // of these figures, whatever the kernel's own
+	for _, pid := range s.pids {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, after, _ := strings.Cut(string(b), ") ") // the name in brackets may hold anything
+		fields := strings.Fields(after)
+		if len(fields) < 13 {
+			return 0
+		}
+		for _, text := range fields[11:13] { // in user mode, in the kernel
+			n, _ := strconv.Atoi(text)
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum
 }
 
 // mallocs is what all nodes have allocated until now.

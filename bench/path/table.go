@@ -18,7 +18,8 @@ type cell struct {
 // results are the measurements of each cell, by round.
 type results map[cell][]measurement
 
-// table sets Shoal beside Redis.
+// table sets Shoal beside Redis. Processor time is that of the servers alone, all nodes together, for a request: it
+// moves less than a rate does when others use the machine.
 func (r results) table(depths []int) string {
 	w := table.NewWriter()
 	style := table.StyleLight
@@ -26,18 +27,19 @@ func (r results) table(depths []int) string {
 	w.SetStyle(style)
 	w.AppendHeader(table.Row{
 		"P", "OP", "REDIS/S", "ONE/S", "ONE : REDIS", "THREE/S", "THREE : REDIS",
-		"P99 REDIS", "P99 ONE", "P99 THREE", "ALLOCS ONE", "ALLOCS THREE", "GOROUTINES",
+		"P99 REDIS", "ONE", "THREE", "CPU REDIS", "ONE", "THREE", "ALLOCS ONE", "THREE",
 	})
 	for _, depth := range depths {
 		for _, op := range []string{"set", "get"} {
 			base, lone, quorum := r[cell{redis, depth, op}], r[cell{one, depth, op}], r[cell{three, depth, op}]
 			w.AppendRow(table.Row{
 				depth, op, rate(base), rate(lone), ratio(lone, base), rate(quorum), ratio(quorum, base),
-				slowest(base), slowest(lone), slowest(quorum), allocated(lone), allocated(quorum), goroutines(lone, quorum),
+				slowest(base), slowest(lone), slowest(quorum),
+				taken(base), taken(lone), taken(quorum), allocated(lone), allocated(quorum),
 			})
 		}
 	}
-	return w.Render() + "\n"
+	return fmt.Sprintf("%s\nmost goroutines of the node that takes the requests: %d\n", w.Render(), r.goroutines())
 }
 
 func rate(m []measurement) string { return fmt.Sprintf("%.0f", perSecond(m)) }
@@ -64,11 +66,18 @@ func allocated(m []measurement) string {
 	return fmt.Sprintf("%.2f", median(m, func(m measurement) float64 { return m.mallocs }))
 }
 
+func taken(m []measurement) string {
+	cpu := median(m, func(m measurement) float64 { return float64(m.cpu) })
+	return fmt.Sprintf("%.2fµs", cpu/float64(time.Microsecond))
+}
+
 // goroutines is the most that were seen.
-func goroutines(all ...[]measurement) int {
+func (r results) goroutines() int {
 	most := 0
-	for _, m := range slices.Concat(all...) {
-		most = max(most, m.goroutines)
+	for _, all := range r {
+		for _, m := range all {
+			most = max(most, m.goroutines)
+		}
 	}
 	return most
 }
