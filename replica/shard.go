@@ -39,8 +39,7 @@ type Shard struct {
 	list   []coordinator.Peer
 	hinted []hints.Send
 	pulls  []antientropy.Pull
-	body   []byte // of a reply being built
-	inner  wire.Request
+	body   []byte       // of a reply being built
 	reply  wire.Message // this node's to itself
 	call   coordinator.Call
 	lent   vclock.Set // what the store lent to that call

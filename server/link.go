@@ -212,7 +212,7 @@ func (n *Node) acceptPeer(conn net.Conn) {
 		return
 	}
 	defer n.forgetIncoming(in)
-	if err := in.serve(); err != nil && n.ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+	if err := in.serve(); n.ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
 		n.log.Info("link from node ended", zap.String("node", h.Name), zap.Error(err))
 	}
 }
@@ -243,6 +243,7 @@ type incoming struct {
 	out    replica.Outbox
 }
 
+// serve reads until the link ends, and returns why it did.
 func (in *incoming) serve() error {
 	var m wire.Message
 	var req wire.Request

@@ -158,7 +158,7 @@ func (d *dev) banner(pids []int) error {
 		shoal + " where greeting" + first,
 		shoal + " status" + first,
 	}
-	if pids != nil && len(pids) > 1 {
+	if len(pids) > 1 {
 		tries = append(tries, fmt.Sprintf("kill -9 %d    # the others go on", pids[len(pids)-1]))
 	}
 	return d.write([]byte("\nTry, in another shell:\n  " + strings.Join(tries, "\n  ") + "\nCtrl-C stops all of it.\n\n"))
