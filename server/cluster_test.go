@@ -69,11 +69,18 @@ func ready(nodes ...*Node) func() bool {
 }
 
 // cluster is n nodes that see each other and have recovered.
-func cluster(t *testing.T, n int) []*Node {
+func cluster(t *testing.T, n int, change ...func(*Config)) []*Node {
 	t.Helper()
-	nodes := []*Node{start(t, quick(testConfig(t, "n1")))}
-	for i := 1; i < n; i++ {
-		nodes = append(nodes, start(t, quick(testConfig(t, fmt.Sprint("n", i+1), nodes[0].GossipAddr()))))
+	var nodes []*Node
+	for i := range n {
+		cfg := quick(testConfig(t, fmt.Sprint("n", i+1)))
+		for _, f := range change {
+			f(&cfg)
+		}
+		if i > 0 {
+			cfg.Join = []string{nodes[0].GossipAddr()}
+		}
+		nodes = append(nodes, start(t, cfg))
 	}
 	eventually(t, "the cluster is whole and recovered", ready(nodes...))
 	return nodes
