@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/shoalcache/shoal/client"
 	"github.com/shoalcache/shoal/server"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -30,7 +33,7 @@ const patience = 45 * time.Second
 
 // TestScripts runs the program as people do. Beside what testscript has, a script may say:
 //
-//	cluster N         starts nodes inside the test; their addresses are $N1, $N2, …, and SHOAL_SERVER the first
+//	cluster N         starts nodes inside the test that see each other; they are at $N1, $N2, …, SHOAL_SERVER is the first
 //	halt nI           stops one of them
 //	says CODE REGEXP COMMAND…    runs it: it exits so, and what it prints matches
 //	until CODE REGEXP COMMAND…   runs it again and again until it does
@@ -72,8 +75,36 @@ func startCluster(ts *testscript.TestScript, _ bool, args []string) {
 		*nodes = append(*nodes, n)
 		ts.Setenv(fmt.Sprintf("N%d", i+1), n.Addr())
 	}
-	ts.Setenv("GOSSIP1", (*nodes)[0].GossipAddr())
 	ts.Setenv("SHOAL_SERVER", (*nodes)[0].Addr())
+	for _, n := range *nodes {
+		ts.Check(joined(n, min(size, 3)))
+	}
+}
+
+// joined waits until a write through n reaches every owner, which it does once all nodes see each other.
+func joined(n *server.Node, owners int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := client.Dial(ctx, []string{n.Addr()})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		w, err := c.Where(ctx, "joined")
+		if err == nil && len(w.Owners) == owners && !slices.ContainsFunc(w.Owners, func(s wire.Seat) bool { return !s.Alive }) {
+			if err = c.Set(ctx, "joined", nil, client.WithLevel(client.LevelAll)); err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the nodes do not find each other: %+v, %w", w.Owners, cmp.Or(err, ctx.Err()))
+		case <-poll.C:
+		}
+	}
 }
 
 func halt(ts *testscript.TestScript, _ bool, args []string) {
