@@ -341,8 +341,10 @@ func TestOfTheGhostsTheNewestOfEachKeyIsTakenOverOldestFirst(t *testing.T) {
 	b.whole(1, 0, "a~5", "b~9", "c=7")
 	b.whole(2, 0, "a~8", "b~3", "c~6", "d~1")
 	want := []wire.Ghost{
-		{Hash: sum("d"), Stamp: 1, Digest: 1}, {Hash: sum("c"), Stamp: 6, Digest: 6},
-		{Hash: sum("a"), Stamp: 8, Digest: 8}, {Hash: sum("b"), Stamp: 9, Digest: 9},
+		{Hash: sum("d"), Stamp: 1, Digest: 1},
+		{Hash: sum("c"), Stamp: 6, Digest: 6},
+		{Hash: sum("a"), Stamp: 8, Digest: 8},
+		{Hash: sum("b"), Stamp: 9, Digest: 9},
 	}
 	if got := b.Ghosts(); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
