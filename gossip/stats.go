@@ -4,17 +4,17 @@ import "sync/atomic"
 
 // Stats is what has been counted since Start, but for Alive and Health, which are now.
 type Stats struct {
-	Alive         int    // nodes, this one included
-	Health        int    // 0: this node answers and probes in time; higher: it may be too slow to judge others
-	States        uint64 // maps that arrived
-	DroppedStates uint64 // of those, had no room in the queue
-	RefusedStates uint64 // of those, refused by OnState
-	RefusedBytes  uint64 // packets, streams, states, metas that are none, or of another cluster name
-	RefusedNodes  uint64 // nodes and states of other clusters, former boots
-	Conflicts     uint64 // signs that two processes run as one node
-	Joins         uint64 // exchanges begun to join or rejoin
-	FailedJoins   uint64
-	FailedSends   uint64 // of the map, to one node
+	Alive         int    `json:"alive"`          // nodes, this one included
+	Health        int    `json:"health"`         // 0: this node answers and probes in time; higher: it may be too slow to judge others
+	States        uint64 `json:"states"`         // maps that arrived
+	DroppedStates uint64 `json:"dropped_states"` // of those, had no room in the queue
+	RefusedStates uint64 `json:"refused_states"` // of those, refused by OnState
+	RefusedBytes  uint64 `json:"refused_bytes"`  // packets, streams, states, metas that are none, or of another cluster name
+	RefusedNodes  uint64 `json:"refused_nodes"`  // nodes and states of other clusters, former boots
+	Conflicts     uint64 `json:"conflicts"`      // signs that two processes run as one node
+	Joins         uint64 `json:"joins"`          // exchanges begun to join or rejoin
+	FailedJoins   uint64 `json:"failed_joins"`
+	FailedSends   uint64 `json:"failed_sends"` // of the map, to one node
 }
 
 type counters struct {
