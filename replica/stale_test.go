@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	worldSeeds = flag.Int("world.seeds", 400, "random schedules for each kind of cluster")
+	worldSeeds = flag.Int("world.seeds", 250, "random schedules for each kind of cluster")
 	worldFrom  = flag.Uint64("world.from", 1, "first seed")
 	worldTrace = flag.Bool("world.trace", false, "print the failing schedule")
 )
