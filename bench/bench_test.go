@@ -136,21 +136,27 @@ func TestRunReadsWhatItWrote(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithItsDurationAndLeavesTheWarmupOut(t *testing.T) {
-	served := make(chan struct{}, 1<<16)
-	addr := fake(t, func(q *wire.Request) *wire.Response {
-		select {
-		case served <- struct{}{}:
-		default:
+// What is drawn before the warm-up ends does not count, nor use up the requests; nothing is drawn after the end.
+func TestWarmupIsLeftOutAndTheDurationEndsTheLoad(t *testing.T) {
+	const sec = time.Second
+	start := time.Unix(1000, 0)
+	r := &run{cfg: Config{Depth: 4, Requests: 10}, begins: start.Add(2 * sec), ends: start.Add(5 * sec)}
+	r.left.Store(10)
+	for i, c := range []struct {
+		at     time.Duration
+		n      int
+		counts bool
+	}{{0, 4, false}, {2*sec - 1, 4, false}, {2 * sec, 4, true}, {3 * sec, 4, true}, {5 * sec, 0, true}, {4 * sec, 2, true}, {4 * sec, 0, true}} {
+		if n, counts := r.take(start.Add(c.at)); n != c.n || counts != c.counts {
+			t.Errorf("step %d, at %v: %d requests, counted %v", i, c.at, n, counts)
 		}
-		return &wire.Response{ID: q.ID}
-	})
-	r, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Warmup: 50 * time.Millisecond, Duration: 50 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
 	}
-	if r.Requests == 0 || r.Requests >= uint64(len(served)) {
-		t.Fatalf("%d requests counted of %d", r.Requests, len(served))
+}
+
+func TestRunWithADurationEnds(t *testing.T) {
+	addr := fake(t, func(q *wire.Request) *wire.Response { return &wire.Response{ID: q.ID} })
+	if _, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 2, Warmup: 5 * time.Millisecond, Duration: 5 * time.Millisecond}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -178,7 +184,7 @@ func TestRunCountsFailuresByStatus(t *testing.T) {
 func TestRunRefusesAnswersThatNameNoRequestUnderWay(t *testing.T) {
 	for name, id := range map[string]func(uint64) uint64{
 		"one that was never sent": func(id uint64) uint64 { return id + 1000 },
-		"the same twice":          func(uint64) uint64 { return 1 },
+		"the same twice":          func(id uint64) uint64 { return id - (id-1)%8 },
 		"one of an earlier batch": func(id uint64) uint64 { return id - (id-1)/8*8 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -214,8 +220,12 @@ func TestRunEndsWithItsContextThoughTheNodeIsSilent(t *testing.T) {
 		<-t.Context().Done()
 		return nil
 	})
+	began := time.Now()
 	if _, err := Run(ctx, Config{Addrs: []string{addr}, Conns: 2, Requests: 10}); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
+	}
+	if time.Since(began) > stall/2 {
+		t.Fatal("it waited for the node to be given up")
 	}
 }
 
