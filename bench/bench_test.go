@@ -343,6 +343,19 @@ func TestABatchAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestABatchOfTheWarmupIsNotCounted(t *testing.T) {
+	cfg := Config{Depth: 8}.withDefaults()
+	w := newWorker(&cfg, 0, &loopback{}, "")
+	for _, counts := range []bool{false, true} {
+		if err := w.batch(cfg.Depth, counts); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]uint64{true: 8}[counts]; w.writes != want {
+			t.Fatalf("counted %v: %d requests", counts, w.writes)
+		}
+	}
+}
+
 // BenchmarkBatch is what the generator itself costs for a request, sockets aside; it includes making the answer.
 func BenchmarkBatch(b *testing.B) {
 	cfg := Config{Depth: 64}.withDefaults()
