@@ -48,7 +48,7 @@ func (o *Outbox) Reset() {
 }
 
 // parcelKept is the largest buffer a parcel keeps for the next batch.
-const parcelKept = 256 << 10
+const parcelKept = 1 << 20
 
 func shrink(ps []Parcel) []Parcel {
 	for i := range ps {

@@ -28,12 +28,13 @@ type Shard struct {
 	refill refills
 	peers  peerTimes
 
-	env   coordinator.Env
-	eff   coordinator.Effects
-	now   vclock.Now
-	swept time.Duration // when expired records were last looked for
-	out   *Outbox       // of the call under way
-	stats ShardStats
+	env    coordinator.Env
+	eff    coordinator.Effects
+	now    vclock.Now
+	hedges int           // paid for
+	swept  time.Duration // when expired records were last looked for
+	out    *Outbox       // of the call under way
+	stats  ShardStats
 
 	self   []wire.Message // sends of this node to itself, not yet served
 	list   []coordinator.Peer
@@ -44,6 +45,9 @@ type Shard struct {
 	call   coordinator.Call
 	lent   vclock.Set // what the store lent to that call
 }
+
+// tickLeast is the age below which a request needs no tick: nothing waits for less.
+const tickLeast = hedgeLeast
 
 // sweepPeriod is how often a shard looks for expired records.
 const sweepPeriod = 50 * time.Millisecond
@@ -137,8 +141,10 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 		s.store.Tick(now.Wall)
 	}
 	s.calls.each(func(c *call) {
-		c.machine.Tick(&s.env)
-		s.flush(c)
+		if now.Mono-c.started >= tickLeast {
+			c.machine.Tick(&s.env)
+			s.flush(c)
+		}
 	})
 	s.hinted = s.hints.Tick(now, s.view.Up, s.hinted[:0])
 	s.sendHints()
@@ -174,6 +180,8 @@ func (s *Shard) flush(c *call) {
 			s.owes(hints.Owed{Target: h.Target, Partition: c.partition, Key: h.Key, Set: &h.Set})
 		}
 		s.out.Ceiling = max(s.out.Ceiling, s.eff.CeilingWanted)
+		s.peers.earned -= hedgePrice * (s.eff.Hedges - s.hedges)
+		s.hedges = s.eff.Hedges
 		s.eff.Reset()
 		if served == len(s.self) {
 			break
@@ -204,6 +212,7 @@ func (s *Shard) count(r *wire.Response) {
 // peerTimes is what a shard has seen of the other nodes' promptness.
 type peerTimes struct {
 	byNode map[uint64]*peerTime
+	earned int // hedges are paid from what reads earn
 }
 
 type peerTime struct {
@@ -216,9 +225,14 @@ const (
 	slowAfter  = 100 * time.Millisecond // of silence, a node is read from last
 	hedgeLeast = 2 * time.Millisecond
 	hedgeMost  = 100 * time.Millisecond
+
+	// A hedge costs what hedgePrice reads earn, so that a cluster that is slow because it is overloaded is not
+	// loaded with more than one read in twenty twice; what idle times saved is enough for a node that stops.
+	hedgePrice = 20
+	hedgeSaved = 250 * hedgePrice
 )
 
-func (p *peerTimes) init() { p.byNode = map[uint64]*peerTime{} }
+func (p *peerTimes) init() { p.byNode, p.earned = map[uint64]*peerTime{}, hedgeSaved }
 
 func (p *peerTimes) of(node uint64) *peerTime {
 	t := p.byNode[node]
@@ -261,8 +275,12 @@ func (p *peerTimes) slow(node uint64, now time.Duration) bool {
 	return t != nil && t.owed > 0 && now-t.silent > slowAfter
 }
 
-// hedge is how long a read waits for the peers it asked before it asks one more.
+// hedge is how long a read waits for the peers it asked before it asks one more; 0: it may not.
 func (p *peerTimes) hedge(list []coordinator.Peer) time.Duration {
+	p.earned = min(p.earned+1, hedgeSaved)
+	if p.earned < hedgePrice {
+		return 0
+	}
 	longest := hedgeLeast
 	for i := range list {
 		if t := p.byNode[list[i].Node]; t != nil {

@@ -24,6 +24,7 @@ type pipe struct {
 	pending []byte
 	spare   []byte
 	flying  int // bytes being written
+	attempt attempt
 	writing bool
 	handed  bool // the goroutine must take over
 	closed  bool
@@ -35,6 +36,7 @@ func newPipe(conn net.Conn, most int, stall time.Duration, broken func(error)) *
 	if s, ok := conn.(syscall.Conn); ok {
 		p.raw, _ = s.SyscallConn()
 	}
+	p.attempt.run = p.attempt.write
 	return p
 }
 
@@ -100,40 +102,58 @@ func (p *pipe) take() []byte {
 
 func (p *pipe) give(b []byte) {
 	p.flying = 0
-	if cap(b) <= bufferKept {
+	kept := bufferKept
+	if p.gather {
+		kept = linkBufferKept
+	}
+	if cap(b) <= kept {
 		p.spare = b[:0]
 	}
 }
 
 const (
-	bufferKept = 64 << 10  // the largest buffer an idle connection keeps
-	pieceMax   = 256 << 10 // bytes that have to leave within the stall time, however many wait
+	bufferKept     = 64 << 10  // the largest buffer an idle client's connection keeps
+	linkBufferKept = 1 << 20   // the same of a link, which fills more and is one of few
+	pieceMax       = 256 << 10 // bytes that have to leave within the stall time, however many wait
 )
+
+// attempt is one write that does not block. It is part of the pipe, whose one writer it serves, so that a
+// write allocates nothing.
+type attempt struct {
+	out []byte
+	n   int
+	err error
+	run func(fd uintptr) bool
+}
 
 // try writes what the socket takes now.
 func (p *pipe) try(b []byte) (n int, err error) {
-	var inner error
-	err = p.raw.Write(func(fd uintptr) bool {
-		for n < len(b) {
-			k, e := syscall.Write(int(fd), b[n:])
-			if k > 0 {
-				n += k
-				continue
-			}
-			if e == syscall.EINTR {
-				continue
-			}
-			if e != syscall.EAGAIN {
-				inner = e
-			}
-			break
-		}
-		return true
-	})
+	a := &p.attempt
+	a.out, a.n, a.err = b, 0, nil
+	err = p.raw.Write(a.run)
 	if err == nil {
-		err = inner
+		err = a.err
 	}
-	return n, err
+	a.out = nil
+	return a.n, err
+}
+
+// write returns true: a socket without room is not waited for.
+func (a *attempt) write(fd uintptr) bool {
+	for a.n < len(a.out) {
+		n, err := syscall.Write(int(fd), a.out[a.n:])
+		switch {
+		case n > 0:
+			a.n += n
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return true
+		default:
+			a.err = err
+			return true
+		}
+	}
+	return true
 }
 
 // run is the pipe's goroutine: it writes what push could not, and ends when the pipe closes.
@@ -179,6 +199,9 @@ func (p *pipe) write(b []byte) error {
 			return err
 		}
 		b = b[n:]
+	}
+	if p.gather { // every write sets its own
+		return nil
 	}
 	return p.conn.SetWriteDeadline(time.Time{}) // once passed, it would fail the next push
 }
