@@ -73,6 +73,16 @@ func TestAGatherAnswersWithTheLastPartInTheOrderOfTheKeysAndKeepsCopies(t *testi
 	}
 }
 
+func TestAGatherLeavesOutValuesThatDoNotFitTheFrameAndSaysSo(t *testing.T) {
+	g := NewGather(7, 2, gatherOverhead+2*itemOverhead+5)
+	g.Add(0, &wire.Response{Status: wire.StatusOK, Value: []byte("12345")})
+	g.Add(1, &wire.Response{Status: wire.StatusOK, Value: []byte("1")})
+	r := g.Response()
+	if string(r.Items[0].Value) != "12345" || r.Items[1].Status != wire.StatusTooLarge || r.Items[1].Value != nil || r.Err == nil {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Invariant 5 at its edge: what no ceiling allows is waited for, not stamped; Clock.Next would panic.
 func TestAStampFromTheEndOfTimeParksAWriteInsteadOfPanicking(t *testing.T) {
 	s := newStage(t)
@@ -83,6 +93,23 @@ func TestAStampFromTheEndOfTimeParksAWriteInsteadOfPanicking(t *testing.T) {
 		t.Error(out)
 	}
 	s.wants("answer timeout", "tick 2s")
+}
+
+// Invariant 5 and I7: however many stamps are asked for in one millisecond, none lies above what is on disk.
+func TestNoStampPassesTheCeiling(t *testing.T) {
+	s := newStage(t)
+	s.env.Ceiling = vclock.StampAt(s.env.Now.Wall) + stampMargin + 10
+	issued := 0
+	for range 3 * stampMargin {
+		if stamp, ok := s.env.stamp(0); ok && stamp > s.env.Ceiling {
+			t.Fatalf("%v is above %v", stamp, s.env.Ceiling)
+		} else if ok {
+			issued++
+		}
+	}
+	if issued == 0 || s.eff.CeilingWanted <= s.env.Ceiling {
+		t.Errorf("%d issued, a ceiling of %v wanted", issued, s.eff.CeilingWanted)
+	}
 }
 
 func FuzzForwardSurvivesAnyResponse(f *testing.F) {

@@ -232,9 +232,9 @@ func (o *getOracle) effects(c *chaos, what string) {
 	case r.Status == wire.StatusOK:
 		right = voted && live && string(r.Value) == string(best.Value) && r.Stamp == uint64(best.Dot.Stamp) && r.Deadline == best.Deadline.At
 	case r.Status == wire.StatusNotFound && !r.Forgotten:
-		right = voted && !live
+		right = voted && !live && r.Stamp == map[bool]uint64{true: uint64(best.Dot.Stamp)}[best.Tombstone]
 	case r.Status == wire.StatusNotFound:
-		right = !voted && enough(c.ask, c.peers, served)
+		right = !voted && enough(c.ask, c.peers, served) && r.Stamp == 0
 	case r.Status == wire.StatusQuorum:
 		right = !voted && !enough(c.ask, c.peers, might)
 	case r.Status == wire.StatusTimeout:

@@ -85,7 +85,7 @@ func (p *Put) answer(e *Env) {
 // wind ends the machine when nothing more is due, or it has lingered long enough.
 func (p *Put) wind(e *Env) {
 	w := &p.write
-	if w.outcome != open && (w.outcome == timedOut || !w.seats.waiting() || e.Now.Mono-w.settled >= e.Config.LingerMax) {
+	if w.outcome != open && (!w.seats.waiting() || e.Now.Mono-w.settled >= e.Config.LingerMax) {
 		p.Finish(e)
 	}
 }

@@ -84,26 +84,6 @@ func Resolve(ask Ask, peers []Peer) (Quorum, error) {
 	return q, nil
 }
 
-// UnmeetableError says that a level asks for more owners than the key has, in all or, where the level is
-// a local one, in the coordinator's datacenter; with Need 0, that R or W was 0.
-type UnmeetableError struct {
-	Level wire.Level
-	Need  uint8
-	Have  uint8
-}
-
-// Error says what is asked, what there is, and what to do.
-func (e *UnmeetableError) Error() string {
-	if e.Need == 0 {
-		return "coordinator: R and W start at 1"
-	}
-	where := ""
-	if e.Level == wire.LevelLocalOne || e.Level == wire.LevelLocalQuorum {
-		where = " in this datacenter"
-	}
-	return fmt.Sprintf("coordinator: level %s needs %d owners and the key has %d%s: lower the level or add nodes", e.Level, e.Need, e.Have, where)
-}
-
 // group is the index into need and tally that an owner in datacenter dc counts in; false: in none.
 func (q *Quorum) group(dc uint8) (int, bool) {
 	switch q.scope {

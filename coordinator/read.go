@@ -150,7 +150,6 @@ func (r *read) tick(e *Env) {
 	if r.verdict != pending || r.hedge == 0 || e.Now.Mono-r.asked < r.hedge {
 		return
 	}
-	r.asked = e.Now.Mono
 	var overdue tally
 	for i := range r.seats {
 		if s := &r.seats[i]; s.state == asked {

@@ -133,8 +133,7 @@ func (t *Touch) answer(e *Env) {
 
 func (t *Touch) wind(e *Env) {
 	w := &t.write
-	if !t.ended && t.writing && w.outcome != open &&
-		(w.outcome == timedOut || !w.seats.waiting() || e.Now.Mono-w.settled >= e.Config.LingerMax) {
+	if !t.ended && t.writing && w.outcome != open && (!w.seats.waiting() || e.Now.Mono-w.settled >= e.Config.LingerMax) {
 		t.Finish(e)
 	}
 }

@@ -216,69 +216,11 @@ func (w *write) judge(e *Env) bool {
 	return w.settle(e, unacked)
 }
 
-// cover asks a fallback to keep a hint for every failed owner that has none and would take the write later
-// (Dynamo §4.6). Where the record's value is not here there is nothing to keep.
-func (w *write) cover(e *Env) {
-	if w.partial {
-		return
-	}
-	for i := range w.seats {
-		owner := &w.seats[i]
-		if !owner.Owner || owner.state != failed || !hintable(owner.reason) || w.covered(owner.Node) {
-			continue
-		}
-		for j := range w.seats {
-			f := &w.seats[j]
-			if f.Owner || f.state != idle {
-				continue
-			}
-			f.target = owner.Node
-			w.ask(e, f, wire.Message{Kind: wire.KindOwe, Target: owner.Node, Expires: w.expires})
-			break
-		}
-	}
-}
-
-// covered reports whether a fallback keeps, or is asked to keep, a hint for owner.
-func (w *write) covered(owner uint64) bool {
-	for i := range w.seats {
-		s := &w.seats[i]
-		if !s.Owner && s.target == owner && (s.state == asked || s.state == served) {
-			return true
-		}
-	}
-	return false
-}
-
 func (w *write) settle(e *Env, o writeOutcome) bool {
 	if w.outcome, w.settled = o, e.Now.Mono; o == timedOut {
 		w.seats.silence()
 	}
 	return true
-}
-
-// finish owes a hint to every other owner that did not acknowledge and would take the write later, whether a
-// fallback keeps one too or not.
-func (w *write) finish(e *Env) {
-	if w.parked || w.partial {
-		return // not sent as it stands, or aimed at a version whose value this node has not got
-	}
-	for i := range w.seats {
-		s := &w.seats[i]
-		if !s.Owner || s.Node == e.Self.Node || s.state == served || s.state == failed && !hintable(s.reason) {
-			continue
-		}
-		e.Eff.Hints = append(e.Eff.Hints, Hint{Target: s.Node, Key: w.key, Set: w.set})
-	}
-}
-
-// hintable tells the failures that pass with time from those that a hint would only meet again.
-func hintable(o wire.Outcome) bool {
-	switch o {
-	case wire.OutcomeDown, wire.OutcomeSilent, wire.OutcomeNotReady, wire.OutcomeAhead, wire.OutcomeFull, wire.OutcomeLate:
-		return true
-	}
-	return false
 }
 
 // response is the client's answer once the outcome is reached.
