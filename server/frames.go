@@ -42,13 +42,15 @@ func (r *frameReader) next() ([]byte, error) {
 // read blocks for more bytes. Next has found no whole frame in the buffer, and no length over the limit.
 func (r *frameReader) read() error {
 	left := r.end - r.start
-	buf := r.buf
-	if size := r.size(left); size != len(buf) {
-		buf = make([]byte, size)
+	if size := r.size(left); size != len(r.buf) || r.start > 0 {
+		buf := r.buf
+		if size != len(buf) {
+			buf = make([]byte, size)
+		}
+		copy(buf, r.buf[r.start:r.end])
+		r.buf, r.start, r.end = buf, 0, left
 	}
-	copy(buf, r.buf[r.start:r.end])
-	r.buf, r.start, r.end = buf, 0, left
-	n, err := r.conn.Read(buf[left:])
+	n, err := r.conn.Read(r.buf[left:])
 	r.end += n
 	if n > 0 {
 		return nil
