@@ -160,8 +160,9 @@ func TestOfTwoNodesThatTakeOneNameAtTheSameTimeOneRemains(t *testing.T) {
 	}
 	refused(t, errs[0], ErrRefused, "twin", "two nodes of one name")
 	eventually(t, "the one that remains is part of the cluster", func() bool {
-		return n1.view.Load().Up(twins[0].self.Node) && twins[0].Err() == nil
+		return n1.view.Load().Up(twins[0].self.Node) && twins[0].Err() == nil && len(n1.view.Load().Table.Nodes()) == 2
 	})
+	eventually(t, "nothing is left of the other", ready(n1, twins[0]))
 	if err := dial(t, twins[0]).Set(t.Context(), "k", []byte("v")); err != nil {
 		t.Fatal(err)
 	}
