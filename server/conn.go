@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	connsMax      = 10_000   // client connections; over it a new one is refused
-	connBytesMax  = 64 << 20 // answers a client may leave unread before it is cut off
-	connBytesSoft = 1 << 20  // answers unread before no more of its requests are read
-	connCallsMax  = 4096     // requests of one connection under way before no more are read
+	connsMax      = 10_000  // client connections; over it a new one is refused
+	connBytesSoft = 1 << 20 // answers unread before no more of its requests are read
+	connCallsMax  = 4096    // requests of one connection under way before no more are read
 )
 
 // conn is one client connection. One goroutine reads it: all that has come is parsed, carried out, and
@@ -42,7 +41,7 @@ type conn struct {
 func (n *Node) acceptClient(nc net.Conn) {
 	c := &conn{n: n, reader: frameReader{conn: nc, limits: n.cfg.Limits}}
 	c.room.L = &c.mu
-	c.pipe = newPipe(nc, connBytesMax, n.cfg.tuning.connStall, func(err error) {
+	c.pipe = newPipe(nc, n.cfg.tuning.connBytes, n.cfg.tuning.connStall, func(err error) {
 		if errors.Is(err, errFull) || errors.Is(err, os.ErrDeadlineExceeded) {
 			n.counts.clientsCut.Add(1)
 			n.log.Warn("client cut off: it does not read its answers", zap.String("addr", nc.RemoteAddr().String()))
@@ -51,7 +50,9 @@ func (n *Node) acceptClient(nc net.Conn) {
 	})
 	defer c.pipe.close()
 	var h wire.Hello
-	if err := c.reader.hello(helloTimeout, &h); err != nil {
+	err := c.reader.hello(helloTimeout, &h)
+	n.opening.Add(-1)
+	if err != nil {
 		n.counts.badBytes.Add(1)
 		return
 	}

@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 		c.Limits = wire.DefaultLimits()
 	}
 	if c.tuning == nil {
-		t := defaultTuning()
+		t := defaultTuning(c.Memory)
 		c.tuning = &t
 	}
 	if c.Log == nil {
@@ -79,12 +79,13 @@ type tuning struct {
 	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores
 	clockOffset time.Duration // of the wall clock from the machine's
 	linkBytes   int           // queued for one peer; over it the link breaks and hints take over
+	connBytes   int           // answers one client may leave unread before it is cut off
 	connStall   time.Duration // without a client reading what it was sent, before it is cut off
 }
 
-func defaultTuning() tuning {
+func defaultTuning(memory int64) tuning {
 	return tuning{
 		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: replica.SkewMax,
-		linkBytes: 32 << 20, connStall: 30 * time.Second,
+		linkBytes: int(min(max(memory/16, 1<<20), 32<<20)), connBytes: int(min(max(memory/8, 1<<20), 64<<20)), connStall: 30 * time.Second,
 	}
 }

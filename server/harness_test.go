@@ -15,7 +15,7 @@ import (
 
 // quick makes the periods short that a test would wait for.
 func quick(cfg Config) Config {
-	t := defaultTuning()
+	t := defaultTuning(cfg.Memory)
 	t.coordinator.TimeoutMax = 2 * time.Second // recovery begins that long after the boot
 	t.gossip.Gossip, t.gossip.Rejoin = 50*time.Millisecond, 500*time.Millisecond
 	t.skewWait = 500 * time.Millisecond

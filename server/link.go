@@ -195,7 +195,9 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	defer conn.Close()
 	r := frameReader{conn: conn, limits: n.cfg.Limits}
 	var h wire.Hello
-	if err := r.hello(helloTimeout, &h); err != nil {
+	err := r.hello(helloTimeout, &h)
+	n.opening.Add(-1)
+	if err != nil {
 		n.counts.badBytes.Add(1)
 		return
 	}

@@ -233,7 +233,7 @@ func (n *Node) registerIncoming(in *incoming) bool {
 		return false
 	}
 	old := n.in[in.from]
-	if old != nil && old.boot > in.boot {
+	if old != nil && old.boot > in.boot || old == nil && len(n.in) >= ring.NodesMax {
 		n.counts.refused.Add(1)
 		return false
 	}

@@ -62,7 +62,8 @@ type Node struct {
 	wanted    vclock.Stamp
 	raise     chan struct{}
 
-	counts counts
+	opening atomic.Int64 // connections that have not said hello yet
+	counts  counts
 }
 
 // shard is a replica.Shard and its lock, on cache lines of its own.
@@ -78,6 +79,7 @@ type counts struct {
 }
 
 const (
+	openingMax  = 1024 // connections, on both ports, that have not said hello yet
 	tickPeriod  = 5 * time.Millisecond
 	drainPeriod = 5 * time.Second // that a stopping node waits for requests under way, at most
 )

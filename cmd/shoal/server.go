@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/shoalcache/shoal/server"
@@ -36,6 +37,7 @@ func (t *tool) serverCommand() *cli.Command {
 
 // serve runs one node until ctx ends or the node fails.
 func serve(ctx context.Context, cfg server.Config) error {
+	limitHeap(cfg.Memory)
 	n, err := start(ctx, cfg)
 	if n == nil {
 		return err
@@ -45,6 +47,14 @@ func serve(ctx context.Context, cfg server.Config) error {
 		return n.Err()
 	case <-ctx.Done():
 		return stop(n)
+	}
+}
+
+// limitHeap makes the collector work harder rather than let the process outgrow memory bytes; stacks and
+// what the runtime itself needs get the rest.
+func limitHeap(memory int64) {
+	if memory > 0 {
+		debug.SetMemoryLimit(memory / 100 * 95)
 	}
 }
 
