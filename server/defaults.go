@@ -20,6 +20,9 @@ const (
 	DefaultGossipPort = 7402
 )
 
+// DefaultMemory is the Config.Memory of a node that is given none, in bytes.
+const DefaultMemory = 1 << 30
+
 // withDefaults fills in what is not set; the comments at Config's fields name the values.
 func (c Config) withDefaults() Config {
 	if c.Name == "" {
@@ -34,7 +37,7 @@ func (c Config) withDefaults() Config {
 	orString(&c.Read, "quorum")
 	orString(&c.Write, "quorum")
 	if c.Memory == 0 {
-		c.Memory = 1 << 30
+		c.Memory = DefaultMemory
 	}
 	if c.Weight == 0 {
 		c.Weight = 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -50,12 +51,10 @@ func serve(ctx context.Context, cfg server.Config) error {
 	}
 }
 
-// limitHeap makes the collector work harder rather than let the process outgrow memory bytes; stacks and
-// what the runtime itself needs get the rest.
+// limitHeap makes the collector work harder rather than let the process outgrow memory bytes, or the server's default
+// for 0; stacks and what the runtime itself needs get the rest.
 func limitHeap(memory int64) {
-	if memory > 0 {
-		debug.SetMemoryLimit(memory / 100 * 95)
-	}
+	debug.SetMemoryLimit(cmp.Or(memory, server.DefaultMemory) / 100 * 95)
 }
 
 // start starts a node. Without a node and without an error it was told to stop before it ran.
