@@ -31,14 +31,14 @@ func settings() []setting {
 		{name: "peer-addr", hint: "ADDR", usage: "where other nodes connect", def: "127.0.0.1:7401", set: word(func(o *options) *string { return &o.PeerAddr })},
 		{name: "gossip-addr", hint: "ADDR", usage: "where membership is gossiped, TCP and UDP", def: "127.0.0.1:7402", set: word(func(o *options) *string { return &o.GossipAddr })},
 		{name: "advertise-host", hint: "HOST", usage: "the host others reach this node at", def: "that of each address", set: word(func(o *options) *string { return &o.AdvertiseHost })},
-		{name: "admin-addr", hint: "ADDR", usage: "health and profiles over HTTP", def: "off", set: word(func(o *options) *string { return &o.AdminAddr })},
+		{name: "admin-addr", hint: "ADDR", usage: "health, statistics and profiles over HTTP", def: "off", set: word(func(o *options) *string { return &o.AdminAddr })},
 		{name: "join", hint: "ADDR", usage: "gossip address of a node of the cluster to join; repeat it, or use commas, for more than one", def: "found a cluster", many: true, set: func(o *options, v string) error {
 			o.Join = append(o.Join, v)
 			return nil
 		}},
 		{name: "cluster-name", hint: "NAME", usage: "clusters of other names are never joined", def: "shoal", set: word(func(o *options) *string { return &o.ClusterName })},
-		{name: "data-dir", hint: "DIR", usage: "what the node must not forget; none keeps nothing, and a restart then waits 10 s", def: "./shoal-data/NAME", set: word(func(o *options) *string { return &o.DataDir })},
-		{name: "memory", hint: "SIZE", usage: "what the node may use, as in 512MiB", def: "1GiB", set: func(o *options, v string) (err error) {
+		{name: "data-dir", hint: "DIR", usage: "what the node must not forget; none keeps nothing, and a node that joins then waits 10 s", def: "./shoal-data/NAME", set: word(func(o *options) *string { return &o.DataDir })},
+		{name: "memory", hint: "SIZE", usage: "what the node may use, as in 512MiB; keys and values get 60 % of it", def: "1GiB", set: func(o *options, v string) (err error) {
 			if o.Memory, err = parseSize(v); err == nil && o.Memory < server.MemoryMin {
 				err = fmt.Errorf("%s is too little: give a node at least %s", v, formatSize(server.MemoryMin))
 			}

@@ -15,14 +15,12 @@ import (
 // The exit codes. They are part of what scripts rely on.
 const (
 	exitOK         = 0 // done; also the delete of a key that was not there
-	exitNotFound   = 1 // no such key, or a condition failed; and whatever has no code of its own
+	exitNotFound   = 1 // no such key; and whatever has no code of its own
 	exitUsage      = 2 // the command line, the configuration, or a request that can never succeed
 	exitConnect    = 3 // no node could be reached, or none that serves
 	exitTimeout    = 4 // no answer in time, or interrupted: a write may still have happened
 	exitQuorum     = 5 // too few replicas, or a node without room: try again
 	exitNotAllowed = 6 // refused: a port in use, a data directory or a cluster that is another's
-	exitConflict   = 7 // somebody else was faster
-	exitBatch      = 8 // a part of several failed
 )
 
 // codeOf is the one place where errors become exit codes.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -26,7 +28,7 @@ func (t *tool) run(argv []string) int {
 	args, asked := reorder(argv, commands)
 	app := &cli.App{
 		Name: "shoal", Usage: "a leaderless in-memory cache", Version: version,
-		Commands: commands, HideHelpCommand: true,
+		Commands: commands, HideHelpCommand: true, Flags: []cli.Flag{cli.HelpFlag},
 		Writer: t.out, ErrWriter: t.err,
 		ExitErrHandler: func(*cli.Context, error) {}, // report does it
 		OnUsageError:   asUsage,
@@ -46,12 +48,31 @@ func (t *tool) commands() []*cli.Command {
 	commands := []*cli.Command{
 		t.serverCommand(), t.devCommand(),
 		t.getCommand(), t.setCommand(), t.delCommand(), t.statusCommand(), t.whereCommand(), t.benchCommand(), t.versionCommand(),
+		t.helpCommand(),
 	}
 	for _, c := range commands {
 		c.HideHelpCommand = true // "shoal get help" reads the key "help"
 		c.OnUsageError = asUsage
 	}
 	return commands
+}
+
+// helpCommand is there because people try it; the library's own would also stand below every command. Where there is
+// one of this name the library leaves --help to us.
+func (t *tool) helpCommand() *cli.Command {
+	return &cli.Command{
+		Name: "help", Usage: "print what there is, or what a command takes", ArgsUsage: "[COMMAND]",
+		Action: func(c *cli.Context) error {
+			switch name := c.Args().First(); {
+			case name == "":
+				return cli.ShowAppHelp(c)
+			case c.App.Command(name) == nil:
+				return unknown("command", name, names(c.App.Commands))
+			default:
+				return cli.ShowCommandHelp(c, name)
+			}
+		},
+	}
 }
 
 func names(commands []*cli.Command) []string {
@@ -79,7 +100,40 @@ func asUsage(c *cli.Context, err error, _ bool) error {
 		}
 		return unknown("flag", strings.TrimLeft(name, "-"), known)
 	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return usage("%s needs a value", spelled(strings.TrimLeft(name, "-")))
+	}
+	if m := badValue.FindStringSubmatch(text); m != nil && c.Command != nil {
+		return usage("%s: %s: %s", spelled(m[2]), m[1], wanted(c.Command, m[2]))
+	}
 	return usage("%s", strings.ReplaceAll(text, "\n", " "))
+}
+
+// badValue is how the library says that a flag's value cannot be read.
+var badValue = regexp.MustCompile(`^invalid value (".*") for flag -([^:]+): `)
+
+// spelled is a flag as people write it.
+func spelled(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// wanted says what a flag's value looks like.
+func wanted(c *cli.Command, name string) string {
+	for _, f := range c.Flags {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
+			return "use a number and its unit, as in 500ms, 90s or 24h"
+		case *cli.Float64Flag:
+			return "use a number"
+		}
+	}
+	return "use a whole number"
 }
 
 // arguments checks that a command got as many as it takes, and returns them.
