@@ -59,6 +59,9 @@ func Dial(ctx context.Context, addrs []string, opts ...Option) (*Client, error) 
 			c.preferred.Store(uint32(i))
 			return c, nil
 		}
+		if err == ctx.Err() { // which says neither what failed nor where
+			err = &ConnectError{Addr: l.addr, Reason: "no connection within the time given: " + err.Error(), Err: err}
+		}
 		failed = append(failed, err)
 		if ctx.Err() != nil {
 			break

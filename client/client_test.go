@@ -273,6 +273,21 @@ func TestWhatIsNotANodeIsNamed(t *testing.T) {
 	}
 }
 
+func TestDialThatRunsOutOfTimeNamesTheAddress(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, err = Dial(ctx, []string{silent.Addr().String()})
+	var connect *ConnectError
+	if !errors.As(err, &connect) || connect.Addr != silent.Addr().String() || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 func TestANodeThatCannotBeUsedIsRefusedWithTheReason(t *testing.T) {
 	for want, hello := range map[string]wire.Hello{
 		"version 9":             {Version: 9, Role: wire.RoleNode},
