@@ -66,7 +66,7 @@ type known struct {
 	digest uint32
 }
 
-// NewRefill makes the refill of a partition from the other owners. No exchange begins before notBefore:
+// NewRefill makes the refill of a partition from the other owners. No page is asked for before notBefore:
 // the longest allowed request deadline after this replica lost its memory, when every write that its
 // former self acknowledged has either reached another owner or failed. Serial numbers the pages of all
 // refills that share it, so that a reply to an earlier one does not count.
@@ -193,7 +193,7 @@ func (s *source) learn(hash uint64, k known) {
 	}
 }
 
-// Lost begins the exchange with node again once it is back, for it may have restarted: then its cursor
+// Lost pulls node from its first page again once it is back, for it may have restarted: then its cursor
 // means nothing and what it had told is no longer what it knows. It reports whether the refill waits for
 // that; one that has pulled the node whole does not.
 func (r *Refill) Lost(node uint64) bool {

@@ -1,4 +1,4 @@
-// Package client is the Go client of a Shoal cluster, and KV, the interface that it and an embedded node serve.
+// Package client is the Go client of a Shoal cluster, and KV, the interface to hand around in its place.
 //
 //	c, err := client.Dial(ctx, []string{"10.0.0.1:7400", "10.0.0.2:7400"})
 //	if err != nil { … }

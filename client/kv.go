@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// KV is a cache: what a Client and an embedded node both are. Keys and values are any bytes, keys up to 64 KiB and
-// values up to 16 MiB unless the cluster is configured otherwise. Values that come back belong to the caller, and
-// those handed in may be used again once the call returns.
+// KV is what programs do with a cache: Client serves it, and tests may have something smaller that does. Keys and
+// values are any bytes, keys up to 64 KiB and values up to 16 MiB unless WithLimits says otherwise, as the cluster must
+// too. Values that come back belong to the caller, and those handed in may be used again once the call returns.
 type KV interface {
 	// Get returns the value of key, or ErrNotFound.
 	Get(ctx context.Context, key string, opts ...CallOption) ([]byte, error)

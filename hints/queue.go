@@ -245,8 +245,8 @@ func (q *Queue) OwedTo(target uint64) int {
 	return 0
 }
 
-// Dirty reports whether a hint of the partition was dropped for want of room, so that only an exchange can
-// bring it back.
+// Dirty reports whether a hint of the partition was dropped for want of room, so that only a
+// repair on read can bring it back.
 func (q *Queue) Dirty(partition uint32) bool { return q.dirty[partition] }
 
 // lane returns what is owed to a node, nil where nothing is.

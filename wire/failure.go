@@ -69,7 +69,7 @@ type TooLargeError struct {
 
 // Error says what is too large.
 func (e *TooLargeError) Error() string {
-	return say(e.Op, "too large", e.Text, false, "send less or raise the server's limits")
+	return say(e.Op, "too large", e.Text, false, "send less")
 }
 
 // OverloadedError is returned by a server that has no room for the call now; nothing was done.

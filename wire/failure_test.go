@@ -13,7 +13,7 @@ func TestEveryFailureIsAnErrorOfItsOwnTypeInOneLine(t *testing.T) {
 		says   string
 	}{
 		{StatusBadRequest, is[*BadRequestError], "wire: set: refused: the server's words: correct the request"},
-		{StatusTooLarge, is[*TooLargeError], "wire: set: too large: the server's words: send less or raise the server's limits"},
+		{StatusTooLarge, is[*TooLargeError], "wire: set: too large: the server's words: send less"},
 		{StatusQuorum, is[*QuorumError], "wire: set: 1 of the 2 replies it needs; the server's words (the write may still have happened): try again, ask for a lower level, or look at these nodes"},
 		{StatusTimeout, is[*TimeoutError], "wire: set: ran into its deadline: the server's words (the write may still have happened): try again or allow it more time"},
 		{StatusOverloaded, is[*OverloadedError], "wire: set: the server is overloaded: the server's words: wait a little and try again"},

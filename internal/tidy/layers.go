@@ -18,8 +18,7 @@ type row struct {
 // apart is the layer of what neither imports the product nor is imported by it.
 const apart = -1
 
-// table is the order of the house. A package imports only packages of strictly lower layers. A package may
-// be listed here before there is something in it.
+// table is the order of the house. A package imports only packages of strictly lower layers.
 var table = []row{
 	{"vclock", 0, true},
 	{"ring", 0, true},
@@ -32,9 +31,7 @@ var table = []row{
 	{"gossip", 3, false},
 	{"client", 4, false},
 	{"server", 5, false},
-	{"sim", 5, false},
 	{"bench", 6, false},
-	{"shoaltest", 6, false},
 	{"cmd/shoal", 7, false},
 	{"internal/tidy", apart, false},
 }

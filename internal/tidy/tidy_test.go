@@ -200,7 +200,7 @@ func TestLayersRefuseAnImportOfTheSameOrAHigherLayer(t *testing.T) {
 		{"server/resp", "client", true},
 		{"server/resp", "server", false},
 		{"server/resp", "server/native", false},
-		{"server", "sim", false},
+		{"server", "bench", false},
 		{"gossip", "client", false},
 		{"cmd/shoal", "internal/tidy", false},
 		{"internal/tidy", "gossip", false},
