@@ -108,12 +108,11 @@ func (t *tool) plan(c *cli.Context) (*dev, error) {
 	return d, nil
 }
 
-// founding is how node i is started the first time: the first founds the cluster, and the others join.
+// founding is how node i is started the first time: the first founds the cluster, and the others join it. They do not
+// look for each other yet, who start at the same moment: that would be said to have failed.
 func (d *dev) founding(i int) options {
 	o := d.nodes[i].options
-	if i == 0 {
-		o.Join = nil
-	}
+	o.Join = o.Join[:min(i, 1)]
 	return o
 }
 
