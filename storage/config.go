@@ -20,7 +20,7 @@ type Config struct {
 	// it evicts more. Required. About 300 bytes per partition come on top.
 	BytesMax int64
 	// GhostBytesMax is the part of BytesMax that ghosts may take; default a tenth, at most half. Raising it
-	// lets exchanges reach further back and explains more misses; lowering it leaves more room for values.
+	// leaves fewer misses unsure, in reads and after a refill; lowering it leaves more room for values.
 	GhostBytesMax int64
 	// RecordBytesMax bounds key, value and version of one record; default 17 MiB, and never more than fits.
 	RecordBytesMax int
