@@ -16,7 +16,7 @@
 // An answer says no more than owners said, in time: acknowledged with as many as the level asks, or typed,
 // naming who failed and how. A failed write is indeterminate, but for "too large" and "not ready". A read's
 // answer is the newest of what R owners can vote for; replies after it are not looked at, so an owner that
-// was slow is repaired by its hint or an exchange. Who is alive, what a node stores, and that stamps from
+// was slow is repaired by its hint or a later read. Who is alive, what a node stores, and that stamps from
 // outside are sane (the skew bound) is decided elsewhere.
 //
 // # How it is driven

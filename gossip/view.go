@@ -29,7 +29,7 @@ func (e *ClusterError) Error() string {
 	if e.Theirs == 0 {
 		return "gossip: it has not joined a cluster yet: join a node that has, or start the first one without join"
 	}
-	return fmt.Sprintf("gossip: it belongs to cluster %016x, this node to %016x: check the addresses to join", e.Theirs, e.Ours)
+	return fmt.Sprintf("gossip: it belongs to cluster %016x, this node to %016x: check the addresses to join, or start with an empty data directory", e.Theirs, e.Ours)
 }
 
 // nodesMax bounds what strangers can make a node remember, far above any cluster.

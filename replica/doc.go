@@ -1,5 +1,5 @@
 // Package replica is one node without clock, lock or socket: the machines, the store, the hints and the
-// refills of its shards, wired together. It is what the server and the simulator both drive.
+// refills of its shards, wired together. It is what the server drives, and the random schedules of its tests.
 //
 // # What it decides
 //

@@ -10,7 +10,7 @@ import (
 
 const (
 	ceilingPeriod = 500 * time.Millisecond // between raises
-	ceilingAhead  = 2 * time.Second        // of the clock; a restart waits this long at most
+	ceilingAhead  = 2 * time.Second        // of the clock; a restart waits as long
 )
 
 // promised is the ceiling on disk: no stamp above it is made or stored.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
 	"go.uber.org/zap"
@@ -91,8 +92,8 @@ func (c Config) Validate() error {
 	if c.Partitions < 1 || c.Partitions > ring.Slots || c.Partitions&(c.Partitions-1) != 0 {
 		problem("partitions %d: use a power of two up to %d", c.Partitions, ring.Slots)
 	}
-	if c.Shards < 1 || c.Shards > 1024 || c.Shards&(c.Shards-1) != 0 || c.Shards > c.Partitions {
-		problem("shards %d: use a power of two up to 1024, and no more than partitions", c.Shards)
+	if c.Shards < 1 || c.Shards > replica.ShardsMax || c.Shards&(c.Shards-1) != 0 || c.Shards > c.Partitions {
+		problem("shards %d: use a power of two up to %d, and no more than partitions", c.Shards, replica.ShardsMax)
 	}
 	return errors.Join(problems...)
 }

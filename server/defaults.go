@@ -53,7 +53,7 @@ func (c Config) withDefaults() Config {
 		for c.Shards < 4*runtime.GOMAXPROCS(0) {
 			c.Shards *= 2
 		}
-		c.Shards = min(c.Shards, 1024, c.Partitions)
+		c.Shards = min(c.Shards, replica.ShardsMax, c.Partitions)
 	}
 	if c.Limits == (wire.Limits{}) {
 		c.Limits = wire.DefaultLimits()
