@@ -62,8 +62,12 @@ type Effects struct {
 	Forgotten     int          // reads answered by enough owners and voted for by too few
 }
 
-// Reset empties e and keeps its memory and counts.
+// Reset empties e and keeps its memory and counts, but nothing that the slices alias: one of their elements may
+// hold 16 MiB.
 func (e *Effects) Reset() {
+	clear(e.Answers)
+	clear(e.Sends)
+	clear(e.Hints)
 	e.Answers, e.Sends, e.Hints, e.CeilingWanted = e.Answers[:0], e.Sends[:0], e.Hints[:0], 0
 }
 

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"time"
 
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -83,6 +84,7 @@ func (g *Get) answer(e *Env) {
 	if r.verdict == voted {
 		r.repair(e)
 	}
+	r.best = vclock.Set{} // it may alias the store or a frame, and the machine is kept for the next read
 }
 
 // Bytes is the memory held for the key and the best reply.

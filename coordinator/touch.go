@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -124,6 +125,7 @@ func (t *Touch) Done() bool { return t.ended }
 
 func (t *Touch) end(e *Env, resp wire.Response) {
 	t.ended = true
+	t.read.best = vclock.Set{} // as Get does: it may alias what is not this machine's to hold
 	e.Eff.Answers = append(e.Eff.Answers, Answer{t.client, resp})
 }
 

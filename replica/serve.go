@@ -212,5 +212,6 @@ func (s *Shard) sendHints() {
 			ID: idHint<<idKindShift | uint64(s.number)<<idShardShift | h.ID&ownMask,
 		})
 	}
+	clear(s.hinted)
 	s.hinted = s.hinted[:0]
 }

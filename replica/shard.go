@@ -194,7 +194,8 @@ func (s *Shard) flush(c *call) {
 			c.machine.Reply(&s.env, s.cfg.Self.Node, &s.reply)
 		}
 	}
-	s.self = s.self[:0]
+	clear(s.self)
+	s.self, s.reply = s.self[:0], wire.Message{}
 	s.calls.settle(c)
 }
 

@@ -106,6 +106,9 @@ func (c *conn) serve() {
 		}
 		c.flush(now, began)
 		c.pipe.wait(connBytesSoft)
+		if c.reader.large() {
+			r = wire.Request{}
+		}
 		if !c.wait() || c.reader.read() != nil {
 			return
 		}

@@ -58,6 +58,10 @@ func (r *frameReader) read() error {
 	return err
 }
 
+// large reports whether the buffer is one that read lets go of when there is nothing in it: what was decoded
+// from it has to be forgotten, or an idle connection would hold the largest frame it ever brought.
+func (r *frameReader) large() bool { return len(r.buf) > readMost }
+
 // size is how large the buffer should be for the next read: twice as large when the last one filled it,
 // with the beginning of a frame or with more frames than were read at once.
 func (r *frameReader) size(left int) int {

@@ -280,6 +280,9 @@ func (in *incoming) serve() error {
 			}
 		}
 		in.n.flush(&in.out, nil, in)
+		if in.reader.large() {
+			m, req = wire.Message{}, wire.Request{}
+		}
 		_ = in.conn.SetReadDeadline(time.Now().Add(linkSilence))
 		if err := in.reader.read(); err != nil {
 			return err
