@@ -34,7 +34,11 @@ func (l *logs) logger() *log.Logger { return log.New(l, "", 0) }
 func (l *logs) Write(p []byte) (int, error) {
 	if !l.closed.Load() {
 		level, text := parseLine(string(p))
-		l.zap.Log(level, text)
+		if said, from, ok := strings.Cut(text, " from="); ok { // lines that differ in nothing else are sampled as one
+			l.zap.Log(level, said, zap.String("from", from))
+		} else {
+			l.zap.Log(level, text)
+		}
 	}
 	return len(p), nil
 }
