@@ -57,8 +57,15 @@ func (c Config) Validate() error {
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
 	}
-	if c.Name == "" || len(c.Name) > ring.NameMax || strings.ContainsAny(c.Name, "/\\ \t\n") || c.Name == "." || c.Name == ".." {
-		problem("name %q: use 1 to %d characters without spaces or slashes", c.Name, ring.NameMax)
+	if c.Name == "" || strings.ContainsAny(c.Name, `/\`) || c.Name == "." || c.Name == ".." {
+		problem("name %q: it names a directory, too: use 1 to %d characters without slashes", c.Name, ring.NameMax)
+	}
+	for _, w := range []struct{ what, word string }{
+		{"name", c.Name}, {"cluster-name", c.ClusterName}, {"datacenter", c.Datacenter}, {"rack", c.Rack}, {"advertise-host", c.AdvertiseHost},
+	} {
+		if most := wordMax(w.what); len(w.word) > most || strings.ContainsFunc(w.word, unprintable) {
+			problem("%s %.80q: use at most %d printable ASCII characters, without spaces", w.what, w.word, most)
+		}
 	}
 	for _, a := range []struct{ what, addr string }{
 		{"client-addr", c.ClientAddr}, {"peer-addr", c.PeerAddr}, {"gossip-addr", c.GossipAddr}, {"admin-addr", c.AdminAddr},
@@ -78,7 +85,7 @@ func (c Config) Validate() error {
 	if c.Memory < MemoryMin {
 		problem("memory of %d bytes: give a node at least %d MiB", c.Memory, MemoryMin>>20)
 	}
-	if c.Weight < 0.01 || c.Weight > 100 {
+	if !(c.Weight >= 0.01 && c.Weight <= 100) { // NaN is neither
 		problem("weight %g: use 0.01 to 100", c.Weight)
 	}
 	if c.Replicas < 1 || c.Replicas > ring.ReplicasMax {
@@ -97,6 +104,17 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(problems...)
 }
+
+// wordMax is how long one of the names may be that the cluster map carries.
+func wordMax(what string) int {
+	if what == "advertise-host" {
+		return ring.AddressMax - len(":65535")
+	}
+	return ring.NameMax
+}
+
+// unprintable reports what would forge an entry in a log or a list.
+func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 
 func checkAddr(addr string) error {
 	host, port, err := net.SplitHostPort(addr)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,7 +28,7 @@ var (
 	// ErrInUse: another process has one of the addresses.
 	ErrInUse = errors.New("server: address in use")
 	// ErrRefused: this node may not be part of that cluster: another cluster, a name that is taken, a data
-	// directory of another node.
+	// directory of another node; or it may not listen where it should.
 	ErrRefused = errors.New("server: refused")
 	// ErrNoCluster: none of the nodes to join could be reached.
 	ErrNoCluster = errors.New("server: no cluster")
@@ -101,6 +102,9 @@ func (n *Node) listen(ctx context.Context) (err error) {
 			continue
 		}
 		if *l.to, err = lc.Listen(ctx, "tcp", l.addr); err != nil {
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("%w: --%s %s: %v: use an address of this machine and a port that this user may take", ErrRefused, l.flag, l.addr, err)
+			}
 			return fmt.Errorf("%w: --%s %s: %v: does another node run here? choose another port", ErrInUse, l.flag, l.addr, err)
 		}
 	}
