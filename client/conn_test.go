@@ -1,9 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,4 +179,32 @@ func TestAGetAllocatesLittle(t *testing.T) {
 	if got > 16 {
 		t.Errorf("%v allocations per get, the fake's included", got)
 	}
+}
+
+func TestANodeSlowToSayHelloIsNotTakenForAnotherKindOfServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var server sync.WaitGroup
+	server.Go(func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		for read, b := 0, make([]byte, 512); !bytes.HasSuffix(b[:read], []byte("\r\n")); { // until the client's patience ends
+			if read, err = nc.Read(b); err != nil {
+				return
+			}
+		}
+		_, _ = nc.Write(wire.AppendHello(nil, &wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: 7}))
+		_, _ = nc.Read(make([]byte, 1))
+	})
+	_, err = Dial(t.Context(), []string{l.Addr().String()}, WithDialTimeout(50*time.Millisecond))
+	if err == nil || !strings.Contains(err.Error(), "slow to say hello") {
+		t.Errorf("%v", err)
+	}
+	l.Close()
+	server.Wait()
 }

@@ -71,9 +71,12 @@ func (c *Client) greet(nc net.Conn) (hello wire.Hello, early []byte, err error) 
 		n, err := nc.Read(buf[filled:])
 		filled += n
 		frame, rest, bad := wire.NextFrame(buf[:filled], &limits)
-		if frame != nil && bad == nil && !nudged {
+		if frame != nil && bad == nil {
 			bad = wire.DecodeHello(frame, &hello)
-			if bad == nil || hello.Version > wire.ProtocolVersion {
+			switch known := bad == nil || hello.Version > wire.ProtocolVersion; {
+			case known && nudged: // which spoilt the connection
+				return hello, nil, errors.New("it was slow to say hello: it is starting, or has too much to do: try again")
+			case known:
 				return hello, bytes.Clone(rest), c.judge(&hello)
 			}
 		}
