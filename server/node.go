@@ -18,7 +18,7 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// hash is the cluster's: placement, ghosts and summaries must agree on every node.
+// hash is the cluster's: placement and ghosts must agree on every node.
 func hash(b []byte) uint64 { return xxhash.Sum64(b) }
 
 // Node is one running node. Its methods are safe for concurrent use.
