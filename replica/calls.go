@@ -74,8 +74,8 @@ const (
 	poolForward
 	poolKinds
 
-	poolMax   = 1024     // idle machines of a kind
-	poolBytes = 64 << 10 // a machine that has grown larger is not kept
+	poolMax   = 256      // idle machines of a kind
+	poolBytes = 16 << 10 // a machine that has grown larger is not kept
 )
 
 func (t *calls) init(shard, boot uint64) { t.shard, t.boot = shard, boot }

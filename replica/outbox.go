@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"math/bits"
 	"time"
 
@@ -17,6 +18,8 @@ type Outbox struct {
 	Parts   []Part       // answers to single keys of multi-gets
 	Ceiling vclock.Stamp // some shard needs the ceiling to pass this
 	Latency Latency      // of the requests answered now that began before
+
+	Kept int // bytes of each buffer that Reset keeps; default 64 KiB
 
 	peers, conns map[uint64]int // destination → index
 	lastPeer     int
@@ -40,19 +43,17 @@ type Part struct {
 
 // Reset empties the outbox and keeps its memory, but for what one large batch left.
 func (o *Outbox) Reset() {
-	o.Peers, o.Conns = shrink(o.Peers), shrink(o.Conns)
+	kept := cmp.Or(o.Kept, 64<<10)
+	o.Peers, o.Conns = shrink(o.Peers, kept), shrink(o.Conns, kept)
 	o.Parts, o.Ceiling, o.Latency = o.Parts[:0], 0, Latency{}
 	o.lastPeer, o.lastConn = 0, 0
 	clear(o.peers)
 	clear(o.conns)
 }
 
-// parcelKept is the largest buffer a parcel keeps for the next batch.
-const parcelKept = 1 << 20
-
-func shrink(ps []Parcel) []Parcel {
+func shrink(ps []Parcel, kept int) []Parcel {
 	for i := range ps {
-		if cap(ps[i].Frames) > parcelKept {
+		if cap(ps[i].Frames) > kept {
 			ps[i].Frames = nil
 		}
 	}

@@ -11,14 +11,17 @@ import (
 
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
 const (
-	connsMax      = 10_000  // client connections; over it a new one is refused
-	connBytesSoft = 1 << 20 // answers unread before no more of its requests are read
-	connCallsMax  = 4096    // requests of one connection under way before no more are read
+	connsMax      = 10_000                 // client connections; over it a new one is refused
+	connBytesSoft = 1 << 20                // answers unread before no more of its requests are read
+	largeFrame    = 64 << 10               // a request of so many bytes looks for room on the links first
+	roomPatience  = 250 * time.Millisecond // how long it does; an owner that then has none is owed a hint
+	connCallsMax  = 4096                   // requests of one connection under way before no more are read
 )
 
 // conn is one client connection. One goroutine reads it: all that has come is parsed, carried out, and
@@ -184,6 +187,10 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 	client.ID = r.ID
 	switch r.Op {
 	case wire.OpGet, wire.OpSet, wire.OpDelete, wire.OpTouch:
+		if len(frame) >= largeFrame {
+			c.large(now, client, r, frame)
+			return
+		}
 		c.n.request(now, client, r, r.Key, frame, &c.out)
 	case wire.OpMGet:
 		c.multiGet(now, client, r, frame)
@@ -191,6 +198,23 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 		resp := c.n.inform(r)
 		c.out.Answer(client, &resp)
 	}
+}
+
+// large carries out a write whose copies could fill the links: it waits a little for room on those of the
+// key's owners, and leaves at once, so that the next one sees what it took.
+func (c *conn) large(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte) {
+	n := c.n
+	n.large.Lock()
+	defer n.large.Unlock()
+	v := n.view.Load()
+	owners := v.Others(nil, v.Table.Partition(ring.Slot(r.Key)))
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := n.clock.now().Mono + roomPatience; n.clock.now().Mono < end && !n.room(owners, len(frame)); {
+		<-tick.C
+	}
+	n.request(now, client, r, r.Key, frame, &c.out)
+	n.flush(&c.out, c, nil)
 }
 
 // multiGet reads every key on its own; the answers meet in a gather.

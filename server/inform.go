@@ -126,7 +126,7 @@ func (n *Node) linkStats() map[string]any {
 	return map[string]any{
 		"links": links, "links_connected": connected, "link_bytes_queued": held, "link_bytes_max": n.cfg.tuning.linkBytes, "clients": conns,
 		"clients_max": connsMax, "bad_bytes": c.badBytes.Load(), "messages_undelivered": c.undelivered.Load(),
-		"links_full": c.linksFull.Load(), "clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(),
+		"clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(),
 		"requests": n.meter.answered.Load(), "ceiling_ms": n.promised().Millis(),
 	}
 }

@@ -107,12 +107,7 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 	ended := make(chan struct{})
 	var once sync.Once
 	end := func() { once.Do(func() { close(ended) }) }
-	p := newPipe(conn, l.n.cfg.tuning.linkBytes, linkStall, func(err error) {
-		if errors.Is(err, errFull) {
-			l.n.counts.linksFull.Add(1)
-		}
-		end()
-	})
+	p := newPipe(conn, l.n.cfg.tuning.linkBytes, linkStall, func(error) { end() })
 	p.gather = true
 	l.n.wg.Go(p.run)
 	l.n.wg.Go(func() {
@@ -122,7 +117,7 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 	// The map goes first: what follows on the link was sent under it.
 	l.mu.Lock()
 	l.pipe, l.boot = p, boot
-	p.push(l.n.mapFrame())
+	p.force(l.n.mapFrame())
 	l.mu.Unlock()
 	l.n.linkChanged(l.id)
 	l.n.log.Info("link to node", zap.String("node", l.name), zap.String("addr", conn.RemoteAddr().String()))
@@ -140,16 +135,33 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 	}
 }
 
-// push queues frames for the node; false when there is no connection, or none to that boot (0: any).
+// push queues frames for the node; false when there is no connection, none to that boot (0: any), or no room.
 func (l *link) push(frames []byte, boot uint64) bool {
-	l.mu.Lock()
-	p := l.pipe
-	if p == nil || boot != 0 && boot != l.boot {
-		l.mu.Unlock()
-		return false
+	p := l.open(boot)
+	return p != nil && p.push(frames)
+}
+
+// announce queues a map: what follows was sent under it, so it is never dropped.
+func (l *link) announce(frame []byte) {
+	if p := l.open(0); p != nil {
+		p.force(frame)
 	}
-	l.mu.Unlock()
-	return p.push(frames)
+}
+
+// room reports whether n more bytes would be taken; where nothing can be sent nothing is waited for.
+func (l *link) room(n int) bool {
+	p := l.open(0)
+	return p == nil || p.room(n)
+}
+
+// open is the pipe of the connection to that boot (0: any), nil where there is none.
+func (l *link) open(boot uint64) *pipe {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if boot != 0 && boot != l.boot {
+		return nil
+	}
+	return l.pipe
 }
 
 func (l *link) connected() (boot uint64, ok bool) {
@@ -210,6 +222,7 @@ func (n *Node) acceptPeer(conn net.Conn) {
 		return
 	}
 	in := &incoming{n: n, conn: conn, from: h.Node, boot: h.Boot, reader: r}
+	in.out.Kept = linkBufferKept
 	if !n.registerIncoming(in) {
 		return
 	}

@@ -68,7 +68,7 @@ func (n *Node) mapChanged() error {
 	frame := n.mapFrame()
 	n.linksMu.RLock()
 	for _, l := range n.links {
-		l.push(frame, 0)
+		l.announce(frame)
 	}
 	n.linksMu.RUnlock()
 	n.publish()

@@ -64,6 +64,8 @@ type Node struct {
 
 	opening atomic.Int64 // connections that have not said hello yet
 	counts  counts
+
+	large sync.Mutex // one large write at a time looks for room on the links
 }
 
 // shard is a replica.Shard and its lock, on cache lines of its own.
@@ -75,7 +77,7 @@ type shard struct {
 
 // counts are what only the shell sees.
 type counts struct {
-	badBytes, undelivered, linksFull, clientsCut, refused atomic.Uint64
+	badBytes, undelivered, clientsCut, refused atomic.Uint64
 }
 
 const (

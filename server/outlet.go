@@ -19,6 +19,16 @@ func (n *Node) request(now vclock.Now, client coordinator.Client, r *wire.Reques
 	s.mu.Unlock()
 }
 
+// room reports whether the links to all those nodes take n more bytes.
+func (n *Node) room(nodes []uint64, bytes int) bool {
+	for _, id := range nodes {
+		if l := n.link(id); l != nil && !l.room(bytes) {
+			return false
+		}
+	}
+	return true
+}
+
 // flush sends what a batch of steps wants sent, and empties the outbox. Own is the connection whose batch
 // it is, in the link: what answers a link's messages goes only to the boot that sent them.
 func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {

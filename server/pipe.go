@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"net"
 	"runtime"
 	"sync"
@@ -40,16 +41,25 @@ func newPipe(conn net.Conn, most int, stall time.Duration, broken func(error)) *
 	return p
 }
 
-// push queues frames; false when the pipe is closed or would hold more than it may, and then breaks.
-func (p *pipe) push(frames []byte) bool {
+// push queues frames; false when the pipe is closed or would hold more than it may. A client's pipe then
+// breaks. A link's drops what does not fit: to break it would lose all that is queued for everybody, and
+// what it drops is hedged or hinted.
+func (p *pipe) push(frames []byte) bool { return p.add(frames, p.most) }
+
+// force is push for what must not be dropped, and is small.
+func (p *pipe) force(frames []byte) bool { return p.add(frames, math.MaxInt) }
+
+func (p *pipe) add(frames []byte, most int) bool {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return false
 	}
-	if held := len(p.pending) + p.flying; held > 0 && held+len(frames) > p.most {
+	if held := len(p.pending) + p.flying; held > 0 && held+len(frames) > most {
 		p.mu.Unlock()
-		p.fail(errFull)
+		if !p.gather {
+			p.fail(errFull)
+		}
 		return false
 	}
 	p.pending = append(p.pending, frames...)
@@ -213,6 +223,12 @@ func (p *pipe) wait(limit int) {
 		p.cond.Wait()
 	}
 	p.mu.Unlock()
+}
+
+// room reports whether n more bytes fit.
+func (p *pipe) room(n int) bool {
+	held := p.held()
+	return held == 0 || held+n <= p.most
 }
 
 // held is how many bytes wait.

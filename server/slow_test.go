@@ -51,7 +51,7 @@ func TestNodeThatDoesNothingCostsTheOthersBoundedMemoryAndNoError(t *testing.T) 
 			}
 		}
 	}
-	if count(n1, "server", "links_full")+count(n2, "server", "links_full") == 0 {
+	if count(n1, "server", "messages_undelivered")+count(n2, "server", "messages_undelivered") == 0 {
 		t.Fatal("no link was ever full: the test tests nothing")
 	}
 	if count(n1, "hints", "owed")+count(n2, "hints", "owed") == 0 {

@@ -21,6 +21,9 @@ type Stats struct {
 // Stats returns the counts as they stand.
 func (s *Store) Stats() Stats { return s.stats }
 
+// RecordBytesMax is how many bytes of key, value and version a record of this store may have.
+func (s *Store) RecordBytesMax() int64 { return s.recordBytesMax }
+
 // Add puts o's counts on top of s, as for a node of several shards.
 func (s *Stats) Add(o Stats) {
 	s.Keys += o.Keys
