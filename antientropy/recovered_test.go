@@ -175,7 +175,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 			others, nodes = append(others, r), append(nodes, uint64(i))
 		}
 		var serial uint64
-		r := NewRefill(Config{PageBytes: 100, Retry: time.Second}, partition, nodes, 0, &serial)
+		r := NewRefill(Config{PageBytes: 100, Retry: time.Second}, partition, nodes, len(nodes), 0, &serial)
 		later := false
 		in := Inward{Hash: sum64, Limits: &limits, Install: func(e *wire.PageEntry) Verdict {
 			if later {

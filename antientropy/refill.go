@@ -50,6 +50,7 @@ type Refill struct {
 // source is one other owner and what it told.
 type source struct {
 	node   uint64
+	near   bool // in this replica's datacenter
 	cursor uint64
 	done   bool
 	asked  time.Duration // when the page under way was asked for, last; 0: none is
@@ -61,19 +62,21 @@ type source struct {
 }
 
 type known struct {
-	stamp  vclock.Stamp
-	ghost  bool
-	digest uint32
+	stamp    vclock.Stamp
+	deadline vclock.Deadline // of a ghost
+	ghost    bool
+	digest   uint32
 }
 
-// NewRefill makes the refill of a partition from the other owners. No page is asked for before notBefore:
+// NewRefill makes the refill of a partition from the other owners, the first near of which are in this
+// replica's datacenter. No exchange begins before notBefore:
 // the longest allowed request deadline after this replica lost its memory, when every write that its
 // former self acknowledged has either reached another owner or failed. Serial numbers the pages of all
 // refills that share it, so that a reply to an earlier one does not count.
-func NewRefill(cfg Config, partition uint32, others []uint64, notBefore time.Duration, serial *uint64) *Refill {
+func NewRefill(cfg Config, partition uint32, others []uint64, near int, notBefore time.Duration, serial *uint64) *Refill {
 	r := &Refill{cfg: cfg, partition: partition, notBefore: notBefore, serial: serial}
-	for _, n := range others {
-		r.sources = append(r.sources, source{node: n, knows: map[uint64]known{}})
+	for i, n := range others {
+		r.sources = append(r.sources, source{node: n, near: i < near, knows: map[uint64]known{}})
 	}
 	slices.SortFunc(r.sources, func(a, b source) int { return cmp.Compare(a.node, b.node) })
 	return r
@@ -181,7 +184,7 @@ type Inward struct {
 // told is what an entry says of its key.
 func (in *Inward) told(e *wire.PageEntry) (hash uint64, k known) {
 	if g := &e.Ghost; e.IsGhost {
-		return g.Hash, known{stamp: g.Stamp, ghost: true, digest: g.Digest}
+		return g.Hash, known{stamp: g.Stamp, deadline: g.Deadline, ghost: true, digest: g.Digest}
 	}
 	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp}
 }
@@ -199,7 +202,7 @@ func (s *source) learn(hash uint64, k known) {
 func (r *Refill) Lost(node uint64) bool {
 	for i := range r.sources {
 		if s := &r.sources[i]; s.node == node && !s.done {
-			*s = source{node: node, knows: map[uint64]known{}}
+			*s = source{node: node, near: s.near, knows: map[uint64]known{}}
 			return true
 		}
 	}
@@ -227,17 +230,28 @@ func (r *Refill) Mark() vclock.Stamp {
 
 // Keep reports whether a version of the key may be vouched for: other owners vote for it, as many as half
 // of all owners, which is to say that none of those can have forgotten something newer. A majority
-// acknowledged whatever was, so one of those votes would be missing. An only owner has nobody to ask, and
-// holds only what it took itself since it began.
+// acknowledged whatever was, so one of those votes would be missing. The same holds within the datacenter,
+// where a majority is enough at a local level. An only owner has nobody to ask, and holds only what it took
+// itself since it began.
 func (r *Refill) Keep(hash uint64, stamp vclock.Stamp) bool {
-	votes := 0
+	var votes, near, others int
 	for i := range r.sources {
-		if stamp >= r.sources[i].floorOf(hash) {
+		s := &r.sources[i]
+		vote := stamp >= s.floorOf(hash)
+		if vote {
 			votes++
 		}
+		if s.near {
+			if others++; vote {
+				near++
+			}
+		}
 	}
-	return len(r.sources) == 0 || 2*votes >= len(r.sources)+1
+	return enough(votes, len(r.sources)) && enough(near, others)
 }
+
+// enough reports whether the votes of others are as many as half of all, this replica included.
+func enough(votes, others int) bool { return others == 0 || 2*votes >= others+1 }
 
 // floorOf is the floor with which the source would have answered a read of the key.
 func (s *source) floorOf(hash uint64) vclock.Stamp {
@@ -252,13 +266,15 @@ func (s *source) floorOf(hash uint64) vclock.Stamp {
 	}
 }
 
-// Ghosts lists what the other owners remember of keys they dropped, the newest of each, oldest first.
+// Ghosts lists what the other owners remember of keys they dropped, the newest of each with the latest
+// deadline, oldest first.
 func (r *Refill) Ghosts() []wire.Ghost {
 	newest := map[uint64]wire.Ghost{}
 	for i := range r.sources {
 		for h, k := range r.sources[i].knows {
-			if old := newest[h]; k.ghost && k.stamp > old.Stamp {
-				newest[h] = wire.Ghost{Hash: h, Stamp: k.stamp, Digest: k.digest}
+			old := newest[h]
+			if k.ghost && cmp.Or(cmp.Compare(k.stamp, old.Stamp), k.deadline.Compare(old.Deadline)) > 0 {
+				newest[h] = wire.Ghost{Hash: h, Stamp: k.stamp, Digest: k.digest, Deadline: k.deadline}
 			}
 		}
 	}

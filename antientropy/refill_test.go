@@ -74,7 +74,7 @@ type bench struct {
 // newBench refills from nodes; it may begin at once.
 func newBench(t testing.TB, nodes ...uint64) *bench {
 	b := &bench{t: t}
-	b.Refill = NewRefill(DefaultConfig(), partition, nodes, 0, &b.serial)
+	b.Refill = NewRefill(DefaultConfig(), partition, nodes, len(nodes), 0, &b.serial)
 	return b
 }
 
@@ -140,7 +140,7 @@ func (b *bench) whole(node uint64, mark vclock.Stamp, entries ...string) {
 // I1 of the package: writes under way when memory was lost must have ended.
 func TestNothingIsAskedForBeforeNotBefore(t *testing.T) {
 	var serial uint64
-	r := NewRefill(DefaultConfig(), partition, []uint64{1, 2}, 5*time.Second, &serial)
+	r := NewRefill(DefaultConfig(), partition, []uint64{1, 2}, 2, 5*time.Second, &serial)
 	if got := r.Tick(5*time.Second-1, everyone, nil); len(got) != 0 {
 		t.Errorf("asked %+v", got)
 	}
@@ -209,7 +209,7 @@ func TestAnUnansweredPageIsAskedForAgainAndTheFirstAnswerCounts(t *testing.T) {
 func TestAPageThatWasNotAskedForDoesNotCount(t *testing.T) {
 	for name, give := range map[string]func(b *bench){
 		"before anything was asked": func(b *bench) {
-			b.Refill = NewRefill(DefaultConfig(), partition, []uint64{1}, 0, &b.serial)
+			b.Refill = NewRefill(DefaultConfig(), partition, []uint64{1}, 1, 0, &b.serial)
 			b.pageTo(1, 0, wire.Message{Floor: 9})
 		},
 		"after the node was lost": func(b *bench) { b.Lost(1); b.pageTo(1, 0, wire.Message{Floor: 9}) },
@@ -257,7 +257,7 @@ func TestTwoRefillsOfAShardNeverShareASerial(t *testing.T) {
 	var serial uint64
 	seen := map[uint64]bool{}
 	for p := range uint32(3) {
-		r := NewRefill(DefaultConfig(), p, []uint64{1, 2}, 0, &serial)
+		r := NewRefill(DefaultConfig(), p, []uint64{1, 2}, 2, 0, &serial)
 		for _, x := range r.Tick(0, everyone, nil) {
 			if seen[x.Message.ID] || x.Message.ID == 0 {
 				t.Errorf("serial %d again", x.Message.ID)
@@ -445,7 +445,7 @@ func TestAVersionIsKeptByTheVotesOfHalfTheOwners(t *testing.T) {
 
 func TestAnOnlyOwnerIsDoneAtOnceAndKeepsWhatItTookSinceItBegan(t *testing.T) { // I1
 	var serial uint64
-	r := NewRefill(DefaultConfig(), partition, nil, time.Hour, &serial)
+	r := NewRefill(DefaultConfig(), partition, nil, 0, time.Hour, &serial)
 	if !r.Done() || !r.Keep(sum("a"), 1) || r.Mark() != 0 || len(r.Ghosts()) != 0 {
 		t.Error("it has nobody to ask")
 	}

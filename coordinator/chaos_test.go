@@ -254,7 +254,15 @@ func (c *chaos) draw(to *Send) *wire.Message {
 	} else if to.Message.Kind == wire.KindOwe {
 		m.Outcome = wire.OutcomeHinted
 	}
-	stamp := func(what string) vclock.Stamp { return vclock.Stamp(rapid.IntRange(980, 1500).Draw(c.t, what)) << 16 }
+	stamp := func(what string) vclock.Stamp {
+		if rapid.Bool().Draw(c.t, what+" as others") {
+			return 1200 << 16
+		}
+		return vclock.Stamp(rapid.IntRange(980, 1500).Draw(c.t, what)) << 16
+	}
+	register := func(what string) vclock.Deadline {
+		return vclock.Deadline{At: int64(rapid.SampledFrom([]int{0, 0, 1040, 9000}).Draw(c.t, what)), Stamp: 1}
+	}
 	if m.Outcome == wire.OutcomeSuperseded || m.Outcome == wire.OutcomeBehind {
 		m.Known = vclock.Dot{Actor: vclock.Actor{Node: 9, Boot: 1}, Stamp: stamp("known")}
 	}
@@ -264,7 +272,7 @@ func (c *chaos) draw(to *Send) *wire.Message {
 		if rapid.Bool().Draw(c.t, "held") {
 			m.Set = vclock.Set{
 				Dot: vclock.Dot{Actor: vclock.Actor{Node: 9, Boot: 1}, Stamp: stamp("held")}, Tombstone: rapid.IntRange(0, 4).Draw(c.t, "tombstone") == 0,
-				Deadline: vclock.Deadline{At: int64(rapid.SampledFrom([]int{0, 0, 1040, 9000}).Draw(c.t, "until")), Stamp: 1},
+				Deadline: register("until"),
 			}
 			if !m.Set.Tombstone {
 				m.Set.Value = valueOf(m.Set.Dot)
@@ -272,6 +280,9 @@ func (c *chaos) draw(to *Send) *wire.Message {
 		}
 		if rapid.IntRange(0, 2).Draw(c.t, "forgot") == 0 {
 			m.Floor = stamp("floor")
+		}
+		if m.Set.IsZero() && m.Floor != 0 {
+			m.Gone = register("gone")
 		}
 	case wire.KindForward:
 		m.Kind = wire.KindForwardReply

@@ -187,6 +187,9 @@ func (o *getOracle) best() (best vclock.Set, served, voters map[uint64]bool) {
 		if m.Outcome == wire.OutcomeOK {
 			served[n] = true
 			voters[n] = best.Dot.Stamp >= m.Floor
+			if m.Set.IsZero() && m.Floor == best.Dot.Stamp && m.Gone.Compare(best.Deadline) > 0 {
+				best.Deadline = m.Gone
+			}
 		}
 	}
 	return best, served, voters
@@ -245,8 +248,12 @@ func (o *getOracle) effects(c *chaos, what string) {
 	}
 	for _, p := range c.peers {
 		m := o.replies[p.Node]
-		want := voted && r.Status != wire.StatusTimeout && served[p.Node] && !best.IsZero() && !best.Deadline.Passed(c.env.Now.Wall) &&
-			m.Set.Dot.Stamp < best.Dot.Stamp && m.Floor < best.Dot.Stamp
+		want := voted && r.Status != wire.StatusTimeout && served[p.Node] && !best.IsZero()
+		if want && m.Set.Dot.Stamp == best.Dot.Stamp { // it has the version, perhaps with a deadline of before
+			want = m.Set.Deadline.Compare(best.Deadline) < 0
+		} else if want {
+			want = m.Set.Dot.Stamp < best.Dot.Stamp && m.Floor < best.Dot.Stamp && !best.Deadline.Passed(c.env.Now.Wall)
+		}
 		if repaired[p.Node] != want {
 			c.t.Fatalf("n%d repaired is %v: %+v, best %+v", p.Node, repaired[p.Node], m, best)
 		}

@@ -64,8 +64,9 @@ func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
 		s.state, s.reason = failed, m.Outcome
 		return r.judge(e)
 	}
-	s.state, s.floor, s.stamp = served, m.Floor, m.Set.Dot.Stamp
+	s.state, s.floor, s.stamp, s.until = served, m.Floor, m.Set.Dot.Stamp, m.Gone
 	if !m.Set.IsZero() {
+		s.until = m.Set.Deadline
 		r.best, _ = vclock.Merge(&r.best, &m.Set)
 	}
 	if r.judge(e) {
@@ -106,6 +107,7 @@ func (r *read) judge(e *Env) bool {
 	switch {
 	case votes.met(&r.quorum):
 		r.verdict = voted
+		r.date()
 		return true
 	case !hope.met(&r.quorum): // what is still due cannot change that
 		r.verdict = short
@@ -122,6 +124,17 @@ func (r *read) judge(e *Env) bool {
 	r.verdict = forgotten // nobody is left to ask and there was hope, so all it takes have replied
 	e.Eff.Forgotten++
 	return true
+}
+
+// date gives best the latest deadline that any owner knows of it, those that hold it no longer included: a
+// copy that missed a change of its deadline does not outlive those that did not.
+func (r *read) date() {
+	for i := range r.seats {
+		s := &r.seats[i]
+		if s.state == served && s.stamp == 0 && s.floor == r.best.Dot.Stamp && s.until.Compare(r.best.Deadline) > 0 {
+			r.best.Deadline = s.until
+		}
+	}
 }
 
 // ask sends to the group's next owner not asked yet, the slow ones last; false when there is none.
@@ -164,14 +177,18 @@ func (r *read) tick(e *Env) {
 }
 
 // repair sends the merged version to owners that replied with less and have not forgotten as much: they
-// missed it. Who evicted it, or something newer, is left alone, so eviction and repair do not fight.
+// missed it, or its deadline. Who evicted it, or something newer, is left alone, so eviction and repair do
+// not fight.
 func (r *read) repair(e *Env) {
-	if r.best.IsZero() || r.best.Deadline.Passed(e.Now.Wall) {
+	if r.best.IsZero() {
 		return
 	}
+	passed := r.best.Deadline.Passed(e.Now.Wall)
 	for i := range r.seats {
 		s := &r.seats[i]
-		if s.state == served && s.stamp < r.best.Dot.Stamp && s.floor < r.best.Dot.Stamp {
+		missed := s.stamp < r.best.Dot.Stamp && s.floor < r.best.Dot.Stamp && !passed
+		outlives := s.stamp == r.best.Dot.Stamp && s.until.Compare(r.best.Deadline) < 0
+		if s.state == served && (missed || outlives) {
 			e.Eff.Repairs++
 			e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
 				Kind: wire.KindStore, Key: r.key, Pass: wire.PassRepair, Set: r.best,

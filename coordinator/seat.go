@@ -11,11 +11,12 @@ import (
 type seat struct {
 	Peer
 	state  seatState
-	reason wire.Outcome // why it failed
-	floor  vclock.Stamp // reads: at or below it the peer may have forgotten the key
-	stamp  vclock.Stamp // reads: of the version it holds, 0 for none
-	sent   wire.Kind    // writes: what it was asked last, which decides what its reply may mean
-	target uint64       // writes: the owner this fallback keeps a hint for
+	reason wire.Outcome    // why it failed
+	floor  vclock.Stamp    // reads: at or below it the peer may have forgotten the key
+	stamp  vclock.Stamp    // reads: of the version it holds, 0 for none
+	until  vclock.Deadline // reads: register of that version, or of the one that is its floor
+	sent   wire.Kind       // writes: what it was asked last, which decides what its reply may mean
+	target uint64          // writes: the owner this fallback keeps a hint for
 }
 
 type seatState uint8

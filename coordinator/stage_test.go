@@ -278,6 +278,9 @@ func (s *stage) reply(w *words) {
 	case wire.KindFetch:
 		m.Kind = wire.KindFetchReply
 		m.Set = vclock.Set{Dot: w.dot("is"), Tombstone: w.has("tombstone"), Deadline: vclock.Deadline{At: w.int("at", 0), Stamp: w.stamp("register")}}
+		if m.Set.IsZero() {
+			m.Set.Deadline, m.Gone = vclock.Deadline{}, m.Set.Deadline
+		}
 		if v := w.named["value"]; v != "" {
 			m.Set.Value = []byte(v)
 		}

@@ -64,8 +64,6 @@ type call struct {
 	prev, next *call
 }
 
-func (c *call) reads() bool { return c.op == wire.OpGet }
-
 // The pools, one for each kind of machine.
 const (
 	poolGet = iota

@@ -74,12 +74,12 @@ func (s *Shard) tickRefills() {
 	for n := min(len(r.waiting), waitingSeen); n > 0 && len(r.active) < r.most; n-- {
 		w := r.waiting[0]
 		r.waiting = r.waiting[1:]
-		others := s.view.Others(nil, w.partition)
+		others, near := s.view.Others(w.partition)
 		if slices.ContainsFunc(others, func(o uint64) bool { return !s.view.Up(o) }) {
 			r.waiting = append(r.waiting, w)
 			continue
 		}
-		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, others, w.notBefore, &r.serial), w})
+		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, others, near, w.notBefore, &r.serial), w})
 	}
 	for _, x := range r.active {
 		s.pulls = x.Tick(s.now.Mono, s.view.Up, s.pulls[:0])
@@ -122,7 +122,7 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 // install takes one record of a page of partition p into the store. A ghost is only judged: it is as able
 // as a record to put a key's floor where no clock gets.
 func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
-	greatest := max(e.Ghost.Stamp, e.Set.Dot.Stamp, e.Set.Deadline.Stamp)
+	greatest := max(e.Ghost.Stamp, e.Ghost.Deadline.Stamp, e.Set.Dot.Stamp, e.Set.Deadline.Stamp)
 	switch {
 	case s.tooFar(greatest):
 		s.stats.Ahead++
@@ -154,7 +154,7 @@ func (s *Shard) endRefills() {
 		}
 		var ghosts []storage.Ghost
 		for _, g := range r.Ghosts() {
-			ghosts = append(ghosts, storage.Ghost{Hash: g.Hash, Stamp: g.Stamp, Digest: g.Digest})
+			ghosts = append(ghosts, storage.Ghost(g))
 		}
 		s.store.Recovered(r.partition, r.Mark(), r.Keep, ghosts)
 		s.stats.Recovered++
@@ -189,7 +189,7 @@ func (s *Shard) tell(m *wire.Message, reply *wire.Message) {
 	reply.Cursor = s.store.Walk(m.Partition, m.Cursor, limit,
 		func(key []byte, set *vclock.Set) { s.body = wire.AppendPageRecord(s.body, key, set) },
 		func(g storage.Ghost) {
-			s.body = wire.AppendPageGhost(s.body, wire.Ghost{Hash: g.Hash, Stamp: g.Stamp, Digest: g.Digest})
+			s.body = wire.AppendPageGhost(s.body, wire.Ghost(g))
 		})
 	// Read after the last entry: a ghost dropped during the walk has raised the mark by now.
 	reply.Body, reply.Floor = s.body, s.store.Mark(m.Partition)

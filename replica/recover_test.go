@@ -182,7 +182,8 @@ func TestARefillThatLostItsSourceMakesRoom(t *testing.T) {
 	}
 	first := s.refill.active[0].partition
 	total := s.Recovering()
-	n.SetUp(n.View().Others(nil, first)[0], false)
+	others, _ := n.View().Others(first)
+	n.SetUp(others[0], false)
 	look(n, time.Minute)
 	if len(s.refill.active) != 0 || s.Recovering() != total {
 		t.Errorf("%d active, %d recovering of %d", len(s.refill.active), s.Recovering(), total)

@@ -22,8 +22,12 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 		s.reject(client, r.Op, status, text)
 		return
 	}
-	ask := s.ask(r)
-	s.seats(k.Partition, r.Op == wire.OpGet, ask.Sloppy)
+	local := s.view.Local
+	if client.Node != 0 {
+		local = s.view.Datacenter(client.Node) // the level's words are the client's, and it is over there
+	}
+	ask := s.ask(r, local)
+	s.seats(k.Partition, ask.Sloppy)
 	if r.Op.Writes() && !s.coordinates() {
 		s.forward(k, client, r, frame)
 		return
@@ -43,7 +47,7 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 	case wire.OpTouch:
 		pool = poolTouch
 		call.Hedge = s.peers.hedge(s.list)
-		readAsk = s.readAsk(r)
+		readAsk = s.readAsk(r, local)
 		if call.Reads, err = coordinator.Resolve(readAsk, s.list); err != nil {
 			s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
 			return
@@ -117,20 +121,20 @@ func (s *Shard) reject(client coordinator.Client, op wire.Op, status wire.Status
 	s.out.Answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: text}})
 }
 
-// ask is the level of the request, or its namespace's.
-func (s *Shard) ask(r *wire.Request) coordinator.Ask {
+// ask is the level of the request, or its namespace's, for a client in datacenter local.
+func (s *Shard) ask(r *wire.Request, local uint8) coordinator.Ask {
 	if r.Op == wire.OpGet {
-		return s.readAsk(r)
+		return s.readAsk(r, local)
 	}
-	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy || r.Level == wire.LevelAny, Local: s.view.Local}
+	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy || r.Level == wire.LevelAny, Local: local}
 	if ns := s.namespace(); a.Level == wire.LevelDefault && ns != nil {
 		a.Level = wire.Level(ns.Write)
 	}
 	return a
 }
 
-func (s *Shard) readAsk(r *wire.Request) coordinator.Ask {
-	a := coordinator.Ask{Level: r.Level, Count: r.R, Local: s.view.Local}
+func (s *Shard) readAsk(r *wire.Request, local uint8) coordinator.Ask {
+	a := coordinator.Ask{Level: r.Level, Count: r.R, Local: local}
 	if ns := s.namespace(); a.Level == wire.LevelDefault && ns != nil {
 		a.Level = wire.Level(ns.Read)
 	}
@@ -145,12 +149,12 @@ const DefaultNamespace = "default"
 
 func (s *Shard) namespace() *ring.Namespace { return s.view.Map.Namespace(DefaultNamespace) }
 
-// seats fills s.list with the key's owners, for reads those of this datacenter first, and with the
-// fallbacks where hints may count.
-func (s *Shard) seats(p uint32, reads, sloppy bool) {
+// seats fills s.list with the key's owners, those of this datacenter first, and with the fallbacks where
+// hints may count.
+func (s *Shard) seats(p uint32, sloppy bool) {
 	s.list = s.list[:0]
 	places := s.view.Table.Owners(p)
-	if reads && len(s.view.Table.Datacenters()) > 1 {
+	if len(s.view.Table.Datacenters()) > 1 {
 		for _, x := range places {
 			if x.Datacenter == s.view.Local {
 				s.seat(x)

@@ -78,7 +78,7 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 		}
 		s.peers.replied(from, s.now.Mono, took, c != nil && m.Kind == wire.KindFetchReply)
 		if c != nil {
-			if s.tooFar(max(m.Known.Stamp, m.Floor, m.Set.Dot.Stamp, m.Set.Deadline.Stamp)) {
+			if s.tooFar(max(m.Known.Stamp, m.Floor, m.Gone.Stamp, m.Set.Dot.Stamp, m.Set.Deadline.Stamp)) {
 				s.stats.Ahead++
 				m.Outcome = wire.OutcomeAhead // what it says is not to be believed, nor to be stamped above
 			}
@@ -107,9 +107,10 @@ func (s *Shard) forwarded(from uint64, k storage.Key, m *wire.Message, r *wire.R
 	s.Request(s.now, k, client, r, m.Body, s.out)
 }
 
-// late reports whether a foreground write's deadline, another clock's wall time, has certainly passed.
+// late reports whether a foreground write's deadline, a wall time of a clock that lies near the median, has
+// certainly passed; where this node's own clock lies does not matter.
 func (s *Shard) late(expires int64) bool {
-	return expires != 0 && s.now.Wall > expires+SkewAllowed.Milliseconds()
+	return expires != 0 && s.now.Wall+s.view.Offset > expires+SkewAllowed.Milliseconds()
 }
 
 // tooFar reports whether a stamp lies beyond the skew bound: no node with a sane clock made it.
@@ -127,7 +128,9 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
 		}
-		reply.Set, reply.Floor = s.store.Get(k, s.now.Wall)
+		if reply.Set, reply.Floor = s.store.Get(k, s.now.Wall); reply.Set.IsZero() {
+			reply.Gone = reply.Set.Deadline
+		}
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply
 		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
@@ -189,8 +192,13 @@ func (s *Shard) stored(r storage.Result, reply *wire.Message) {
 
 // owe keeps a hint that counts towards another node's W; it is refused rather than ever dropped.
 func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
-	if s.late(m.Expires) {
+	switch {
+	case s.late(m.Expires):
+		s.stats.Late++
 		return wire.OutcomeLate
+	case s.tooFar(max(m.Set.Dot.Stamp, m.Set.Deadline.Stamp)): // its owner would refuse it for as long
+		s.stats.Ahead++
+		return wire.OutcomeAhead
 	}
 	if !s.owes(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true}) {
 		return wire.OutcomeFull

@@ -118,7 +118,7 @@ func (s *Shard) lost(node uint64) {
 
 // restart turns a request to the owners its key has now.
 func (s *Shard) restart(c *call) {
-	s.seats(c.partition, c.reads(), c.ask.Sloppy)
+	s.seats(c.partition, c.ask.Sloppy)
 	q, err := coordinator.Resolve(c.ask, s.list)
 	if err != nil {
 		return // the level cannot be met by the new owners: the deadline will say so

@@ -30,18 +30,31 @@ func (v *View) Up(node uint64) bool {
 // UpAt is Up for an index into Table.Nodes.
 func (v *View) UpAt(i uint16) bool { return v.up[i] }
 
+// Datacenter is that of a node, an index into Table.Datacenters; this node's where the map has not got it.
+func (v *View) Datacenter(node uint64) uint8 {
+	if i, ok := v.Table.Index(node); ok {
+		return uint8(max(slices.Index(v.Table.Datacenters(), v.Table.Nodes()[i].Datacenter), 0))
+	}
+	return v.Local
+}
+
 // Owns reports whether node is an owner of partition p.
 func (v *View) Owns(node uint64, p uint32) bool {
 	i, ok := v.Table.Index(node)
 	return ok && slices.ContainsFunc(v.Table.Owners(p), func(x ring.Place) bool { return x.Node == i })
 }
 
-// Others appends the owners of p besides this node to dst.
-func (v *View) Others(dst []uint64, p uint32) []uint64 {
+// Others are the owners of p besides this node, the first near of them those in its datacenter.
+func (v *View) Others(p uint32) (others []uint64, near int) {
 	for _, x := range v.Table.Owners(p) {
-		if id := v.Table.Nodes()[x.Node].ID; id != v.Self {
-			dst = append(dst, id)
+		switch id := v.Table.Nodes()[x.Node].ID; {
+		case id == v.Self:
+		case x.Datacenter == v.Local:
+			others = slices.Insert(others, near, id)
+			near++
+		default:
+			others = append(others, id)
 		}
 	}
-	return dst
+	return others, near
 }

@@ -207,7 +207,7 @@ func (c *conn) large(now vclock.Now, client coordinator.Client, r *wire.Request,
 	n.large.Lock()
 	defer n.large.Unlock()
 	v := n.view.Load()
-	owners := v.Others(nil, v.Table.Partition(ring.Slot(r.Key)))
+	owners, _ := v.Others(v.Table.Partition(ring.Slot(r.Key)))
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for end := n.clock.now().Mono + roomPatience; n.clock.now().Mono < end && !n.room(owners, len(frame)); {

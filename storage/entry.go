@@ -30,7 +30,7 @@ type entry struct {
 	body         []byte
 	hash         uint64
 	stamp        vclock.Stamp    // of the version held, or of the greatest one forgotten
-	deadline     vclock.Deadline // its register; a ghost that came from another node does not know it
+	deadline     vclock.Deadline // its register
 	partition    uint32          // number within the shard
 	slot         uint32          // place in its partition's entries
 	digest       uint32          // of a ghost's version

@@ -77,12 +77,21 @@ func (s *Store) settle() {
 	}
 }
 
+// past is the mark that covers a version: its stamp and, where its deadline was written later, one more, since
+// then a copy with the deadline of before is no better than an older version.
+func past(s vclock.Stamp, d vclock.Deadline) vclock.Stamp {
+	if d.Stamp > s {
+		return s + 1
+	}
+	return s
+}
+
 // settleGhosts drops the oldest ghosts that are too many; the marks of their partitions remember them.
 func (s *Store) settleGhosts() {
 	for int64(s.stats.Ghosts)*entryBytes > s.ghostBytesMax {
 		e := s.ghosts.oldest()
 		p := &s.partitions[e.partition]
-		p.mark = max(p.mark, e.stamp)
+		p.mark = max(p.mark, past(e.stamp, e.deadline))
 		s.stats.GhostsDropped++
 		s.remove(e)
 	}

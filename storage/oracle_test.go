@@ -26,7 +26,6 @@ type known struct {
 	key       string
 	ghost     bool
 	set       vclock.Set // of a ghost: dot and deadline
-	learned   bool       // a ghost whose register nobody told
 	body      []byte     // only for the capacity that the allocator gave it
 }
 
@@ -62,7 +61,7 @@ func (o *oracle) out(e *known) {
 }
 
 func (o *oracle) bury(e *known) {
-	e.ghost, e.learned, e.body = true, false, nil
+	e.ghost, e.body = true, nil
 	o.touch(e)
 	o.settle()
 }
@@ -83,7 +82,7 @@ func (o *oracle) settle() {
 		switch {
 		case ghosts > o.ghostBytesMax:
 			e := o.entries[slices.IndexFunc(o.entries, func(e *known) bool { return e.ghost })]
-			o.mark[e.partition] = max(o.mark[e.partition], e.set.Dot.Stamp)
+			o.mark[e.partition] = max(o.mark[e.partition], dated(e.set))
 			o.out(e)
 		case all > o.bytesMax:
 			e := o.entries[slices.IndexFunc(o.entries, func(e *known) bool { return !e.ghost })]
@@ -99,7 +98,11 @@ func (o *oracle) get(k Key, wall int64, hit bool) (vclock.Set, vclock.Stamp) {
 	e, held := o.find(k, wall)
 	floor := max(o.floor(k, e, held), o.recovery[k.Partition])
 	if !held {
-		return vclock.Set{}, floor
+		var none vclock.Set
+		if e != nil && e.ghost && e.set.Dot.Stamp == floor {
+			none.Deadline = e.set.Deadline
+		}
+		return none, floor
 	}
 	if hit {
 		o.touch(e)
@@ -121,7 +124,7 @@ func (o *oracle) put(k Key, set *vclock.Set, wall int64, refill bool) Result {
 	switch {
 	case held && have.Dot == set.Dot:
 		result.Outcome = Known
-	case held && have.Dot.Compare(set.Dot) > 0:
+	case held && have.Dot.Stamp >= set.Dot.Stamp:
 		result.Outcome, result.Known = Superseded, have.Dot
 	case e != nil && e.ghost && e.set.Dot == set.Dot && e.set.Deadline == set.Deadline:
 	case set.Dot.Stamp <= max(o.floor(k, e, held), least):
@@ -145,7 +148,7 @@ func (o *oracle) put(k Key, set *vclock.Set, wall int64, refill bool) Result {
 	e.key, e.set, e.ghost = string(k.Bytes), copied(merged), expired
 	switch {
 	case expired:
-		e.body, e.learned = nil, false
+		e.body = nil
 	case n > cap(e.body) || cap(e.body) > wasteBytesMin && n < cap(e.body)/wasteFactor:
 		e.body = slices.Grow([]byte(nil), n)
 	}
@@ -169,10 +172,15 @@ func (o *oracle) retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Re
 	case aim.Stamp > max(o.floor(k, e, held), o.recovery[k.Partition]):
 		return Result{Outcome: Missing}
 	}
-	if e != nil && e.ghost && e.set.Dot.Stamp == aim.Stamp {
-		if e.learned || e.set.Dot != aim || d.Compare(e.set.Deadline) > 0 {
-			e.set.Dot, e.set.Deadline, e.learned = aim, d, false
+	later := e != nil && e.set.Dot.Stamp == aim.Stamp && d.Compare(e.set.Deadline) <= 0
+	if e != nil && (e.ghost || held) && e.set.Dot.Stamp <= aim.Stamp && !later || e == nil && aim.Stamp > o.mark[k.Partition] {
+		if e == nil {
+			e = &known{partition: k.Partition, hash: k.Hash}
 		}
+		e.set = vclock.Set{Dot: aim, Deadline: d}
+		o.bury(e)
+	} else if aim.Stamp == o.mark[k.Partition] {
+		o.mark[k.Partition] = dated(vclock.Set{Dot: aim, Deadline: d})
 	}
 	return Result{Outcome: Gone}
 }
@@ -181,12 +189,32 @@ func (o *oracle) retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Re
 func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(uint64, vclock.Stamp) bool, ghosts []*known) {
 	o.mark[p] = max(o.mark[p], mark)
 	delete(o.recovery, p)
+	later := o.mark[p]
 	o.entries = slices.DeleteFunc(o.entries, func(e *known) bool {
-		return e.partition == p && (e.ghost || !keep(e.hash, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
+		gone := e.partition == p && (e.ghost || !keep(e.hash, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
+		if gone {
+			later = max(later, dated(e.set))
+		}
+		return gone
 	})
+	o.mark[p] = later
 	for _, g := range ghosts {
 		i := slices.IndexFunc(o.entries, func(e *known) bool { return e.partition == p && e.hash == g.hash })
-		if g.set.Dot.Stamp <= o.mark[p] || i >= 0 && o.entries[i].set.Dot.Stamp >= g.set.Dot.Stamp {
+		switch {
+		case i >= 0 && o.entries[i].set.Dot.Stamp == g.set.Dot.Stamp:
+			if e := o.entries[i]; g.set.Deadline.Compare(e.set.Deadline) > 0 {
+				if e.set.Deadline = g.set.Deadline; e.ghost {
+					e.set.Dot = g.set.Dot
+				}
+			}
+			continue
+		case i >= 0 && o.entries[i].set.Dot.Stamp > g.set.Dot.Stamp:
+			continue
+		case g.set.Dot.Stamp <= o.mark[p]:
+			o.mark[p] = max(o.mark[p], dated(g.set))
+			if i >= 0 && o.entries[i].ghost {
+				o.out(o.entries[i])
+			}
 			continue
 		}
 		if i >= 0 {
@@ -195,6 +223,15 @@ func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(uint64, vclock
 		o.entries = append(o.entries, g)
 		o.settle()
 	}
+}
+
+// dated is the mark over a version: above it if its deadline came later.
+func dated(s vclock.Set) vclock.Stamp {
+	mark := s.Dot.Stamp
+	if s.Deadline.Stamp > mark {
+		mark++
+	}
+	return mark
 }
 
 func (o *oracle) drop(p uint32) {
@@ -310,8 +347,8 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 				var same []*known
 				for range rapid.IntRange(0, 3).Draw(t, "ghosts") {
 					gd, by, hash := d.dot(), d.deadline(), uint64(rapid.IntRange(0, 5).Draw(t, "hash"))*2+uint64(p)
-					ghosts = append(ghosts, Ghost{Hash: hash, Stamp: gd.Stamp, Digest: s.digest(gd, by)})
-					same = append(same, &known{partition: p, hash: hash, ghost: true, learned: true, set: vclock.Set{Dot: gd, Deadline: by}})
+					ghosts = append(ghosts, Ghost{Hash: hash, Stamp: gd.Stamp, Digest: s.digest(gd, by), Deadline: by})
+					same = append(same, &known{partition: p, hash: hash, ghost: true, set: vclock.Set{Dot: gd, Deadline: by}})
 				}
 				s.Recovered(p, mark, keep, ghosts)
 				o.recovered(p, mark, keep, same)

@@ -105,27 +105,39 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, st
 	t := s.at(p)
 	t.mark = max(t.mark, mark)
 	t.recovering, t.recovery = false, 0
+	covers := t.mark
 	for i := len(t.entries) - 1; i >= 0; i-- { // backwards: each step takes out at most one entry
 		switch e := t.entries[i]; {
 		case e.isRecord() && keep(e.hash, e.stamp):
 		case e.stamp <= t.mark:
+			covers = max(covers, past(e.stamp, e.deadline))
 			s.remove(e)
 		case e.isRecord():
 			s.forget(e)
 		}
 	}
+	t.mark = max(t.mark, covers)
 	for _, g := range ghosts {
-		e := t.index[g.Hash]
-		if g.Stamp <= t.mark || e != nil && e.stamp >= g.Stamp {
-			continue
+		switch e := t.index[g.Hash]; {
+		case e != nil && e.stamp == g.Stamp: // one version: the later deadline is its
+			if g.Deadline.Compare(e.deadline) > 0 {
+				e.deadline, e.digest = g.Deadline, g.Digest
+			}
+		case e != nil && e.stamp > g.Stamp:
+		case g.Stamp <= t.mark:
+			t.mark = max(t.mark, past(g.Stamp, g.Deadline))
+			if e != nil && !e.isRecord() { // of an older version, which the mark has passed since
+				s.remove(e)
+			}
+		default:
+			if e == nil {
+				e = s.insert(t, Key{Hash: g.Hash, Partition: p})
+			} else {
+				s.detach(e)
+			}
+			e.bury(vclock.Dot{Stamp: g.Stamp}, g.Deadline, g.Digest)
+			s.attach(e)
+			s.settle()
 		}
-		if e == nil {
-			e = s.insert(t, Key{Hash: g.Hash, Partition: p})
-		} else {
-			s.detach(e)
-		}
-		e.bury(vclock.Dot{Stamp: g.Stamp}, vclock.Deadline{}, g.Digest)
-		s.attach(e)
-		s.settle()
 	}
 }

@@ -9,7 +9,7 @@ type Outcome uint8
 const (
 	Stored     Outcome = iota // the version, or the deadline, is taken over; one past its deadline as a ghost
 	Known                     // this very version was held already
-	Superseded                // a greater version is held: Result.Known
+	Superseded                // a version stamped as late is held, or was until now: Result.Known
 	Behind                    // at or below the floor: Result.Known.Stamp
 	Missing                   // a deadline for a version this replica has never had
 	Gone                      // a deadline for a version this replica has forgotten
@@ -25,12 +25,14 @@ func (o Outcome) String() string { return outcomeNames[o] }
 // Result answers a Put, Refill or Retime.
 type Result struct {
 	Outcome  Outcome
-	Known    vclock.Dot // Superseded: the dot held. Behind: the floor, as a stamp without an actor
+	Known    vclock.Dot // Superseded: the dot that was held. Behind: the floor, as a stamp without an actor
 	Conflict bool       // the version and the one held were written without knowing of each other
 }
 
 // Put merges a version into its key and copies what it keeps. A greater version held stays, but learns
-// what the other had seen; what lies at or below the floor is refused, unless it is the very version that
+// what the other had seen. Of two versions of one stamp the greater actor's is held, and neither is Stored
+// over the other: floors are stamps and could not tell them apart, so whoever wrote the later one has to
+// stamp it again. What lies at or below the floor is refused, unless it is the very version that
 // the key's ghost names. A version past its deadline at wall leaves a ghost, so that no late copy of it
 // comes back.
 func (s *Store) Put(k Key, set *vclock.Set, wall int64) Result {
@@ -52,9 +54,9 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, wall int64, least vclo
 		known = e.load(&s.own)
 	}
 	result := Result{Outcome: Stored}
-	if c := set.Dot.Compare(known.Dot); held && c == 0 {
+	if held && set.Dot == known.Dot {
 		result.Outcome = Known
-	} else if held && c < 0 {
+	} else if held && set.Dot.Stamp <= known.Dot.Stamp {
 		result = Result{Outcome: Superseded, Known: known.Dot}
 	} else if floor := max(p.forgotten(e, held), least); set.Dot.Stamp <= floor && !s.names(e, set) {
 		s.stats.Behind++
@@ -98,7 +100,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, wall int64, least vclo
 // Retime merges a deadline into the version aim of a key, if that is what is held: the later register
 // wins (Stored, or Known where the one held is as late). A later version held is Superseded; one not yet
 // here is Missing. A forgotten version is Gone: its ghost takes the deadline over, so that no copy without
-// it comes back.
+// it comes back; and where the partition recovers, there is a ghost from then on if there was none.
 func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Result {
 	p := s.at(k.Partition)
 	e, held := s.find(p, k, wall)
@@ -119,12 +121,24 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 	if aim.Stamp > max(p.forgotten(e, held), p.recovery) {
 		return Result{Outcome: Missing}
 	}
-	if e != nil && !e.isRecord() && e.stamp == aim.Stamp {
-		known := e.digest == s.digest(aim, e.deadline)
-		if !known || d.Compare(e.deadline) > 0 { // an older register must not undo a later one
-			e.deadline, e.digest = d, s.digest(aim, d)
+	switch {
+	case e != nil && e.isRecord() && !held: // another key of this hash
+		return Result{Outcome: Gone}
+	case e == nil && aim.Stamp > p.mark:
+		e = s.insert(p, k)
+	case e == nil || e.stamp > aim.Stamp:
+		if aim.Stamp == p.mark {
+			p.mark = past(aim.Stamp, d)
 		}
+		return Result{Outcome: Gone}
+	case e.stamp == aim.Stamp && d.Compare(e.deadline) <= 0: // an older register must not undo a later one
+		return Result{Outcome: Gone}
+	default:
+		s.detach(e)
 	}
+	e.bury(aim, d, s.digest(aim, d))
+	s.attach(e)
+	s.settle()
 	return Result{Outcome: Gone}
 }
 

@@ -22,7 +22,8 @@ func TestPutKeepsTheGreaterVersionAndSaysWhatItKnew(t *testing.T) {
 		{"again", value(alice, 10, "a"), value(alice, 10, "a"), Result{Outcome: Known}, "a", 0},
 		{"concurrent greater", value(alice, 10, "a"), value(bob, 20, "b"), Result{Outcome: Stored, Conflict: true}, "b", 1},
 		{"concurrent less", value(bob, 20, "b"), value(alice, 10, "a"), Result{Outcome: Superseded, Known: new, Conflict: true}, "b", 1},
-		{"same stamp", value(alice, 10, "a"), value(bob, 10, "b"), Result{Outcome: Stored, Conflict: true}, "b", 1},
+		{"same stamp, greater", value(alice, 10, "a"), value(bob, 10, "b"), Result{Outcome: Superseded, Known: old, Conflict: true}, "b", 1},
+		{"same stamp, less", value(bob, 10, "b"), value(alice, 10, "a"), Result{Outcome: Superseded, Known: dot(bob, 10), Conflict: true}, "b", 1},
 		{"no version", value(alice, 10, "a"), &vclock.Set{}, Result{Outcome: Superseded, Known: old}, "a", 0},
 		{"nothing at all", nil, &vclock.Set{}, Result{Outcome: Behind}, "", 0},
 	} {
@@ -252,7 +253,7 @@ func TestRetime(t *testing.T) {
 		{"an earlier register loses", held.Dot, at(wall+500, 19), Result{Outcome: Known}, held.Deadline},
 		{"a newer version is held", dot(alice, 10), at(wall+50, 21), Result{Outcome: Superseded, Known: held.Dot}, held.Deadline},
 		{"an older version is held", dot(alice, 30), at(wall+50, 31), Result{Outcome: Missing}, held.Deadline},
-		{"a deadline that has passed", held.Dot, at(wall, 21), Result{Outcome: Stored}, vclock.Deadline{}},
+		{"a deadline that has passed", held.Dot, at(wall, 21), Result{Outcome: Stored}, at(wall, 21)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStore(t, Config{})
@@ -298,7 +299,95 @@ func TestAGhostTakesTheLaterDeadlineOverSoThatNoCopyWithoutItComesBack(t *testin
 	}
 }
 
-func TestAGhostFromAnotherNodeTakesADeadlineOverWithoutKnowingItsOwn(t *testing.T) {
+// A copy of the value that missed the change of its deadline must be known for what it is wherever it turns up.
+func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
+	k, first := key("k"), until(value(alice, 10, "a"), 0, 0)
+	later := vclock.Deadline{At: wall + 50, Stamp: 15}
+	forgot := func(t *testing.T) *Store {
+		s := newStore(t, Config{})
+		mustPut(t, s, k, first)
+		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Stored {
+			t.Fatalf("%v, want stored", r.Outcome)
+		}
+		s.Tick(wall + 50)
+		return s
+	}
+	t.Run("by its ghost, which says so", func(t *testing.T) {
+		if set, floor := forgot(t).Get(k, wall+50); !set.IsZero() || floor != 10 || set.Deadline != later {
+			t.Errorf("%+v, floor %v", set, floor)
+		}
+	})
+	t.Run("by what a walk tells", func(t *testing.T) {
+		var told []Ghost
+		forgot(t).Walk(k.Partition, 0, 1000, nil, func(g Ghost) { told = append(told, g) })
+		if len(told) != 1 || told[0].Deadline != later {
+			t.Errorf("%+v", told)
+		}
+	})
+	t.Run("by the mark, once the ghost is gone", func(t *testing.T) {
+		s := forgot(t)
+		s.ghostBytesMax = 0
+		s.settleGhosts()
+		if got := s.Mark(k.Partition); got != 11 {
+			t.Errorf("mark %v, want 11: a version of 10 with an earlier deadline must not get this store's vote", got)
+		}
+	})
+	t.Run("by a copy that was refilled without it", func(t *testing.T) {
+		s := newStore(t, Config{})
+		s.Recover(k.Partition, 100)
+		s.Refill(k, first, wall)
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: 1, Deadline: later}})
+		if set, _ := s.Get(k, wall); set.Deadline != later || string(set.Value) != "a" {
+			t.Errorf("%+v", set)
+		}
+	})
+	t.Run("by a ghost that was there without it", func(t *testing.T) {
+		s := newStore(t, Config{})
+		mustPut(t, s, k, until(value(alice, 10, "a"), wall, 10))
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: 1, Deadline: later}})
+		if set, floor := s.Get(k, wall); floor != 10 || set.Deadline != later {
+			t.Errorf("%+v, floor %v", set, floor)
+		}
+	})
+	t.Run("below the mark that recovery brings", func(t *testing.T) {
+		s := forgot(t)
+		s.Recovered(k.Partition, 10, keepAll, nil)
+		if got := s.Mark(k.Partition); got != 11 {
+			t.Errorf("mark %v, want 11", got)
+		}
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: 99, Stamp: 11, Deadline: vclock.Deadline{Stamp: 16}}})
+		if got := s.Mark(k.Partition); got != 12 {
+			t.Errorf("mark %v, want 12", got)
+		}
+	})
+	t.Run("by who is refilled with the version only later", func(t *testing.T) {
+		for name, older := range map[string]*vclock.Set{"nothing": nil, "an older version": value(bob, 5, "old")} {
+			s := newStore(t, Config{})
+			s.Recover(k.Partition, 100)
+			if older != nil {
+				s.Refill(k, older, wall)
+			}
+			if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Gone {
+				t.Fatalf("%s: %v, want gone", name, r.Outcome)
+			}
+			if r := s.Refill(k, first, wall); r.Outcome != Behind {
+				t.Errorf("%s: without the deadline that was acknowledged: %v", name, r.Outcome)
+			}
+			if r := s.Refill(k, until(value(alice, 10, "a"), later.At, later.Stamp), wall); r.Outcome != Stored {
+				t.Errorf("%s: with it: %v", name, r.Outcome)
+			}
+		}
+	})
+	t.Run("by who has forgotten the version in the mark", func(t *testing.T) {
+		s := newStore(t, Config{})
+		s.at(k.Partition).mark = 10
+		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Gone || s.Mark(k.Partition) != 11 {
+			t.Errorf("%v, mark %v", r.Outcome, s.Mark(k.Partition))
+		}
+	})
+}
+
+func TestAGhostFromAnotherNodeTakesADeadlineOver(t *testing.T) {
 	k, first := key("k"), until(value(alice, 10, "a"), wall+100, 10)
 	later := vclock.Deadline{At: wall + 50, Stamp: 11}
 	for _, c := range []struct {
@@ -306,7 +395,7 @@ func TestAGhostFromAnotherNodeTakesADeadlineOverWithoutKnowingItsOwn(t *testing.
 		want Outcome
 	}{{first.Deadline, Behind}, {later, Stored}} {
 		s := newStore(t, Config{})
-		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: s.digest(first.Dot, first.Deadline)}})
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: s.digest(first.Dot, first.Deadline), Deadline: first.Deadline}})
 		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Gone {
 			t.Fatalf("%v, want gone", r.Outcome)
 		}

@@ -57,7 +57,8 @@ func New(c Config) (*Store, error) {
 }
 
 // Get returns the version held, zero if none, and the floor of the key: the stamp at or below which this
-// replica may have forgotten it. The set's slices are valid until the next call on the store. Being asked
+// replica may have forgotten it. Of a version that is known to be that floor, the deadline register is
+// returned though the version is not: the zero set has it as its Deadline. The set's slices are valid until the next call on the store. Being asked
 // for keeps a record from eviction. A version past its deadline at wall (milliseconds since 1970) becomes
 // a ghost and is answered as nothing.
 func (s *Store) Get(k Key, wall int64) (vclock.Set, vclock.Stamp) {
@@ -87,7 +88,10 @@ func (s *Store) look(k Key, wall int64) (set vclock.Set, floor vclock.Stamp, rec
 	if held {
 		return e.load(&s.lent), floor, e
 	}
-	return vclock.Set{}, floor, nil
+	if e != nil && !e.isRecord() && e.stamp == floor {
+		set.Deadline = e.deadline
+	}
+	return set, floor, nil
 }
 
 // find returns the entry of k's hash, nil if there is none, and whether it holds k at wall.

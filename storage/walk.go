@@ -5,13 +5,14 @@ import "github.com/shoalcache/shoal/vclock"
 // Ghost is what is left of a key that is no longer held: enough to recognise its version and to refuse
 // older ones.
 type Ghost struct {
-	Hash   uint64 // of the key, cluster-wide
-	Stamp  vclock.Stamp
-	Digest uint32 // of the dot and its deadline register
+	Hash     uint64 // of the key, cluster-wide
+	Stamp    vclock.Stamp
+	Digest   uint32          // of the dot and its deadline register
+	Deadline vclock.Deadline // the register: a copy that missed a change of it must not outlive it
 }
 
 // ghostBytes is what a Ghost counts on a page.
-const ghostBytes = 24
+const ghostBytes = 40
 
 // Walk tells what partition p knows, a page at a time: the first with cursor 0, each next one with the
 // cursor returned, until that is 0. A page has at least one entry, and else at most bytesMax bytes of
@@ -33,7 +34,7 @@ func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []by
 			return cursor
 		}
 		if !e.isRecord() {
-			ghost(Ghost{Hash: e.hash, Stamp: e.stamp, Digest: e.digest})
+			ghost(Ghost{Hash: e.hash, Stamp: e.stamp, Digest: e.digest, Deadline: e.deadline})
 			continue
 		}
 		s.told = e.load(&s.lent)

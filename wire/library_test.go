@@ -66,7 +66,7 @@ func messageValues(m *Message) []any {
 	case KindFetch:
 		return append(head, bin(m.Key))
 	case KindFetchReply:
-		return append(head, uint64(m.Outcome), uint64(m.Floor), setValues(&m.Set))
+		return append(head, uint64(m.Outcome), uint64(m.Floor), setValues(&m.Set), m.Gone.At, uint64(m.Gone.Stamp))
 	case KindStore:
 		return append(head, uint64(m.Pass), m.Expires, bin(m.Key), setValues(&m.Set))
 	case KindStoreReply:
@@ -326,6 +326,8 @@ func anyMessage(t *rapid.T) *Message {
 		m.Floor = vclock.Stamp(number(t, 1<<64-1))
 		if rapid.Bool().Draw(t, "holds") {
 			m.Set = anySet(t)
+		} else {
+			m.Gone = anySet(t).Deadline
 		}
 	case KindStore:
 		m.Pass = Pass(number(t, 2))

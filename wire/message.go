@@ -12,7 +12,7 @@ type Kind uint8
 // The messages between nodes. Numbers are part of the protocol and never reused.
 const (
 	KindFetch        Kind = 1  // what do you hold of Key?
-	KindFetchReply   Kind = 2  // Set (zero: nothing), Floor, Outcome
+	KindFetchReply   Kind = 2  // Set (zero: nothing), Floor, Gone, Outcome
 	KindStore        Kind = 3  // merge Set into Key
 	KindStoreReply   Kind = 4  // Outcome, Known; answers Store, Retime and Owe
 	KindRetime       Kind = 5  // merge Set.Deadline into Key, if it holds Set.Dot
@@ -96,13 +96,14 @@ type Message struct {
 	Pass      Pass // Store
 	Key       []byte
 	Set       vclock.Set
-	Known     vclock.Dot   // StoreReply: the greatest version known, or the floor (no actor); PullReply: the sender's floor while it recovers (no actor)
-	Floor     vclock.Stamp // FetchReply: floor; PullReply: mark; Beat: ceiling
-	Expires   int64        // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
-	Target    uint64       // Owe: the node owed
-	Partition uint32       // Pull, PullReply
-	Cursor    uint64       // Pull, PullReply
-	Limit     uint32       // Pull
-	Wall      int64        // Beat
-	Body      []byte       // Forward, ForwardReply: a frame without its length; PullReply: a page; Map: as EncodeMap wrote it
+	Known     vclock.Dot      // StoreReply: the greatest version known, or the floor (no actor); PullReply: the sender's floor while it recovers (no actor)
+	Floor     vclock.Stamp    // FetchReply: floor; PullReply: mark; Beat: ceiling
+	Gone      vclock.Deadline // FetchReply: the deadline register of the version that is the floor and no longer held
+	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
+	Target    uint64          // Owe: the node owed
+	Partition uint32          // Pull, PullReply
+	Cursor    uint64          // Pull, PullReply
+	Limit     uint32          // Pull
+	Wall      int64           // Beat
+	Body      []byte          // Forward, ForwardReply: a frame without its length; PullReply: a page; Map: as EncodeMap wrote it
 }

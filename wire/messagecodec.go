@@ -5,7 +5,7 @@ import "github.com/shoalcache/shoal/vclock"
 // The bytes of a Message are one array: kind, id, and then only what the kind uses.
 //
 //	fetch          key
-//	fetch-reply    outcome, floor, set
+//	fetch-reply    outcome, floor, set, deadline_at, deadline_stamp
 //	store          pass, expires, key, set
 //	store-reply    outcome, known node, known boot, known stamp
 //	retime         expires, key, node, boot, stamp, deadline_at, deadline_stamp
@@ -19,7 +19,7 @@ import "github.com/shoalcache/shoal/vclock"
 //
 // A set is as setcodec.go says, and nil in a fetch-reply only; expires and wall are milliseconds since 1970; all other words are numbers.
 var messageFields = [...]int{
-	KindFetch: 3, KindFetchReply: 5, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 4,
+	KindFetch: 3, KindFetchReply: 7, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 4,
 	KindForwardReply: 4, KindPull: 5, KindPullReply: 8, KindMap: 3, KindBeat: 4,
 }
 
@@ -39,6 +39,7 @@ func AppendMessage(dst []byte, m *Message) []byte {
 		dst = appendUint(dst, uint64(m.Outcome))
 		dst = appendUint(dst, uint64(m.Floor))
 		dst = appendSet(dst, &m.Set)
+		dst = appendDeadline(dst, m.Gone)
 	case KindStore:
 		dst = appendUint(dst, uint64(m.Pass))
 		dst = appendInt(dst, m.Expires)
@@ -114,6 +115,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Outcome = Outcome(r.uint8())
 		m.Floor = vclock.Stamp(r.uint())
 		r.set(&m.Set, l)
+		m.Gone = r.deadline()
 	case KindStore:
 		m.Pass = Pass(r.small(uint64(PassHint)))
 		m.Expires = r.int()

@@ -7,19 +7,20 @@ import "github.com/shoalcache/shoal/vclock"
 // closed when it is large enough.
 //
 //	1, key, set              a record that is held
-//	2, hash, stamp, digest   a ghost: numbers of 64, 64 and 32 bits
+//	2, hash, stamp, digest, deadline_at, deadline_stamp   a ghost: numbers; the digest has 32 bits, hash and stamps 64
 const (
 	entryRecord  = 1
 	entryGhost   = 2
 	recordFields = 3
-	ghostFields  = 4
+	ghostFields  = 6
 )
 
 // Ghost is what a node remembers of a key it no longer holds.
 type Ghost struct {
-	Hash   uint64 // of the key, the same on every node
-	Stamp  vclock.Stamp
-	Digest uint32 // of the dot and the deadline register
+	Hash     uint64 // of the key, the same on every node
+	Stamp    vclock.Stamp
+	Digest   uint32          // of the dot and the deadline register
+	Deadline vclock.Deadline // the register
 }
 
 // PageEntry is one entry of a page: a record or, with IsGhost, a ghost. Slices alias the page.
@@ -42,7 +43,8 @@ func AppendPageGhost(dst []byte, g Ghost) []byte {
 	dst = append(dst, fixArray|ghostFields, entryGhost)
 	dst = appendUint(dst, g.Hash)
 	dst = appendUint(dst, uint64(g.Stamp))
-	return appendUint(dst, uint64(g.Digest))
+	dst = appendUint(dst, uint64(g.Digest))
+	return appendDeadline(dst, g.Deadline)
 }
 
 // Page iterates over the entries of a page.
@@ -76,7 +78,7 @@ func (p *Page) Next(e *PageEntry) (bool, error) {
 		r.skip(n - recordFields)
 	case what == entryGhost && n >= ghostFields:
 		e.IsGhost = true
-		e.Ghost = Ghost{Hash: r.uint(), Stamp: vclock.Stamp(r.uint()), Digest: r.uint32()}
+		e.Ghost = Ghost{Hash: r.uint(), Stamp: vclock.Stamp(r.uint()), Digest: r.uint32(), Deadline: r.deadline()}
 		r.skip(n - ghostFields)
 	default:
 		r.fail("an entry that is neither record nor ghost")

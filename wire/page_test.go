@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"testing"
+
+	"github.com/shoalcache/shoal/vclock"
 )
 
 func samplePage() ([]byte, []PageEntry) {
@@ -11,7 +13,7 @@ func samplePage() ([]byte, []PageEntry) {
 	bare.Context.Seen = nil
 	want := []PageEntry{
 		{Key: []byte("first"), Set: set},
-		{IsGhost: true, Ghost: Ghost{Hash: 1 << 63, Stamp: 1 << 60, Digest: 1 << 31}},
+		{IsGhost: true, Ghost: Ghost{Hash: 1 << 63, Stamp: 1 << 60, Digest: 1 << 31, Deadline: vclock.Deadline{At: 1, Stamp: 1 << 61}}},
 		{Key: []byte{}, Set: bare},
 		{IsGhost: true},
 	}
@@ -104,10 +106,10 @@ func TestPageEntriesThatMeanNothingAreRefused(t *testing.T) {
 
 func TestPageEntriesOfANewerPeerAreReadAsFarAsKnown(t *testing.T) {
 	l := DefaultLimits()
-	body := []byte{0x95, 2, 1, 2, 3, 0x92, 4, 5, 0x94, 2, 7, 8, 9}
+	body := []byte{0x97, 2, 1, 2, 3, 0, 0, 0x92, 4, 5, 0x96, 2, 7, 8, 9, 10, 11}
 	p := NewPage(body, &l)
 	var e PageEntry
-	for _, want := range []Ghost{{Hash: 1, Stamp: 2, Digest: 3}, {Hash: 7, Stamp: 8, Digest: 9}} {
+	for _, want := range []Ghost{{Hash: 1, Stamp: 2, Digest: 3}, {Hash: 7, Stamp: 8, Digest: 9, Deadline: vclock.Deadline{At: 10, Stamp: 11}}} {
 		if more, err := p.Next(&e); !more || err != nil || e.Ghost != want {
 			t.Errorf("got %+v, %v, %v, want %+v", e.Ghost, more, err, want)
 		}
