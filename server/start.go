@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
-	"github.com/shoalcache/shoal/wire"
 )
 
 // What keeps a node from starting, beside a bad Config. Each error wrapping one of them says in one line
@@ -33,9 +31,6 @@ var (
 	// ErrNoCluster: none of the nodes to join could be reached.
 	ErrNoCluster = errors.New("server: no cluster")
 )
-
-// joinPatience is how long a node without a map looks for its cluster.
-const joinPatience = 60 * time.Second
 
 // storageShare is the part of Config.Memory that keys and values get; the rest is for the Go heap's slack,
 // buffers, links, hints and requests under way.
@@ -111,187 +106,6 @@ func (n *Node) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// place finds out which cluster the node is part of and where it stands in it: n.me, a map that has it,
-// and the floor under everything an earlier boot may have acknowledged.
-func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err error) {
-	id := n.dir.identity()
-	n.self = vclock.Actor{Node: id.NodeID, Boot: id.Boot}
-	floor, found, err := n.dir.loadCeiling()
-	if err != nil {
-		return 0, refuse(err)
-	}
-	founder := false
-	switch {
-	case m != nil:
-	case len(n.cfg.Join) > 0:
-		if m, err = n.fetchMap(ctx); err != nil {
-			return 0, err
-		}
-		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
-			return 0, refuse(err)
-		}
-	default:
-		founder = true
-		m = n.found(id.ClusterID)
-		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
-			return 0, refuse(err)
-		}
-	}
-	adopted, err := n.identify(ctx, m)
-	if err != nil {
-		return 0, err
-	}
-	n.me = n.entry()
-	if mine := m.Node(n.self.Node); mine != nil {
-		if mine.State == ring.Removed {
-			return 0, fmt.Errorf("%w: node %q was removed from the cluster: give it an empty data directory, and it joins anew", ErrRefused, n.cfg.Name)
-		}
-		if mine.Boot > n.self.Boot {
-			return 0, fmt.Errorf("%w: the cluster knows a later start of node %q: its data directory is an old copy, or its clock was set back; use the present one", ErrRefused, n.cfg.Name)
-		}
-		n.me.State, n.me.Version = mine.State, mine.Version+1
-	}
-	// A node that lost its memory of promises waits until whatever it may have stored lies in the past.
-	until := floor
-	if adopted || !found && m.Node(n.self.Node) != nil || n.cfg.DataDir == NoDataDir && !founder {
-		until = vclock.StampAt(n.clock.now().Wall + n.cfg.tuning.skewWait.Milliseconds())
-		floor = until
-	}
-	if err := n.await(ctx, until); err != nil {
-		return 0, err
-	}
-	n.core, err = n.newCore(m.With(n.me), floor, founder)
-	return floor, err
-}
-
-// found makes the map of a new cluster.
-func (n *Node) found(id uint64) *ring.Map {
-	if id == 0 {
-		id = random64() | 1
-	}
-	read, _ := wire.ParseLevel(n.cfg.Read) // checked by Validate
-	write, _ := wire.ParseLevel(n.cfg.Write)
-	n.log.Info("founding a cluster", zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", id)))
-	return &ring.Map{
-		ClusterID: id, Cluster: n.cfg.ClusterName, Partitions: uint32(n.cfg.Partitions),
-		Namespaces: []ring.Namespace{{
-			Name: replica.DefaultNamespace, Replicas: uint8(n.cfg.Replicas), Read: uint8(read), Write: uint8(write), Version: 1,
-		}},
-	}
-}
-
-// fetchMap asks the nodes to join for the cluster map, through a gossip of its own that leaves again: only
-// the map tells which id this node has in the cluster.
-func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
-	ctx, cancel := context.WithTimeout(ctx, joinPatience)
-	defer cancel()
-	host, _, err := net.SplitHostPort(n.cfg.GossipAddr)
-	if err != nil {
-		return nil, err
-	}
-	got := make(chan *ring.Map, 1)
-	g, err := gossip.Start(gossip.Config{
-		Self: vclock.Actor{Node: random64() | 1, Boot: n.self.Boot}, Cluster: n.cfg.ClusterName,
-		BindAddr: net.JoinHostPort(host, "0"), Advertise: n.cfg.AdvertiseHost,
-		Meta:    gossip.Meta{ClusterID: n.dir.identity().ClusterID, Name: n.cfg.Name},
-		Timings: n.cfg.tuning.gossip, Log: n.log.Named("join"),
-		State: func() []byte { return nil },
-		OnState: func(_ vclock.Actor, b []byte) error {
-			m, err := wire.DecodeMap(b)
-			if err == nil {
-				select {
-				case got <- m:
-				default:
-				}
-			}
-			return err
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoCluster, err)
-	}
-	defer g.Close()
-	said := ""
-	for {
-		err := g.Join(ctx, n.cfg.Join)
-		if err == nil {
-			select {
-			case m := <-got:
-				_ = g.Leave(ctx)
-				return m, nil
-			default:
-				err = errors.New("it has no cluster map yet")
-			}
-		}
-		if otherCluster(err) {
-			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
-		}
-		if s := err.Error(); s != said {
-			n.log.Warn("looking for the cluster", zap.Strings("join", n.cfg.Join), zap.Error(err))
-			said = s
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: nothing to join at %s: %s: start those nodes first, or leave --join out to found a cluster",
-				ErrNoCluster, strings.Join(n.cfg.Join, ", "), strings.TrimPrefix(said, "gossip: "))
-		case <-time.After(redialPeriod):
-		}
-	}
-}
-
-// identify settles which node of the map this one is. A name belongs to one node: where another id has it,
-// that node either runs, and this one is refused, or is gone, and this one takes its place with its share.
-func (n *Node) identify(ctx context.Context, m *ring.Map) (adopted bool, err error) {
-	for i := range m.Nodes {
-		x := &m.Nodes[i]
-		if x.State == ring.Removed || x.Name != n.cfg.Name && x.ID != n.self.Node {
-			continue
-		}
-		if n.runs(ctx, m, x) {
-			return false, fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, x.Name, x.PeerAddr)
-		}
-		if x.ID != n.self.Node {
-			if err := n.dir.setNode(x.ID); err != nil {
-				return false, refuse(err)
-			}
-			n.self.Node = x.ID
-			n.log.Info("taking the place of the node that had this name", zap.String("id", fmt.Sprintf("%016x", x.ID)))
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// runs reports whether another process answers as node x.
-func (n *Node) runs(ctx context.Context, m *ring.Map, x *ring.Node) bool {
-	if x.PeerAddr == n.advertised(n.peers) {
-		return false // that address is this process's now
-	}
-	d := net.Dialer{Timeout: dialTimeout}
-	c, err := d.DialContext(ctx, "tcp", x.PeerAddr)
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(dialTimeout))
-	if _, err := c.Write(wire.AppendHello(nil, &wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleClient, ClusterID: m.ClusterID})); err != nil {
-		return false
-	}
-	r := frameReader{conn: c, limits: n.cfg.Limits}
-	var h wire.Hello
-	return r.hello(dialTimeout, &h) == nil && h.Node == x.ID
-}
-
-// entry is what the map should say of this node.
-func (n *Node) entry() ring.Node {
-	return ring.Node{
-		ID: n.self.Node, Boot: n.self.Boot, Name: n.cfg.Name,
-		ClientAddr: n.advertised(n.clients), PeerAddr: n.advertised(n.peers), GossipAddr: n.cfg.GossipAddr,
-		Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack, Weight: uint32(n.cfg.Weight*ring.StandardWeight + 0.5),
-		State: ring.Active, Version: 1,
-	}
-}
-
 // advertised is a listener's address as others reach it.
 func (n *Node) advertised(l net.Listener) string {
 	host, port, _ := net.SplitHostPort(l.Addr().String())
@@ -299,24 +113,6 @@ func (n *Node) advertised(l net.Listener) string {
 		host = n.cfg.AdvertiseHost
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// await waits until the clock has passed a stamp that this node may have promised nothing above.
-func (n *Node) await(ctx context.Context, until vclock.Stamp) error {
-	wait := time.Duration(until.Millis()-n.clock.now().Wall+1) * time.Millisecond
-	if until == 0 || wait <= 0 {
-		return nil
-	}
-	if wait > replica.SkewMax+time.Second {
-		return fmt.Errorf("%w: this machine's clock is %v behind what node %q promised before: set the clock right", ErrRefused, wait.Round(time.Second), n.cfg.Name)
-	}
-	n.log.Info("waiting for the clock to pass what this node promised before", zap.Duration("for", wait))
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("server: starting: %w", ctx.Err())
-	case <-time.After(wait):
-		return nil
-	}
 }
 
 func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, founder bool) (*replica.Node, error) {
@@ -437,12 +233,6 @@ func (n *Node) meet(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-// otherCluster reports whether a join failed for good: those nodes are not of this cluster.
-func otherCluster(err error) bool {
-	_, other := errors.AsType[*gossip.ClusterError](err)
-	return other || errors.Is(err, gossip.ErrOtherName)
 }
 
 // refuse marks a problem of the data directory as one that only its operator can solve.
