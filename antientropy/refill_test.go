@@ -559,3 +559,51 @@ func TestValidateReturnsEveryProblemAtOnce(t *testing.T) {
 		t.Errorf("%v: want two problems", err)
 	}
 }
+
+// At a local level a majority of one datacenter acknowledges, and no other may know.
+func TestAVersionNeedsVotesWithinItsDatacenterToo(t *testing.T) { // I2
+	for told, want := range map[string]bool{
+		"a=5 a=5 a=5 a=5 a=5": true,
+		"a=5 a=5 - - -":       true,
+		"a=5 a~9 a=5 a=5 a=5": false, // the near one may have acknowledged 9 together with this replica
+		"a=5 a=5 a~9 a~9 a~9": false,
+	} {
+		var serial uint64
+		b := newBench(t)
+		b.Refill = NewRefill(DefaultConfig(), partition, []uint64{7, 8, 1, 2, 3}, 2, 0, &serial)
+		b.tick()
+		for i, s := range strings.Fields(told) {
+			var m wire.Message
+			if s != "-" {
+				m.Body = body(s)
+			}
+			node := []uint64{7, 8, 1, 2, 3}[i]
+			if node == 7 { // and it is lost once on the way
+				b.Lost(node)
+				b.tick()
+			}
+			b.page(node, m)
+		}
+		if !b.Done() {
+			t.Fatalf("%q: not done", told)
+		}
+		if got := b.Keep(sum("a"), 5); got != want {
+			t.Errorf("%q: kept %v", told, got)
+		}
+	}
+}
+
+func TestOfOneVersionTheLatestDeadlineThatAnyoneRemembersIsTakenOver(t *testing.T) { // I11
+	early, late := vclock.Deadline{At: 100, Stamp: 6}, vclock.Deadline{At: 50, Stamp: 7}
+	for _, told := range [][2]vclock.Deadline{{early, late}, {late, early}} {
+		b := newBench(t, 1, 2)
+		b.tick()
+		for i, d := range told {
+			b.page(uint64(i+1), wire.Message{Body: wire.AppendPageGhost(nil, wire.Ghost{Hash: sum("a"), Stamp: 5, Digest: uint32(d.Stamp), Deadline: d})})
+		}
+		want := []wire.Ghost{{Hash: sum("a"), Stamp: 5, Digest: 7, Deadline: late}}
+		if got := b.Ghosts(); !slices.Equal(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+}

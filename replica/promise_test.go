@@ -212,7 +212,7 @@ func (w *world) checkEnd() {
 		if u := w.live(o); u != nil && remembers && kept && o.status != wire.StatusOK && !w.cfg.local() {
 			w.fail("lost: op %d reads nothing of %s, though op %d (%v-%v) was acknowledged, with memory for all", o.id, key, u.id, u.begin, u.end)
 		}
-		if remembers && w.cfg.lost == 0 {
+		if remembers && w.cfg.lost == 0 && w.cfg.ahead == 0 { // who refuses a stamp of its own keeps no hint for itself
 			w.checkAgreement(key)
 		}
 	}

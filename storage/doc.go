@@ -6,7 +6,7 @@
 // Which version of a key is kept (the greater dot, merged by [vclock.Merge]), what is refused because
 // this replica may have forgotten something newer, what is evicted (least recently used first), and when
 // an expired version stops being one. Each hash of a partition has at most one entry, and an entry is
-// either a record (key, value, version) or a ghost (stamp and digest):
+// either a record (key, value, version) or a ghost (stamp, digest and deadline):
 //
 //	          Put, Refill                       GhostBytesMax reached
 //	nothing ───────────────▶ record ◀──────▶ ghost ───────────────▶ nothing, mark raised

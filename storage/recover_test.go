@@ -238,3 +238,19 @@ func TestDropLeavesNothingOfAPartitionAndAllOfTheOthers(t *testing.T) {
 		t.Errorf("counted as forgetting: %+v", after)
 	}
 }
+
+// Ghosts are dropped while recovery goes on, and the mark passes what it has not come to yet.
+func TestAnOlderGhostDoesNotStandForANewerOneThatTheMarkHasPassedDuringRecovery(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 16 * entryBytes, GhostBytesMax: entryBytes})
+	k, other := key("k"), key("other")
+	s.Recover(k.Partition, 100)
+	mustPut(t, s, other, until(value(alice, 130, ""), wall, 130))
+	if r := s.Refill(k, value(alice, 10, "old"), wall); r.Outcome != Stored {
+		t.Fatal(r)
+	}
+	keepNone := func(uint64, vclock.Stamp) bool { return false }
+	s.Recovered(k.Partition, 5, keepNone, []Ghost{{Hash: k.Hash, Stamp: 20}})
+	if _, floor := s.Get(k, wall); floor < 20 {
+		t.Errorf("floor %v of a key that another owner knows of 20", floor)
+	}
+}
