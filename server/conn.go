@@ -188,7 +188,7 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 	switch r.Op {
 	case wire.OpGet, wire.OpSet, wire.OpDelete, wire.OpTouch:
 		if len(frame) >= largeFrame {
-			c.large(now, client, r, frame)
+			c.large(client, r, frame)
 			return
 		}
 		c.n.request(now, client, r, r.Key, frame, &c.out)
@@ -202,7 +202,7 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 
 // large carries out a write whose copies could fill the links: it waits a little for room on those of the
 // key's owners, and leaves at once, so that the next one sees what it took.
-func (c *conn) large(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte) {
+func (c *conn) large(client coordinator.Client, r *wire.Request, frame []byte) {
 	n := c.n
 	n.large.Lock()
 	defer n.large.Unlock()
@@ -210,10 +210,12 @@ func (c *conn) large(now vclock.Now, client coordinator.Client, r *wire.Request,
 	owners, _ := v.Others(v.Table.Partition(ring.Slot(r.Key)))
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for end := n.clock.now().Mono + roomPatience; n.clock.now().Mono < end && !n.room(owners, len(frame)); {
+	now := n.clock.now()
+	for end := now.Mono + roomPatience; now.Mono < end && !n.room(owners, len(frame)); now = n.clock.now() {
 		<-tick.C
 	}
-	n.request(now, client, r, r.Key, frame, &c.out)
+	n.waited(owners, len(frame))
+	n.request(now, client, r, r.Key, frame, &c.out) // its time begins now: it may have waited behind many
 	n.flush(&c.out, c, nil)
 }
 

@@ -199,22 +199,26 @@ func (d *dataDir) saveIdentity() error {
 }
 
 // loadMap returns the map as last saved, nil where none was. A damaged one is set aside as map.corrupt and
-// reported as errMapCorrupt: the node knows who it is and gets the map from others.
+// reported as errMapCorrupt, until another is saved: the node knows who it is and must get the map from
+// others, or it would be alone in a cluster of its own with their id.
 func (d *dataDir) loadMap() (*ring.Map, error) {
 	if d.path == NoDataDir {
 		return nil, nil
 	}
 	path := d.file("map")
+	aside := path + ".corrupt"
 	m, err := readMap(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(aside); err == nil {
+			return nil, fmt.Errorf("%w: it was set aside as %s, the node needs --join", errMapCorrupt, aside)
+		}
 		return nil, nil
 	case errors.Is(err, errMapCorrupt):
-		aside := path + ".corrupt"
 		if moved := os.Rename(path, aside); moved != nil {
 			return nil, fmt.Errorf("%w: %w", err, moved)
 		}
-		return nil, fmt.Errorf("%w: set aside as %s, the node goes on without and needs --join", err, aside)
+		return nil, fmt.Errorf("%w: it is set aside as %s, the node needs --join", err, aside)
 	case err != nil:
 		return nil, err
 	case d.id.ClusterID != 0 && d.id.ClusterID != m.ClusterID:

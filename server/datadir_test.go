@@ -334,9 +334,15 @@ func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
 		if !bytes.Equal(contents(t, d.file("map.corrupt")), b) {
 			t.Fatal("map.corrupt is not what was there")
 		}
-		if m, err := d.loadMap(); m != nil || err != nil {
+		if m, err := d.loadMap(); m != nil || !errors.Is(err, errMapCorrupt) {
 			t.Fatalf("after setting it aside there is %v, %v", m, err)
 		}
+	}
+	if err := d.saveMap(mapTest()); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := d.loadMap(); m == nil || err != nil {
+		t.Fatalf("a map saved since is %v, %v", m, err)
 	}
 }
 

@@ -29,13 +29,14 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 	if err != nil {
 		return 0, refuse(err)
 	}
-	founder := false
+	founder, fetched := false, false
 	switch {
 	case m != nil:
 	case len(n.cfg.Join) > 0:
 		if m, err = n.fetchMap(ctx); err != nil {
 			return 0, err
 		}
+		fetched = true
 		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
 			return 0, refuse(err)
 		}
@@ -60,11 +61,16 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 		}
 		n.me.State, n.me.Version = mine.State, mine.Version+1
 	}
-	// A node that lost its memory of promises waits until whatever it may have stored lies in the past.
-	until := floor
-	if adopted || !found && m.Node(n.self.Node) != nil || n.cfg.DataDir == NoDataDir && !founder {
+	// A node that lost its memory of promises waits until whatever it may have stored lies in the past. So
+	// does one that lost its map: what it owns may not be what it owned when it made them. One that the
+	// cluster never heard of has made none, whatever ceiling a first start that failed has left.
+	until, known := floor, m.Node(n.self.Node) != nil
+	switch {
+	case adopted, known && (!found || fetched), n.cfg.DataDir == NoDataDir && !founder:
 		until = vclock.StampAt(n.clock.now().Wall + n.cfg.tuning.skewWait.Milliseconds())
 		floor = until
+	case fetched:
+		floor = 0
 	}
 	if err := n.await(ctx, until); err != nil {
 		return 0, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +38,8 @@ type link struct {
 	boot   uint64
 	failed bool // the last dial failed
 	cancel context.CancelFunc
+
+	stuck atomic.Bool // somebody waited for room in vain, and there has been none since
 }
 
 // run keeps the link connected until ctx ends.
@@ -148,10 +151,14 @@ func (l *link) announce(frame []byte) {
 	}
 }
 
-// room reports whether n more bytes would be taken; where nothing can be sent nothing is waited for.
+// room reports whether n more bytes would be taken, or are not worth waiting for: where nothing can be sent,
+// or where somebody has waited in vain.
 func (l *link) room(n int) bool {
-	p := l.open(0)
-	return p == nil || p.room(n)
+	if p := l.open(0); p != nil && !p.room(n) {
+		return l.stuck.Load()
+	}
+	l.stuck.Store(false)
+	return true
 }
 
 // open is the pipe of the connection to that boot (0: any), nil where there is none.

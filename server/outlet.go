@@ -29,6 +29,16 @@ func (n *Node) room(nodes []uint64, bytes int) bool {
 	return true
 }
 
+// waited ends a wait for room on the links to those nodes: where it was in vain, nobody waits again until
+// there is room, or a node that does not read would slow down every large write.
+func (n *Node) waited(nodes []uint64, bytes int) {
+	for _, id := range nodes {
+		if l := n.link(id); l != nil {
+			l.stuck.Store(!l.room(bytes) || l.stuck.Load())
+		}
+	}
+}
+
 // flush sends what a batch of steps wants sent, and empties the outbox. Own is the connection whose batch
 // it is, in the link: what answers a link's messages goes only to the boot that sent them.
 func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {

@@ -66,7 +66,7 @@ func (n *Node) start(ctx context.Context) error {
 		return refuse(err)
 	}
 	m, err := n.dir.loadMap()
-	if errors.Is(err, errMapCorrupt) {
+	if errors.Is(err, errMapCorrupt) && len(n.cfg.Join) > 0 {
 		n.log.Error("starting without the saved cluster map", zap.Error(err))
 	} else if err != nil {
 		return refuse(err)
@@ -143,11 +143,7 @@ func (n *Node) build(floor vclock.Stamp) error {
 	if err := n.raiseCeiling(); err != nil {
 		return refuse(err)
 	}
-	m := n.core.View().Map
-	if err := n.dir.saveMap(m); err != nil {
-		return refuse(err)
-	}
-	n.encodeMap(m)
+	n.encodeMap(n.core.View().Map)
 	n.view.Store(n.core.View())
 	return nil
 }
@@ -172,6 +168,10 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.gossip = g
+	if err := n.dir.saveMap(n.core.View().Map); err != nil { // not before others can hear of it: a map on disk says that they may have
+		n.mu.Unlock()
+		return refuse(err)
+	}
 	if n.me.GossipAddr = g.Addr(); n.core.View().Map.Node(n.self.Node).GossipAddr != n.me.GossipAddr {
 		me := n.me
 		me.Version = n.core.View().Map.Node(me.ID).Version + 1

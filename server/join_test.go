@@ -1,0 +1,72 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Alone under the cluster's id it would acknowledge by itself what the others know nothing of (I2).
+func TestNodeWhoseMapIsDamagedDoesNotServeAlone(t *testing.T) {
+	t.Parallel()
+	n := start(t, quick(testConfig(t, "n1")))
+	n.kill()
+	if err := os.WriteFile(filepath.Join(n.cfg.DataDir, "map"), []byte("not a map"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // nor at the next try, once the damaged map is out of the way
+		refused(t, startError(t, n.cfg), ErrRefused, "map.corrupt", "--join")
+	}
+}
+
+// A map on disk says that the cluster may have heard of the node, and that its ceiling covers what it did then.
+func TestFirstStartThatFailsLeavesNoMapBehind(t *testing.T) {
+	t.Parallel()
+	n1 := start(t, quick(testConfig(t, "n1")))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	cfg := quick(testConfig(t, "n2", n1.GossipAddr()))
+	good := cfg.GossipAddr
+	cfg.GossipAddr = taken.Addr().String()
+	refused(t, startError(t, cfg), ErrInUse, cfg.GossipAddr)
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, "map")); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the map of a cluster that never heard of it: %v", err)
+	}
+	cfg.GossipAddr = good
+	start(t, cfg)
+}
+
+func TestRoomThatNeverComesIsWaitedForOnce(t *testing.T) {
+	near, _ := net.Pipe()
+	p := newPipe(near, 10, linkStall, func(error) {})
+	p.gather = true // and nobody writes
+	l := &link{pipe: p}
+	n := &Node{links: map[uint64]*link{7: l}}
+	owners := []uint64{7, 8}
+	p.push(make([]byte, 9))
+	if n.room(owners, 1) != true || n.room(owners, 2) != false {
+		t.Fatal("one byte has room, two have none")
+	}
+	n.waited(owners, 2)
+	if !n.room(owners, 2) {
+		t.Fatal("the next waits as long")
+	}
+	p.pending = nil
+	if !n.room(owners, 2) {
+		t.Fatal("there is room")
+	}
+	p.push(make([]byte, 9))
+	if n.room(owners, 2) {
+		t.Fatal("there was room in between: it may be worth waiting again")
+	}
+	n.waited(owners, 1)
+	if n.room(owners, 2) {
+		t.Fatal("a wait that ended well was taken for one in vain")
+	}
+}
