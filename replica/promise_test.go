@@ -20,6 +20,7 @@ type op struct {
 	node       int
 	dc         string
 	begin, end time.Duration
+	until      time.Duration // its deadline
 	done, ok   bool
 	value      int // read: the write it stems from; 0: a miss
 	stamp      uint64
@@ -174,7 +175,7 @@ func (w *world) live(r *op) (u *op) {
 // checkAnswered is that every call is answered at the latest by the tick after its deadline.
 func (w *world) checkAnswered(i int) {
 	for _, o := range w.ops {
-		if !o.done && o.node == i && o.begin+simTimeout <= w.now {
+		if !o.done && o.node == i && o.until <= w.now {
 			w.fail("op %d was not answered by its deadline", o.id)
 			o.done = true
 		}
@@ -208,7 +209,8 @@ func (w *world) checkEnd() {
 			w.fail("op %d reads %s, with no fault left, and fails: status %d", o.id, key, o.status)
 			return
 		}
-		kept := w.strict(key) || w.cfg.lost == 0 // a restart may take a fallback's hints with it
+		// A restart may take a fallback's hints with it, or all there was.
+		kept := w.cfg.lost == 0 || w.strict(key) && min(w.cfg.nodes, w.cfg.replicas) > 1
 		if u := w.live(o); u != nil && remembers && kept && o.status != wire.StatusOK && !w.cfg.local() {
 			w.fail("lost: op %d reads nothing of %s, though op %d (%v-%v) was acknowledged, with memory for all", o.id, key, u.id, u.begin, u.end)
 		}

@@ -156,7 +156,12 @@ func (s *Shard) endRefills() {
 		for _, g := range r.Ghosts() {
 			ghosts = append(ghosts, storage.Ghost(g))
 		}
-		s.store.Recovered(r.partition, r.Mark(), r.Keep, ghosts)
+		mark := r.Mark()
+		if others, _ := s.view.Others(r.partition); len(others) == 0 { // what it forgot, nobody can tell it
+			floor, _ := s.store.Recovering(r.partition)
+			mark = max(mark, floor)
+		}
+		s.store.Recovered(r.partition, mark, r.Keep, ghosts)
 		s.stats.Recovered++
 	}
 	clear(s.refill.active[len(kept):])

@@ -270,6 +270,22 @@ func TestARecordOfAnotherPartitionIsNotStoredAndCountsAsForgotten(t *testing.T) 
 	}
 }
 
+// Nobody can tell an only owner what it forgot, now or once it has others beside it.
+func TestAnOnlyOwnerThatRestartsVouchesForNothingOfBefore(t *testing.T) { // I2, I12
+	n := restarted(t, 1)
+	k, shard := n.Key(n.View(), []byte("key"))
+	s := n.Shards()[shard]
+	for i := range 100 {
+		s.Tick(recoverNow(time.Duration(i)*time.Second), &Outbox{})
+	}
+	if s.Recovering() != 0 {
+		t.Fatal("it waits for somebody")
+	}
+	if _, floor := s.store.Get(k, recoverWall); floor != n.cfg.BootFloor {
+		t.Errorf("floor %v, want %v", floor, n.cfg.BootFloor)
+	}
+}
+
 func TestAHintIsKeptForAnOwnerOnlyAndDroppedWhenItsTargetIsNoneAnyMore(t *testing.T) {
 	n := restarted(t, 5)
 	k, shard := n.Key(n.View(), []byte("key"))

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	worldSeeds = flag.Int("world.seeds", 150, "random schedules for each kind of cluster")
+	worldSeeds = flag.Int("world.seeds", 60, "random schedules for each kind of cluster")
 	worldFrom  = flag.Uint64("world.from", 1, "first seed")
 	worldTrace = flag.Bool("world.trace", false, "print the failing schedule")
 )
@@ -34,7 +34,10 @@ var worlds = map[string]worldConfig{
 		nodes: 2, replicas: 2, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 4600, keys: 30, shards: 1,
 	},
 	"lone node": {
-		nodes: 1, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, memory: 5600, keys: 30, shards: 2,
+		nodes: 1, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, memory: 5600, keys: 30, shards: 2,
+	},
+	"one replica": {
+		nodes: 3, replicas: 1, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, breaks: true, join: true, memory: 1 << 20, keys: 10, shards: 2,
 	},
 	"few keys, links that break": {
 		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loss: true, breaks: true, cuts: true, memory: 1 << 20, keys: 4, shards: 2,

@@ -95,6 +95,7 @@ type cut struct {
 const (
 	never       = time.Duration(1 << 60)
 	simTimeout  = 40 * time.Millisecond
+	simLongest  = 160 * time.Millisecond // longer than a restart takes, as in a product
 	simWall     = 1_000_000
 	simSkewWait = 300 * time.Millisecond // stands for the skew bound: no clock is further ahead where nodes are replaced
 )
@@ -165,7 +166,7 @@ func (w *world) start(i int) {
 		floor, n.fresh = vclock.StampAt(w.wall(n).Wall), false // the clock has passed the wait by now
 	}
 	c := coordinator.DefaultConfig()
-	c.TimeoutDefault, c.TimeoutMax, c.LingerMax = simTimeout, simTimeout, simTimeout/2
+	c.TimeoutDefault, c.TimeoutMax, c.LingerMax = simTimeout, simLongest, simTimeout/2
 	h := hints.DefaultConfig()
 	h.RetryPeriod = 30 * time.Millisecond
 	r := antientropy.DefaultConfig()
@@ -415,6 +416,9 @@ func (w *world) request(i int) {
 			r.Level = wire.LevelAny
 		}
 	}
+	if w.rng.IntN(4) == 0 {
+		r.Timeout = uint32(simLongest.Milliseconds())
+	}
 	k := w.rng.IntN(20)
 	if w.cfg.ttls && k >= 13 && k < 17 { // a third of them
 		k = 19
@@ -446,6 +450,9 @@ func (w *world) request(i int) {
 func (w *world) ask(i int, r *wire.Request) *op {
 	n := w.nodes[i]
 	o := &op{id: len(w.ops) + 1, key: string(r.Key), what: r.Op, ttl: r.TTL, node: i, begin: w.now, end: never}
+	if o.until = w.now + simTimeout; r.Timeout != 0 {
+		o.until = w.now + simLongest
+	}
 	if w.cfg.datacenters > 1 {
 		o.dc = n.dc
 	}
