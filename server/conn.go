@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	connsMax      = 10_000                 // client connections; over it a new one is refused
+	callersMax    = 10_000                 // client connections; over it a new one is refused
 	connBytesSoft = 1 << 20                // answers unread before no more of its requests are read
 	largeFrame    = 64 << 10               // a request of so many bytes looks for room on the links first
 	roomPatience  = 250 * time.Millisecond // how long it does; an owner that then has none is owed a hint
@@ -67,11 +67,12 @@ func (n *Node) acceptClient(nc net.Conn) {
 		refusal = "this port is for clients: nodes use the peer port"
 	case h.ClusterID != 0 && h.ClusterID != n.clusterID():
 		refusal = "this node belongs to another cluster than the client was made for"
-	case !n.registerConn(c):
+	default:
+		if c.id = n.register(c); c.id != 0 {
+			defer n.forget(c.id)
+			break
+		}
 		refusal = "too many connections: use fewer, with more requests on each"
-	}
-	if refusal == "" {
-		defer n.forgetConn(c)
 	}
 	_ = nc.SetWriteDeadline(time.Now().Add(helloTimeout))
 	if _, err := nc.Write(wire.AppendHello(nil, n.hello(wire.RoleNode, refusal))); err != nil || refusal != "" {
@@ -144,6 +145,18 @@ func (c *conn) flush(now vclock.Now, began int) {
 	if answered > 0 {
 		c.n.meter.inline(c.n.clock.now().Mono-now.Mono, answered)
 	}
+}
+
+func (c *conn) number() uint64 { return c.id }
+
+func (c *conn) answer(frames []byte, count int) {
+	c.pipe.push(frames)
+	c.answered(count)
+}
+
+func (c *conn) cut() {
+	c.pipe.close()
+	c.close()
 }
 
 // answered counts calls that are over.

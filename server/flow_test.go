@@ -39,11 +39,11 @@ func TestClientThatSendsAndNeverReadsIsCutOffAtABound(t *testing.T) { // I16
 	}()
 	most := 0
 	for done := false; !done; {
-		n.connsMu.RLock()
-		for _, c := range n.conns {
-			most = max(most, c.pipe.held())
+		n.callersMu.RLock()
+		for _, c := range n.callers {
+			most = max(most, c.(*conn).pipe.held())
 		}
-		n.connsMu.RUnlock()
+		n.callersMu.RUnlock()
 		if r := witness.ask(&wire.Request{Op: wire.OpGet, ID: 2, Key: []byte("k")}); r.Status != wire.StatusNotFound || r.ID != 2 {
 			t.Fatalf("another client was answered %+v", r)
 		}

@@ -255,29 +255,3 @@ func (n *Node) forgetIncoming(in *incoming) {
 		n.judgeUp(in.from)
 	}
 }
-
-// registerConn gives a client connection its place; false when there are too many.
-func (n *Node) registerConn(c *conn) bool {
-	n.connsMu.Lock()
-	defer n.connsMu.Unlock()
-	if len(n.conns) >= connsMax || n.ctx.Err() != nil {
-		n.counts.refused.Add(1)
-		return false
-	}
-	n.lastConn++
-	c.id = n.lastConn
-	n.conns[c.id] = c
-	return true
-}
-
-func (n *Node) forgetConn(c *conn) {
-	n.connsMu.Lock()
-	defer n.connsMu.Unlock()
-	delete(n.conns, c.id)
-}
-
-func (n *Node) conn(id uint64) *conn {
-	n.connsMu.RLock()
-	defer n.connsMu.RUnlock()
-	return n.conns[id]
-}

@@ -53,9 +53,9 @@ type Node struct {
 	linksMu sync.RWMutex
 	links   map[uint64]*link
 
-	connsMu  sync.RWMutex
-	conns    map[uint64]*conn
-	lastConn uint64
+	callersMu  sync.RWMutex
+	callers    map[uint64]caller
+	lastCaller uint64
 
 	ceilingMu sync.Mutex
 	ceiling   vclock.Stamp // on disk
@@ -168,12 +168,11 @@ func (n *Node) end() {
 			_ = l.Close()
 		}
 	}
-	n.connsMu.Lock()
-	for _, c := range n.conns { // wake those that wait for their client, or for answers that will not come
-		c.pipe.close()
-		c.close()
+	n.callersMu.Lock()
+	for _, c := range n.callers { // wake those that wait for their client, or for answers that will not come
+		c.cut()
 	}
-	n.connsMu.Unlock()
+	n.callersMu.Unlock()
 	if n.gossip != nil {
 		n.gossip.Close()
 	}

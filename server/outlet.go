@@ -41,7 +41,7 @@ func (n *Node) waited(nodes []uint64, bytes int) {
 
 // flush sends what a batch of steps wants sent, and empties the outbox. Own is the connection whose batch
 // it is, in the link: what answers a link's messages goes only to the boot that sent them.
-func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {
+func (n *Node) flush(out *replica.Outbox, own caller, in *incoming) {
 	for i := range out.Peers {
 		p := &out.Peers[i]
 		boot := uint64(0)
@@ -55,13 +55,8 @@ func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {
 	}
 	for i := range out.Conns {
 		p := &out.Conns[i]
-		c := own
-		if c == nil || c.id != p.To {
-			c = n.conn(p.To)
-		}
-		if c != nil {
-			c.pipe.push(p.Frames)
-			c.answered(p.Count)
+		if c := n.caller(p.To, own); c != nil {
+			c.answer(p.Frames, p.Count)
 		}
 	}
 	n.parts(out, own)
@@ -73,14 +68,10 @@ func (n *Node) flush(out *replica.Outbox, own *conn, in *incoming) {
 }
 
 // parts hands the answers to single keys of multi-gets to their connections.
-func (n *Node) parts(out *replica.Outbox, own *conn) {
+func (n *Node) parts(out *replica.Outbox, own caller) {
 	for i := range out.Parts {
 		p := &out.Parts[i]
-		c := own
-		if c == nil || c.id != p.Conn {
-			c = n.conn(p.Conn)
-		}
-		if c != nil {
+		if c, native := n.caller(p.Conn, own).(*conn); native {
 			c.part(p)
 		}
 	}

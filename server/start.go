@@ -46,7 +46,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	cfg = cfg.withDefaults()
 	n := &Node{
 		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(cfg.tuning.clockOffset), done: make(chan struct{}), raise: make(chan struct{}, 1),
-		links: map[uint64]*link{}, conns: map[uint64]*conn{}, in: map[uint64]*incoming{},
+		links: map[uint64]*link{}, callers: map[uint64]caller{}, in: map[uint64]*incoming{},
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	if err := n.start(ctx); err != nil {

@@ -1,0 +1,41 @@
+package server
+
+// caller is whoever waits for answers: the connection of a client, or the program that the node is part of.
+// Its requests name it by its number.
+type caller interface {
+	number() uint64
+	// answer takes whole response frames, count of them, which are valid during the call. It comes from any
+	// goroutine, with no lock held.
+	answer(frames []byte, count int)
+	// cut ends it, because the node stops; nothing is waited for.
+	cut()
+}
+
+// register gives a caller its number, which no other ever had; 0 when there are too many.
+func (n *Node) register(c caller) uint64 {
+	n.callersMu.Lock()
+	defer n.callersMu.Unlock()
+	if len(n.callers) >= callersMax || n.ctx.Err() != nil {
+		n.counts.refused.Add(1)
+		return 0
+	}
+	n.lastCaller++
+	n.callers[n.lastCaller] = c
+	return n.lastCaller
+}
+
+func (n *Node) forget(number uint64) {
+	n.callersMu.Lock()
+	defer n.callersMu.Unlock()
+	delete(n.callers, number)
+}
+
+// caller finds one by its number; own is tried first, and may be nil.
+func (n *Node) caller(number uint64, own caller) caller {
+	if own != nil && own.number() == number {
+		return own
+	}
+	n.callersMu.RLock()
+	defer n.callersMu.RUnlock()
+	return n.callers[number]
+}
