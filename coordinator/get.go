@@ -11,13 +11,14 @@ import (
 type Get struct {
 	read   read
 	client Client
+	op     wire.Op // OpGet, or OpHead, whose answer has no value
 	until  time.Duration
 	done   bool
 }
 
 // Start begins the read that c describes; it may be done on return.
 func (g *Get) Start(e *Env, c *Call) {
-	g.client, g.until, g.done = c.Client, c.Until, false
+	g.client, g.op, g.until, g.done = c.Client, c.Op, c.Until, false
 	g.read.start(e, c)
 	if g.read.verdict != pending {
 		g.answer(e)
@@ -56,7 +57,7 @@ func (g *Get) Tick(e *Env) {
 	}
 	if e.Now.Mono >= g.until {
 		g.done = true
-		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, g.read.timeout(wire.OpGet)})
+		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, g.read.timeout(g.op)})
 		return
 	}
 	g.read.tick(e)
@@ -76,9 +77,11 @@ func (g *Get) answer(e *Env) {
 	r := &g.read
 	var resp wire.Response
 	if r.found(e.Now.Wall) {
-		resp.Stamp, resp.Value, resp.Deadline = uint64(r.best.Dot.Stamp), r.best.Value, r.best.Deadline.At
+		if resp.Stamp, resp.Deadline = uint64(r.best.Dot.Stamp), r.best.Deadline.At; g.op != wire.OpHead {
+			resp.Value = r.best.Value
+		}
 	} else {
-		resp = r.miss(wire.OpGet)
+		resp = r.miss(g.op)
 	}
 	e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, resp})
 	if r.verdict == voted {

@@ -111,6 +111,16 @@ func (n *Node) Key(v *View, key []byte) (k storage.Key, shard int) {
 	return storage.Key{Bytes: key, Hash: n.cfg.Hash(key), Partition: p}, int(p) & (len(n.shards) - 1)
 }
 
+// Locate prepares the key of a request for the shard it belongs to; a scan has a partition and no key.
+func (n *Node) Locate(v *View, r *wire.Request) (k storage.Key, shard int) {
+	if r.Op != wire.OpScan {
+		return n.Key(v, r.Key)
+	}
+	cursor, _ := wire.ParseScanCursor(r.Key) // a bad one is refused by whatever shard it comes to
+	k.Partition = cursor.Partition & (v.Map.Partitions - 1)
+	return k, int(k.Partition) & (len(n.shards) - 1)
+}
+
 // Merge takes another node's map in; true when it changed this node's, and its view with it. A map of
 // another cluster is an error and changes nothing.
 func (n *Node) Merge(m *ring.Map) (bool, error) {

@@ -14,10 +14,14 @@ import (
 // ttlMax is the longest TTL, a hundred years, which keeps deadlines far from overflow.
 const ttlMax = 100 * 365 * 24 * int64(time.Hour/time.Millisecond)
 
-// Request starts a call of one key: OpGet, OpSet, OpDelete or OpTouch. k is r.Key, prepared by Node.Key;
-// frame is the request as it came. Everything may alias memory that is used again after the return.
+// Request starts a call of one key, OpGet, OpHead, OpSet, OpDelete or OpTouch, or tells a partition's keys. k is
+// what Node.Locate made of r; frame is the request as it came. Everything may alias memory that is used again after the return.
 func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, out *Outbox) {
 	s.enter(now, out)
+	if r.Op == wire.OpScan {
+		s.scan(k, client, r, frame)
+		return
+	}
 	if status, text := s.refuse(r, len(k.Bytes)); status != 0 {
 		s.reject(client, r.Op, status, text)
 		return
@@ -42,7 +46,7 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 	}
 	call, pool, readAsk := &s.call, poolGet, ask
 	switch r.Op {
-	case wire.OpGet:
+	case wire.OpGet, wire.OpHead:
 		call.Hedge = s.peers.hedge(s.list)
 	case wire.OpTouch:
 		pool = poolTouch
@@ -123,7 +127,7 @@ func (s *Shard) reject(client coordinator.Client, op wire.Op, status wire.Status
 
 // ask is the level of the request, or its namespace's, for a client in datacenter local.
 func (s *Shard) ask(r *wire.Request, local uint8) coordinator.Ask {
-	if r.Op == wire.OpGet {
+	if r.Op == wire.OpGet || r.Op == wire.OpHead {
 		return s.readAsk(r, local)
 	}
 	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy || r.Level == wire.LevelAny, Local: local}

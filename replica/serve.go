@@ -20,9 +20,9 @@ func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (k storage.Key, 
 		return k, int(m.Partition) & (len(n.shards) - 1), m.Partition < v.Map.Partitions
 	case wire.KindForward:
 		if wire.DecodeRequest(m.Body, r, &n.cfg.Limits) != nil {
-			r.Key, r.Op = nil, 0 // any shard can say that this is no write
+			r.Key, r.Op = nil, 0 // any shard can say that it is not understood
 		}
-		k, shard = n.Key(v, r.Key)
+		k, shard = n.Locate(v, r)
 		return k, shard, true
 	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
 		shard = idShard(m.ID)
@@ -93,11 +93,11 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 	}
 }
 
-// forwarded coordinates a write for a node that does not own its key.
+// forwarded coordinates a write, or tells keys, for a node that does not own them.
 func (s *Shard) forwarded(from uint64, k storage.Key, m *wire.Message, r *wire.Request) {
 	client := coordinator.Client{Node: from, ID: m.ID}
-	if !r.Op.Writes() {
-		s.reject(client, r.Op, wire.StatusBadRequest, "a forwarded request that is no write this node understands")
+	if !r.Op.Writes() && r.Op != wire.OpScan {
+		s.reject(client, r.Op, wire.StatusBadRequest, "a forwarded request that this node does not understand")
 		return
 	}
 	if s.late(m.Expires) {

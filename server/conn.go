@@ -199,12 +199,14 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 	}
 	client.ID = r.ID
 	switch r.Op {
-	case wire.OpGet, wire.OpSet, wire.OpDelete, wire.OpTouch:
+	case wire.OpGet, wire.OpHead, wire.OpSet, wire.OpDelete, wire.OpTouch:
 		if len(frame) >= largeFrame {
 			c.large(client, r, frame)
 			return
 		}
-		c.n.request(now, client, r, r.Key, frame, &c.out)
+		c.n.request(now, client, r, frame, &c.out)
+	case wire.OpScan:
+		c.n.scan(now, client, r, frame, &c.out)
 	case wire.OpMGet:
 		c.multiGet(now, client, r, frame)
 	default:
@@ -228,7 +230,7 @@ func (c *conn) large(client coordinator.Client, r *wire.Request, frame []byte) {
 		<-tick.C
 	}
 	n.waited(owners, len(frame))
-	n.request(now, client, r, r.Key, frame, &c.out) // its time begins now: it may have waited behind many
+	n.request(now, client, r, frame, &c.out) // its time begins now: it may have waited behind many
 	n.flush(&c.out, c, nil)
 }
 
@@ -252,7 +254,7 @@ func (c *conn) multiGet(now vclock.Now, client coordinator.Client, r *wire.Reque
 	for i, k := range keys {
 		part.Part = uint32(i + 1)
 		one.Key = k
-		c.n.request(now, part, &one, k, frame, &c.out)
+		c.n.request(now, part, &one, frame, &c.out)
 		c.n.parts(&c.out, c) // thousands of values need not be held twice
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// request hands one key's call to its shard: lock, step, unlock; sending comes later.
-func (n *Node) request(now vclock.Now, client coordinator.Client, r *wire.Request, key, frame []byte, out *replica.Outbox) {
-	k, i := n.core.Key(n.view.Load(), key)
+// request hands a call to its shard: lock, step, unlock; sending comes later.
+func (n *Node) request(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte, out *replica.Outbox) {
+	k, i := n.core.Locate(n.view.Load(), r)
 	s := &n.shards[i]
 	s.mu.Lock()
 	s.Request(now, k, client, r, frame, out)

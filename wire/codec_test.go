@@ -21,6 +21,8 @@ func sampleRequests() []Request {
 		{Op: OpMap, ID: 8},
 		{Op: OpWhere, ID: 9, Key: []byte("k")},
 		{Op: OpStats, ID: 10},
+		{Op: OpHead, ID: 11, Key: []byte("k")},
+		{Op: OpScan, ID: 12, Key: ScanCursor{Partition: 7, Actor: vclock.Actor{Node: 1, Boot: 2}, At: 3}.Append(nil), Value: []byte("user:")},
 	}
 }
 

@@ -253,7 +253,7 @@ func octets(t *rapid.T) []byte {
 
 func anyRequest(t *rapid.T) *Request {
 	q := &Request{
-		Op: Op(1 + number(t, uint64(OpStats)-1)), ID: number(t, 1<<64-1), Level: Level(number(t, uint64(LevelExplicit))),
+		Op: Op(1 + number(t, uint64(OpScan)-1)), ID: number(t, 1<<64-1), Level: Level(number(t, uint64(LevelExplicit))),
 		R: uint8(number(t, 255)), W: uint8(number(t, 255)), Sloppy: rapid.Bool().Draw(t, "sloppy"),
 		Timeout: uint32(number(t, 1<<32-1)), Key: octets(t), Value: octets(t), TTL: signed(t),
 	}

@@ -13,14 +13,16 @@ const (
 	OpTouch  Op = 4 // sets or clears the deadline
 	OpMGet   Op = 5
 	OpPing   Op = 6
-	OpMap    Op = 7 // the cluster map, as EncodeMap writes it
-	OpWhere  Op = 8 // placement of one key: a Where document
-	OpStats  Op = 9 // the node's Stats document
+	OpMap    Op = 7  // the cluster map, as EncodeMap writes it
+	OpWhere  Op = 8  // placement of one key: a Where document
+	OpStats  Op = 9  // the node's Stats document
+	OpHead   Op = 10 // OpGet without the value
+	OpScan   Op = 11 // some of the cluster's keys, and where to go on
 )
 
 var opNames = map[Op]string{
 	OpGet: "get", OpSet: "set", OpDelete: "delete", OpTouch: "touch", OpMGet: "mget",
-	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats",
+	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats", OpHead: "head", OpScan: "scan",
 }
 
 // String names the operation, as errors show it.
@@ -40,13 +42,13 @@ func (o Op) Writes() bool { return o == OpSet || o == OpDelete || o == OpTouch }
 //	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys]
 type Request struct {
 	Op      Op
-	ID      uint64 // chosen by the client, echoed in the response
-	Level   Level  // LevelDefault: the namespace's
-	R, W    uint8  // with LevelExplicit only
-	Sloppy  bool   // hinted writes at fallbacks count towards W
-	Timeout uint32 // milliseconds; 0: the server's default
-	Key     []byte
-	Value   []byte   // OpSet
+	ID      uint64   // chosen by the client, echoed in the response
+	Level   Level    // LevelDefault: the namespace's
+	R, W    uint8    // with LevelExplicit only
+	Sloppy  bool     // hinted writes at fallbacks count towards W
+	Timeout uint32   // milliseconds; 0: the server's default
+	Key     []byte   // OpScan: a ScanCursor, empty to begin
+	Value   []byte   // OpSet; OpScan: what the keys begin with
 	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
 	Keys    [][]byte // OpMGet
 }
@@ -74,15 +76,16 @@ type Response struct {
 	Status    Status
 	ID        uint64
 	Stamp     uint64 // of the version read or written; 0 where there is none
-	Value     []byte
-	Deadline  int64 // milliseconds since 1970; 0: none
-	Forgotten bool  // a miss that owners answered, but could not vote for
-	Hinted    uint8 // fallbacks that counted towards W
+	Value     []byte // OpScan: the ScanCursor to go on with, empty at the end
+	Deadline  int64  // milliseconds since 1970; 0: none
+	Forgotten bool   // a miss that owners answered, but could not vote for
+	Hinted    uint8  // fallbacks that counted towards W
 	Items     []Item
 	Err       *Error // with failures only
 }
 
-// Item is one key's part of an OpMGet response, in the order of the keys asked.
+// Item is one key's part of a response: to OpMGet, in the order of the keys asked; to OpScan, where the key itself
+// is the Value.
 type Item struct {
 	Status    Status
 	Stamp     uint64

@@ -16,7 +16,7 @@ package wire
 const requestFields = 11
 
 // known reports whether this version of the protocol has the operation.
-func (o Op) known() bool { return o >= OpGet && o <= OpStats }
+func (o Op) known() bool { return o >= OpGet && o <= OpScan }
 
 // AppendRequest appends q as a whole frame, its length included, and returns the longer slice. It allocates
 // only to grow dst. Sizes are the caller's to keep within Limits.
