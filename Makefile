@@ -3,13 +3,14 @@
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME  ?= 60s
+CHECKS    ?= 100000
 BENCH     ?= .
 TOOL      := go tool -modfile=tools/go.mod
 # The command line library carries a documentation generator; the tag leaves it out of the binary.
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format lint tidy race fuzz bench bench-path cover clean
+.PHONY: help run build test check format lint tidy race fuzz laws bench bench-path cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +54,9 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+laws: ## the properties over CHECKS (100000) cases each, drawn anew
+	go test -timeout 2h ./vclock ./ring ./wire ./storage ./coordinator ./hints ./antientropy -rapid.seed=0 -rapid.checks=$(CHECKS)
 
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
