@@ -36,7 +36,7 @@ func nonsense() map[string][]byte {
 func TestBadBytesCloseTheirConnectionAndDisturbNobodyElse(t *testing.T) { // I17
 	t.Parallel()
 	all := t
-	cfg := quick(testConfig(t, "n1"))
+	cfg := Quick(testConfig(t, "n1"))
 	cfg.Log = nil // it says so, often
 	n := start(t, cfg)
 	witness := dialHello(t, n.Addr())
@@ -119,14 +119,14 @@ func TestBadBytesCloseTheirConnectionAndDisturbNobodyElse(t *testing.T) { // I17
 			_ = u.Close()
 			ok(t)
 		}
-		other := start(all, quick(testConfig(t, "n2", n.GossipAddr())))
+		other := start(all, Quick(testConfig(t, "n2", n.GossipAddr())))
 		eventually(t, "a node can join all the same", func() bool { return n.view.Load().Up(other.self.Node) })
 	})
 }
 
 func TestBadRequestInAGoodFrameIsAnsweredAndTheConnectionKept(t *testing.T) { // I17
 	t.Parallel()
-	n := start(t, quick(testConfig(t, "n1")))
+	n := start(t, Quick(testConfig(t, "n1")))
 	c := dialHello(t, n.Addr())
 	array := func(b ...byte) []byte { return frame(b) }
 	good := func() *wire.Request {
@@ -180,7 +180,7 @@ func TestBadRequestInAGoodFrameIsAnsweredAndTheConnectionKept(t *testing.T) { //
 }
 
 func TestAnnouncedFramesThatDoNotComeHoldNoMemory(t *testing.T) { // I16, I17
-	n := start(t, quick(testConfig(t, "n1")))
+	n := start(t, Quick(testConfig(t, "n1")))
 	const conns = 64
 	var before, after runtime.MemStats
 	runtime.GC()

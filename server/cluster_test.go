@@ -73,7 +73,7 @@ func cluster(t *testing.T, n int, change ...func(*Config)) []*Node {
 	t.Helper()
 	var nodes []*Node
 	for i := range n {
-		cfg := quick(testConfig(t, fmt.Sprint("n", i+1)))
+		cfg := Quick(testConfig(t, fmt.Sprint("n", i+1)))
 		for _, f := range change {
 			f(&cfg)
 		}

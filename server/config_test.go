@@ -27,7 +27,7 @@ func TestWordsThatNoClusterMapTakesAreBadConfig(t *testing.T) {
 }
 
 func TestAnAddressOfAnotherMachineIsNotCalledInUse(t *testing.T) {
-	cfg := quick(testConfig(t, "n1"))
+	cfg := Quick(testConfig(t, "n1"))
 	cfg.PeerAddr = "192.0.2.1:7401" // TEST-NET-1, RFC 5737: nobody's
 	refused(t, startError(t, cfg), ErrRefused, "--peer-addr 192.0.2.1:7401", "of this machine")
 }

@@ -75,7 +75,7 @@ func TestShutdownAnswersWhatIsUnderWayRefusesTheRestAndTellsTheOthers(t *testing
 
 func TestNodeStopsThoughAConnectionWaitsForItsRequests(t *testing.T) {
 	t.Parallel()
-	n := start(t, quick(testConfig(t, "n1")))
+	n := start(t, Quick(testConfig(t, "n1")))
 	if err := os.RemoveAll(n.cfg.DataDir); err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func repairs(nodes []*Node) (sum int64) {
 
 func TestWritesStopWhenTheDiskFailsAndReadsGoOn(t *testing.T) {
 	t.Parallel()
-	n := start(t, quick(testConfig(t, "n1")))
+	n := start(t, Quick(testConfig(t, "n1")))
 	c := dial(t, n)
 	if err := c.Set(t.Context(), "k", []byte("v")); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 
 func TestClientThatSendsAndNeverReadsIsCutOffAtABound(t *testing.T) { // I16
 	t.Parallel()
-	cfg := quick(testConfig(t, "n1"))
+	cfg := Quick(testConfig(t, "n1"))
 	cfg.tuning.connStall = 300 * time.Millisecond
 	n := start(t, cfg)
 	witness := dialHello(t, n.Addr())
@@ -162,7 +162,7 @@ func TestAnswersNeverCrossRequestsWhateverIsCancelledOrReset(t *testing.T) { // 
 
 func TestMultiGetLeavesOutWhatDoesNotFitItsResponse(t *testing.T) { // I16
 	t.Parallel()
-	cfg := quick(testConfig(t, "n1"))
+	cfg := Quick(testConfig(t, "n1"))
 	cfg.Memory = 256 << 20
 	c := dial(t, start(t, cfg))
 	var keys []string

@@ -13,16 +13,6 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// quick makes the periods short that a test would wait for.
-func quick(cfg Config) Config {
-	t := defaultTuning(cfg.Memory)
-	t.coordinator.TimeoutMax = 2 * time.Second // recovery begins that long after the boot
-	t.gossip.Gossip, t.gossip.Rejoin = 50*time.Millisecond, 500*time.Millisecond
-	t.skewWait = 500 * time.Millisecond
-	cfg.tuning = &t
-	return cfg
-}
-
 // kill stops a node as a crash would: nothing is answered, nobody is told.
 func (n *Node) kill() {
 	n.cancel(context.Canceled)

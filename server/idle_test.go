@@ -12,7 +12,7 @@ import (
 // Large values that came and expired again leave nothing behind: neither in connections that now wait for the next
 // request, nor in shards, whose buffers are used again.
 func TestIdleNodeKeepsNothingOfTheLargeValuesItHandled(t *testing.T) { // I16
-	cfg := quick(testConfig(t, "n1"))
+	cfg := Quick(testConfig(t, "n1"))
 	cfg.Memory, cfg.Shards = 1<<30, 16
 	n := start(t, cfg)
 	heap := func() int64 {

@@ -60,6 +60,15 @@ func (n *Node) where(key []byte) *wire.Where {
 	return w
 }
 
+func nodesUp(v *replica.View) (up int) {
+	for i := range v.Table.Nodes() {
+		if v.UpAt(uint16(i)) {
+			up++
+		}
+	}
+	return up
+}
+
 // Stats is what the node says about itself.
 func (n *Node) Stats() *wire.NodeStats {
 	var t replica.Stats
@@ -77,7 +86,7 @@ func (n *Node) Stats() *wire.NodeStats {
 	s := &wire.NodeStats{
 		Node: n.self.Node, Boot: n.self.Boot, Name: n.cfg.Name, Version: n.cfg.Version,
 		ClientAddr: n.me.ClientAddr, Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack, State: "active",
-		MapHash: v.Hash, Nodes: len(v.Table.Nodes()), UptimeMillis: uptime.Milliseconds(),
+		MapHash: v.Hash, Nodes: len(v.Table.Nodes()), NodesUp: nodesUp(v), UptimeMillis: uptime.Milliseconds(),
 		MemoryLimit: t.Storage.BytesMax, MemoryUsed: t.Storage.BytesUsed, Keys: int64(t.Storage.Keys),
 		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed),
 		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering), Goroutines: runtime.NumGoroutine(),

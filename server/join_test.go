@@ -12,7 +12,7 @@ import (
 // Alone under the cluster's id it would acknowledge by itself what the others know nothing of (I2).
 func TestNodeWhoseMapIsDamagedDoesNotServeAlone(t *testing.T) {
 	t.Parallel()
-	n := start(t, quick(testConfig(t, "n1")))
+	n := start(t, Quick(testConfig(t, "n1")))
 	n.kill()
 	if err := os.WriteFile(filepath.Join(n.cfg.DataDir, "map"), []byte("not a map"), 0o600); err != nil {
 		t.Fatal(err)
@@ -25,13 +25,13 @@ func TestNodeWhoseMapIsDamagedDoesNotServeAlone(t *testing.T) {
 // A map on disk says that the cluster may have heard of the node, and that its ceiling covers what it did then.
 func TestFirstStartThatFailsLeavesNoMapBehind(t *testing.T) {
 	t.Parallel()
-	n1 := start(t, quick(testConfig(t, "n1")))
+	n1 := start(t, Quick(testConfig(t, "n1")))
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	cfg := quick(testConfig(t, "n2", n1.GossipAddr()))
+	cfg := Quick(testConfig(t, "n2", n1.GossipAddr()))
 	good := cfg.GossipAddr
 	cfg.GossipAddr = taken.Addr().String()
 	refused(t, startError(t, cfg), ErrInUse, cfg.GossipAddr)

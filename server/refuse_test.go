@@ -30,8 +30,8 @@ func refused(t *testing.T, err, kind error, words ...string) {
 
 func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
 	t.Parallel()
-	n1 := start(t, quick(testConfig(t, "n1")))
-	join := func(t *testing.T, name string) Config { return quick(testConfig(t, name, n1.GossipAddr())) }
+	n1 := start(t, Quick(testConfig(t, "n1")))
+	join := func(t *testing.T, name string) Config { return Quick(testConfig(t, name, n1.GossipAddr())) }
 
 	t.Run("its name is taken by a node that runs", func(t *testing.T) {
 		refused(t, startError(t, join(t, "n1")), ErrRefused, "two nodes of one name", "--name")
@@ -42,7 +42,7 @@ func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
 		refused(t, startError(t, cfg), ErrRefused, "in use", cfg.DataDir)
 	})
 	t.Run("its directory belongs to another node", func(t *testing.T) {
-		other := start(t, quick(testConfig(t, "n7")))
+		other := start(t, Quick(testConfig(t, "n7")))
 		_ = other.Shutdown(t.Context())
 		cfg := join(t, "n8")
 		cfg.DataDir = other.cfg.DataDir
@@ -63,7 +63,7 @@ func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
 		refused(t, startError(t, cfg), ErrRefused, `"other"`, `"shoal"`)
 	})
 	t.Run("the seed's cluster has this name and is another", func(t *testing.T) {
-		other := start(t, quick(testConfig(t, "n2")))
+		other := start(t, Quick(testConfig(t, "n2")))
 		other.kill()
 		cfg := other.cfg
 		cfg.Join = []string{n1.GossipAddr()}
@@ -100,8 +100,8 @@ func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
 
 func TestRemovedNodeStopsItselfAndStaysOut(t *testing.T) {
 	t.Parallel()
-	n1 := start(t, quick(testConfig(t, "n1")))
-	n2 := start(t, quick(testConfig(t, "n2", n1.GossipAddr())))
+	n1 := start(t, Quick(testConfig(t, "n1")))
+	n2 := start(t, Quick(testConfig(t, "n2", n1.GossipAddr())))
 	eventually(t, "they see each other", func() bool { return n1.view.Load().Up(n2.self.Node) })
 	m := n1.view.Load().Map
 	gone := *m.Node(n2.self.Node)
@@ -123,14 +123,14 @@ func TestRemovedNodeStopsItselfAndStaysOut(t *testing.T) {
 
 func TestOfTwoNodesThatTakeOneNameAtTheSameTimeOneRemains(t *testing.T) {
 	t.Parallel()
-	n1 := start(t, quick(testConfig(t, "n1")))
+	n1 := start(t, Quick(testConfig(t, "n1")))
 	type result struct {
 		n   *Node
 		err error
 	}
 	results := make(chan result, 2)
 	for range 2 {
-		cfg := quick(testConfig(t, "twin", n1.GossipAddr()))
+		cfg := Quick(testConfig(t, "twin", n1.GossipAddr()))
 		go func() {
 			n, err := Start(context.Background(), cfg)
 			results <- result{n, err}

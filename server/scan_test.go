@@ -36,9 +36,9 @@ func scanAll(t *testing.T, c *rawConn, prefix string, between func()) map[string
 }
 
 func TestAScanThroughAnyNodeTellsEveryLiveKeyOnce(t *testing.T) {
-	nodes := []*Node{start(t, quick(testConfig(t, "n1")))}
+	nodes := []*Node{start(t, Quick(testConfig(t, "n1")))}
 	for i := 2; i <= 4; i++ { // with three replicas, each node lacks a quarter of the partitions
-		nodes = append(nodes, start(t, quick(testConfig(t, fmt.Sprint("n", i), nodes[0].GossipAddr()))))
+		nodes = append(nodes, start(t, Quick(testConfig(t, fmt.Sprint("n", i), nodes[0].GossipAddr()))))
 	}
 	eventually(t, "all four have recovered", ready(nodes...))
 	c := dial(t, nodes...)

@@ -12,7 +12,7 @@ import (
 func TestNodesWithWrongClocksHandWritesToOthersAndServe(t *testing.T) {
 	t.Parallel()
 	off := func(name string, offset time.Duration, join ...string) Config {
-		cfg := quick(testConfig(t, name, join...))
+		cfg := Quick(testConfig(t, name, join...))
 		cfg.tuning.clockOffset = offset
 		return cfg
 	}

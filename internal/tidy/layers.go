@@ -32,6 +32,7 @@ var table = []row{
 	{"client", 4, false},
 	{"server", 5, false},
 	{"bench", 6, false},
+	{"shoaltest", 6, false},
 	{"cmd/shoal", 7, false},
 	{"internal/tidy", apart, false},
 }
