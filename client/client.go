@@ -17,6 +17,7 @@ const grace = 100 * time.Millisecond
 // Client is a connection to a cluster through any of its nodes. Its methods may be called from any number of
 // goroutines.
 type Client struct {
+	verbs
 	options   options
 	links     []*link       // in the order of the addresses given
 	preferred atomic.Uint32 // index of the link that calls try first
@@ -48,6 +49,7 @@ func Dial(ctx context.Context, addrs []string, opts ...Option) (*Client, error) 
 	for _, set := range opts {
 		set(&c.options)
 	}
+	c.verbs = verbs{backend: c, defaults: c.options.calls, limits: c.options.limits}
 	c.life, c.end = context.WithCancel(context.Background())
 	var failed unreachable
 	for _, addr := range addrs {
@@ -92,35 +94,25 @@ func (c *Client) spawn(f func()) bool {
 	return true
 }
 
-// prepare makes the options of a call and the call itself, whose timer runs from here.
-func (c *Client) prepare(ctx context.Context, q *wire.Request, o *callOptions) (*call, error) {
+// prepare completes a call, whose time runs from here.
+func (c *Client) prepare(ctx context.Context, k *call) error {
 	switch {
 	case c.life.Err() != nil:
-		return nil, ErrClosed
+		return ErrClosed
 	case ctx.Err() != nil:
-		return nil, &InterruptedError{Op: q.Op, Addr: c.first().addr, Err: ctx.Err()}
-	case o.timeout <= 0:
-		return nil, &BadRequestError{Op: q.Op, Text: fmt.Sprintf("a timeout of %v: use one above 0", o.timeout)}
+		return &InterruptedError{Op: k.request.Op, Addr: c.first().addr, Err: ctx.Err()}
 	}
-	limit := o.timeout
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(deadline))
-	}
-	q.Level, q.R, q.W, q.Sloppy = o.level, o.r, o.w, o.sloppy
-	q.Timeout = uint32(min(max(millis(limit), 1), 1<<32-1))
-	k := calls.Get().(*call)
-	k.timer.Reset(o.timeout + grace)
-	return k, nil
+	k.fill(ctx)
+	k.timer.Reset(k.options.timeout + grace)
+	return nil
 }
 
-// do sends q to the preferred node, and to the next ones as long as it certainly did not arrive (reads: was not
-// answered). The response's memory is the caller's.
-func (c *Client) do(ctx context.Context, q *wire.Request, o *callOptions) (wire.Response, error) {
-	k, err := c.prepare(ctx, q, o)
-	if err != nil {
-		return wire.Response{}, err
+// do sends k to the preferred node, and to the next ones as long as it certainly did not arrive (reads: was not
+// answered).
+func (c *Client) do(ctx context.Context, k *call) error {
+	if err := c.prepare(ctx, k); err != nil {
+		return err
 	}
-	defer release(k)
 	var failed unreachable
 	var resting []*link
 	begin := int(c.preferred.Load())
@@ -131,34 +123,43 @@ func (c *Client) do(ctx context.Context, q *wire.Request, o *callOptions) (wire.
 			resting = append(resting, l)
 			continue
 		}
-		again, err := c.try(ctx, l, q, o, k)
+		again, err := c.try(ctx, l, k)
 		if !again {
 			c.preferred.Store(uint32(at))
-			return k.response, err
+			return err
 		}
 		failed = append(failed, err)
 	}
 	for _, l := range resting {
-		again, err := c.try(ctx, l, q, o, k)
+		again, err := c.try(ctx, l, k)
 		if !again {
-			return k.response, err
+			return err
 		}
 		failed = append(failed, err)
 	}
-	return wire.Response{}, failed
+	return failed
 }
 
+// doAll carries out calls side by side.
+func (c *Client) doAll(ctx context.Context, ks []*call) {
+	each(ks, func(k *call) { k.err = c.do(ctx, k) })
+}
+
+// split leaves the keys together.
+func (c *Client) split(keys []string) [][]int { return [][]int{indexes(len(keys))} }
+
 // try makes one attempt at one node; again says that another node may be tried safely.
-func (c *Client) try(ctx context.Context, l *link, q *wire.Request, o *callOptions, k *call) (again bool, err error) {
+func (c *Client) try(ctx context.Context, l *link, k *call) (again bool, err error) {
+	op := k.request.Op
 	cn, err := l.get(ctx, k.timer.C)
 	if err != nil {
 		var connect *ConnectError
 		if errors.As(err, &connect) {
 			return !errors.Is(err, errTimeUp), err
 		}
-		return false, c.ended(&InterruptedError{Op: q.Op, Addr: l.addr, Err: err})
+		return false, c.ended(&InterruptedError{Op: op, Addr: l.addr, Err: err})
 	}
-	err = cn.roundTrip(ctx, q, k)
+	err = cn.roundTrip(ctx, k)
 	var lost *lostError
 	var notReady *NotReadyError
 	switch {
@@ -169,12 +170,12 @@ func (c *Client) try(ctx context.Context, l *link, q *wire.Request, o *callOptio
 	case !errors.As(err, &lost):
 		return false, err
 	}
-	unsure := lost.sent && q.Op.Writes()
+	unsure := lost.sent && op.Writes()
 	if lost.cause == errTimeUp {
-		return false, &TimeoutError{Op: q.Op, Text: fmt.Sprintf("no answer from %s within %v", l.addr, o.timeout), Indeterminate: unsure}
+		return false, &TimeoutError{Op: op, Text: fmt.Sprintf("no answer from %s within %v", l.addr, k.options.timeout), Indeterminate: unsure}
 	}
 	again = !unsure && ctx.Err() == nil && c.life.Err() == nil
-	return again, c.ended(&InterruptedError{Op: q.Op, Addr: l.addr, Indeterminate: unsure, Err: lost.cause})
+	return again, c.ended(&InterruptedError{Op: op, Addr: l.addr, Indeterminate: unsure, Err: lost.cause})
 }
 
 // ended makes Close the reason of what it broke off.
@@ -186,8 +187,3 @@ func (c *Client) ended(e *InterruptedError) error {
 }
 
 func (c *Client) first() *link { return c.links[c.preferred.Load()] }
-
-// millis is d in milliseconds, rounded up.
-func millis(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
-}

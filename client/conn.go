@@ -46,14 +46,6 @@ type conn struct {
 	err     error  // why it ended
 }
 
-// call is one request under way. Calls are pooled: whoever removes it from pending owns it.
-type call struct {
-	done     chan struct{} // one token when response or err is set
-	timer    *time.Timer
-	response wire.Response // memory of its own
-	err      error
-}
-
 // lostError says that a connection ended before the answer came.
 type lostError struct {
 	cause error
@@ -61,12 +53,6 @@ type lostError struct {
 }
 
 func (e *lostError) Error() string { return e.cause.Error() }
-
-var calls = sync.Pool{New: func() any {
-	k := &call{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
-	k.timer.Stop()
-	return k
-}}
 
 // errTimeUp is the cause when the call's own time limit passed.
 var errTimeUp = errors.New("time is up")
@@ -91,9 +77,9 @@ func (c *conn) alive() bool {
 	}
 }
 
-// roundTrip sends q and waits for its answer, which is in k.response if there is no error. The caller has started
-// k.timer. Every error is a *lostError.
-func (c *conn) roundTrip(ctx context.Context, q *wire.Request, k *call) error {
+// roundTrip sends k's request and waits for its answer, which is in k.response if there is no error. The caller has
+// started k.timer. Every error is a *lostError, or the node's.
+func (c *conn) roundTrip(ctx context.Context, k *call) error {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -105,21 +91,21 @@ func (c *conn) roundTrip(ctx context.Context, q *wire.Request, k *call) error {
 	}
 	defer func() { <-c.slots }()
 	began := time.Since(epoch)
-	if err := c.enqueue(ctx, q, k); err != nil {
+	if err := c.enqueue(ctx, k); err != nil {
 		return err
 	}
 	var cause error
 	select {
 	case <-k.done:
-		return k.err
+		return k.failed
 	case <-ctx.Done():
 		cause = ctx.Err()
 	case <-k.timer.C:
 		cause = errTimeUp
 	}
-	if !c.withdraw(q.ID) {
+	if !c.withdraw(k.request.ID) {
 		<-k.done // the answer was faster after all
-		return k.err
+		return k.failed
 	}
 	silent := time.Since(epoch) - max(began, time.Duration(c.heard.Load()))
 	if cause == errTimeUp && silent >= silenceMax {
@@ -128,8 +114,8 @@ func (c *conn) roundTrip(ctx context.Context, q *wire.Request, k *call) error {
 	return &lostError{cause: cause, sent: true}
 }
 
-// enqueue gives q an id and appends it to what goes out next.
-func (c *conn) enqueue(ctx context.Context, q *wire.Request, k *call) error {
+// enqueue gives the request an id and appends it to what goes out next.
+func (c *conn) enqueue(ctx context.Context, k *call) error {
 	c.mu.Lock()
 	for len(c.queued) > queuedMax && c.err == nil {
 		drained := c.drained
@@ -150,9 +136,9 @@ func (c *conn) enqueue(ctx context.Context, q *wire.Request, k *call) error {
 		return &lostError{cause: err}
 	}
 	c.last++
-	q.ID = c.last
-	c.queued = wire.AppendRequest(c.queued, q)
-	c.pending[q.ID] = k
+	k.request.ID = c.last
+	c.queued = wire.AppendRequest(c.queued, &k.request)
+	c.pending[c.last] = k
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -254,7 +240,6 @@ func (c *conn) deliver(r *wire.Response) bool {
 	if !waiting {
 		return known
 	}
-	k.err = nil
 	k.response = *r
 	k.response.Value = bytes.Clone(r.Value)
 	k.response.Items = make([]wire.Item, 0, len(r.Items))
@@ -262,9 +247,7 @@ func (c *conn) deliver(r *wire.Response) bool {
 		it.Value = bytes.Clone(it.Value)
 		k.response.Items = append(k.response.Items, it)
 	}
-	if err := r.AsError(); err != nil {
-		k.err = err
-	}
+	k.failed = r.AsError()
 	k.response.Err = nil
 	k.done <- struct{}{}
 	return known
@@ -284,7 +267,7 @@ func (c *conn) fail(cause error) {
 	c.mu.Unlock()
 	_ = c.net.Close()
 	for id, k := range pending {
-		k.err = &lostError{cause: cause, sent: id <= c.sent}
+		k.failed = &lostError{cause: cause, sent: id <= c.sent}
 		k.done <- struct{}{}
 	}
 }

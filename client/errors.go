@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shoalcache/shoal/wire"
@@ -73,15 +74,44 @@ func (e *InterruptedError) Unwrap() error { return e.Err }
 // Timeout reports whether it was the context's deadline.
 func (e *InterruptedError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
 
+// MultiError is returned where some of many writes failed.
+type MultiError struct {
+	Op   wire.Op
+	Errs []error // one for each write, in their order; nil where it was done
+}
+
+// Error says how many failed, and how the first of them did.
+func (e *MultiError) Error() string {
+	failed := e.Unwrap()
+	if len(failed) == 0 {
+		return fmt.Sprintf("client: %v: 0 of %d failed", e.Op, len(e.Errs))
+	}
+	return fmt.Sprintf("client: %v: %d of %d failed; the first: %v", e.Op, len(failed), len(e.Errs), failed[0])
+}
+
+// Unwrap returns the errors that are not nil.
+func (e *MultiError) Unwrap() []error {
+	var failed []error
+	for _, err := range e.Errs {
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return failed
+}
+
 // Indeterminate reports whether err leaves open that a write happened, or that it still will.
 func Indeterminate(err error) bool {
 	var (
+		multi       *MultiError
 		quorum      *QuorumError
 		timeout     *TimeoutError
 		internal    *InternalError
 		interrupted *InterruptedError
 	)
 	switch {
+	case errors.As(err, &multi):
+		return slices.ContainsFunc(multi.Errs, Indeterminate)
 	case errors.As(err, &quorum):
 		return quorum.Indeterminate
 	case errors.As(err, &timeout):

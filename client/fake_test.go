@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -141,6 +144,13 @@ func (f *fake) store(q *wire.Request, reply func(*wire.Response)) {
 			}
 			p.Items = append(p.Items, it)
 		}
+	case wire.OpHead:
+		p.Value = nil
+		if !ok {
+			p.Status = wire.StatusNotFound
+		}
+	case wire.OpScan:
+		f.scan(q, &p)
 	case wire.OpMap:
 		p.Value = wire.EncodeMap(f.clusterMap())
 	case wire.OpWhere:
@@ -154,6 +164,24 @@ func (f *fake) store(q *wire.Request, reply func(*wire.Response)) {
 		}
 	}
 	reply(&p)
+}
+
+// scanPage is how many keys a fake tells at a time.
+const scanPage = 3
+
+// scan tells the keys in their order; the cursor is the last one told.
+func (f *fake) scan(q *wire.Request, p *wire.Response) {
+	p.Value = nil
+	for _, key := range slices.Sorted(maps.Keys(f.values)) {
+		if key <= string(q.Key) || !strings.HasPrefix(key, string(q.Value)) {
+			continue
+		}
+		if len(p.Items) == scanPage {
+			p.Value = p.Items[scanPage-1].Value
+			return
+		}
+		p.Items = append(p.Items, wire.Item{Value: []byte(key), Stamp: 1})
+	}
 }
 
 func (f *fake) clusterMap() *ring.Map {

@@ -2,25 +2,41 @@ package client
 
 import (
 	"context"
+	"iter"
 	"time"
 )
 
-// KV is what programs do with a cache: Client serves it, and tests may have something smaller that does. Keys and
-// values are any bytes, keys up to 64 KiB and values up to 16 MiB unless WithLimits says otherwise, as the cluster must
-// too. Values that come back belong to the caller, and those handed in may be used again once the call returns.
+// KV is what programs do with a cache: Client serves it, an embedded node does (Embedded), and tests may have something
+// smaller. Keys and values are any bytes, keys up to 64 KiB and values up to 16 MiB unless WithLimits says otherwise, as
+// the cluster must too. Values that come back belong to the caller, and those handed in may be used again once the call
+// returns.
 type KV interface {
 	// Get returns the value of key, or ErrNotFound.
 	Get(ctx context.Context, key string, opts ...CallOption) ([]byte, error)
 	// GetItem returns the value of key and what is known of it. With ErrNotFound, Item.Forgotten may be set.
 	GetItem(ctx context.Context, key string, opts ...CallOption) (Item, error)
-	// MGet returns one Result for each key, in their order. The error is nil unless the call failed as a whole.
+	// Head is GetItem without the value: when key was written and when it expires, or ErrNotFound.
+	Head(ctx context.Context, key string, opts ...CallOption) (Item, error)
+	// Exists reports whether key has a value.
+	Exists(ctx context.Context, key string, opts ...CallOption) (bool, error)
+	// MGet returns one Result for each key, in their order. The error is nil if any key was answered, found or not, and
+	// else the first key's. At most Limits.Keys of them, 10,000 by default.
 	MGet(ctx context.Context, keys []string, opts ...CallOption) ([]Result, error)
 	// Set makes value the value of key, until WithTTL has passed if that is given.
 	Set(ctx context.Context, key string, value []byte, opts ...CallOption) error
+	// MSet sets all pairs, each a write of its own: there is no moment at which all of them happen. Where any failed the
+	// error is a *MultiError, unless it is one of a call that was never begun. At most Limits.Keys pairs.
+	MSet(ctx context.Context, pairs []Pair, opts ...CallOption) error
 	// Delete removes key; that there was none is no error.
 	Delete(ctx context.Context, key string, opts ...CallOption) error
 	// Touch lets key expire after ttl, or never if ttl is 0. ErrNotFound if there is none.
 	Touch(ctx context.Context, key string, ttl time.Duration, opts ...CallOption) error
+	// Do carries out a batch and returns one Result for each of its operations, in their order. The error is as MGet's.
+	Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result, error)
+	// Scan yields the keys of the cluster, those that begin with WithPrefix if that is given, in no order. A key that is
+	// there all along is yielded at least once, and perhaps more often. After an error it ends. WithTimeout bounds each
+	// page and not the whole.
+	Scan(ctx context.Context, opts ...CallOption) iter.Seq2[string, error]
 }
 
 // Item is a value and what the cluster says about it.
@@ -41,8 +57,20 @@ func (i *Item) TTL(now time.Time) time.Duration {
 	return max(i.Deadline.Sub(now), 1)
 }
 
-// Result is one key's part of a multi-get. Err is nil, ErrNotFound, or why this key could not be read.
+// Result is one key's part of MGet, or one operation's of Do. Err is nil, ErrNotFound, or why this one failed.
 type Result struct {
 	Item
 	Err error
+}
+
+// Pair is a key and the value that MSet gives it.
+type Pair struct {
+	Key   string
+	Value []byte
+}
+
+// Page is one part of a scan: keys, and the cursor from which the scan goes on, empty after the last page.
+type Page struct {
+	Keys []string
+	Next string
 }

@@ -69,6 +69,7 @@ type callOptions struct {
 	timeout time.Duration
 	ttl     time.Duration
 	expires bool // ttl was given, whatever it is
+	prefix  string
 }
 
 func (o *callOptions) apply(opts []CallOption) {
@@ -103,4 +104,9 @@ func WithTimeout(d time.Duration) CallOption {
 // Sloppy lets a hint at a fallback count towards W. Such a write may not be seen by the reads that follow it.
 func Sloppy() CallOption {
 	return func(o *callOptions) { o.sloppy = true }
+}
+
+// WithPrefix limits a scan to the keys that begin with p.
+func WithPrefix(p string) CallOption {
+	return func(o *callOptions) { o.prefix = p }
 }

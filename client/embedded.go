@@ -1,0 +1,59 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Doer carries out one request in its own process and returns the answer, or an error where there is none. The request is
+// the caller's again once Do returns, and the response's memory is the caller's. A failure that a node would answer is a
+// response and no error. Do returns when ctx ends, with its error.
+type Doer interface {
+	Do(ctx context.Context, q *wire.Request) (wire.Response, error)
+}
+
+// Embedded returns a KV that asks d, a node in this process, and no other. Nothing is sent twice: a failure means that
+// the node, which asks the others by itself, could not do it.
+func Embedded(d Doer) KV {
+	return &verbs{backend: embedded{d}, defaults: callOptions{timeout: DefaultTimeout}, limits: wire.DefaultLimits()}
+}
+
+type embedded struct{ doer Doer }
+
+func (e embedded) do(ctx context.Context, k *call) error {
+	if err := ctx.Err(); err != nil {
+		return &InterruptedError{Op: k.request.Op, Addr: "the embedded node", Err: err}
+	}
+	k.fill(ctx)
+	limited, cancel := context.WithTimeout(ctx, k.options.timeout+grace)
+	defer cancel()
+	var err error
+	unsure := k.request.Op.Writes()
+	switch k.response, err = e.doer.Do(limited, &k.request); {
+	case err == nil:
+		return k.response.AsError()
+	case limited.Err() == nil || !errors.Is(err, limited.Err()):
+		return err
+	case ctx.Err() != nil:
+		return &InterruptedError{Op: k.request.Op, Addr: "the embedded node", Indeterminate: unsure, Err: ctx.Err()}
+	}
+	return &TimeoutError{Op: k.request.Op, Text: fmt.Sprintf("no answer within %v", k.options.timeout), Indeterminate: unsure}
+}
+
+func (e embedded) doAll(ctx context.Context, ks []*call) {
+	each(ks, func(k *call) { k.err = e.do(ctx, k) })
+}
+
+// split leaves the keys together: the node asks their owners side by side.
+func (e embedded) split(keys []string) [][]int { return [][]int{indexes(len(keys))} }
+
+func indexes(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
