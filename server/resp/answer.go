@@ -1,0 +1,74 @@
+package resp
+
+import (
+	"strings"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// AppendAnswer appends the reply to a command of one key and one step, which r answers, at wall milliseconds
+// since 1970.
+func AppendAnswer(dst []byte, v Version, s Shape, r *wire.Response, wall int64) []byte {
+	if r.Status >= wire.StatusBadRequest {
+		return AppendError(dst, failure(r))
+	}
+	found := r.Status == wire.StatusOK
+	switch s {
+	case ShapeOK:
+		return append(dst, "+OK\r\n"...)
+	case ShapeValue:
+		if !found {
+			return AppendNull(dst, v)
+		}
+		return AppendBulk(dst, r.Value)
+	case ShapeCount:
+		if !found {
+			return append(dst, ":0\r\n"...)
+		}
+		return append(dst, ":1\r\n"...)
+	case ShapeSeconds, ShapeMillis:
+		return AppendInt(dst, life(s, found, r.Deadline, wall))
+	case ShapeType:
+		if !found {
+			return AppendSimple(dst, "none")
+		}
+		return AppendSimple(dst, "string")
+	}
+	panic("resp: a shape of several keys for the answer of one")
+}
+
+// life is what TTL and PTTL say: -2 without the key, -1 without a deadline.
+func life(s Shape, found bool, deadline, wall int64) int64 {
+	switch left := max(deadline-wall, 0); {
+	case !found:
+		return -2
+	case deadline == 0:
+		return -1
+	case s == ShapeSeconds:
+		return (left + 500) / 1000
+	default:
+		return left
+	}
+}
+
+// failure is a failed call as clients are told: a code that says what they may do, and one line. Where nothing
+// was done they may try again, and libraries do so by themselves: TRYAGAIN and CLUSTERDOWN here, LOADING at
+// another node. A write that may have happened has a code that no library knows, so that none repeats it.
+func failure(r *wire.Response) string {
+	err := r.AsError()
+	text := strings.TrimPrefix(err.Error(), "wire: ")
+	writes := r.Err == nil || r.Err.Op.Writes()
+	switch r.Status {
+	case wire.StatusBadRequest, wire.StatusTooLarge:
+		return "ERR " + text
+	case wire.StatusOverloaded:
+		return "TRYAGAIN " + text
+	case wire.StatusNotReady:
+		return "LOADING " + text
+	default:
+		if writes {
+			return "INDETERMINATE " + text
+		}
+		return "CLUSTERDOWN " + text
+	}
+}

@@ -1,0 +1,320 @@
+package resp
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// cluster answers the requests of a line in any order, carrying each out at any time before.
+type cluster struct {
+	rng   *rand.Rand
+	line  *Line
+	data  map[string]string
+	calls []sent
+	out   []byte
+}
+
+type sent struct {
+	ticket uint64
+	op     wire.Op
+	key    string
+	value  string
+	done   bool
+	answer wire.Response
+}
+
+func (c *cluster) step() {
+	s := &c.calls[c.rng.IntN(len(c.calls))]
+	if !s.done {
+		s.done = true
+		old, found := c.data[s.key]
+		switch s.op {
+		case wire.OpSet:
+			c.data[s.key] = s.value
+			found = true
+		case wire.OpDelete:
+			delete(c.data, s.key)
+			found = true
+		case wire.OpGet:
+			s.answer.Value = []byte(old)
+		}
+		if !found {
+			s.answer.Status = wire.StatusNotFound
+		}
+		return
+	}
+	ticket, answer := s.ticket, s.answer
+	c.calls = slices.DeleteFunc(c.calls, func(x sent) bool { return x.ticket == ticket })
+	c.out = c.line.Answer(c.out, ticket, &answer, 0)
+	clear(answer.Value) // what it keeps, it copied
+}
+
+// enter asks, waiting for what is in the way.
+func (c *cluster) enter(n uint64, key int, op wire.Op, k, value string) {
+	for !c.line.Enter(n, key, uint64(k[0]), op.Writes()) {
+		c.step()
+	}
+	c.calls = append(c.calls, sent{ticket: Ticket(n, key), op: op, key: k, value: value})
+}
+
+// do carries a command out as the server does.
+func (c *cluster) do(args [][]byte) {
+	command, err := Lookup(args)
+	if err != nil {
+		c.out = c.line.replyOrAppend(c.out, AppendError(nil, string(err.(CommandError))))
+		return
+	}
+	plan, err := NewPlan(command, args, 0)
+	if err != nil || plan.Keys == 0 {
+		c.out = c.line.replyOrAppend(c.out, []byte("+PONG\r\n"))
+		return
+	}
+	first := plan.Read
+	if first == 0 {
+		first = plan.Write
+	}
+	if plan.Keys == 1 && (plan.Read == 0 || plan.Write == 0) {
+		n := c.line.Single(RESP2, plan.Shape)
+		c.enter(n, 0, first, string(args[1]), value(&plan, args, 0))
+		return
+	}
+	n := c.line.Open(RESP2, plan.Shape, plan.Keys)
+	for i := range plan.Keys {
+		c.enter(n, i, first, string(args[1+i*plan.Step]), value(&plan, args, i))
+	}
+	if plan.Read != 0 && plan.Write != 0 {
+		for c.line.Waiting(n) {
+			c.step()
+		}
+		for i := range plan.Keys {
+			if _, write := c.line.Then(n, i, &plan, 0); write {
+				c.enter(n, i, plan.Write, string(args[1+i*plan.Step]), value(&plan, args, i))
+			}
+		}
+	}
+	c.out = c.line.Close(c.out, n, 0)
+}
+
+func value(p *Plan, args [][]byte, i int) string {
+	if p.Write != wire.OpSet {
+		return ""
+	}
+	return string(args[2+i*p.Step])
+}
+
+func (l *Line) replyOrAppend(dst, reply []byte) []byte {
+	if l.Len() == 0 {
+		return append(dst, reply...)
+	}
+	l.Reply(reply)
+	return l.Advance(dst)
+}
+
+// model is one Redis after another.
+func model(data map[string]string, args []string) string {
+	bulk := func(k string) string {
+		v, ok := data[k]
+		if !ok {
+			return "$-1\r\n"
+		}
+		return fmt.Sprintf("$%d\r\n%s\r\n", len(v), v)
+	}
+	count := func(keys []string, gone bool) string {
+		n := 0
+		for _, k := range keys {
+			if _, ok := data[k]; ok {
+				n++
+			}
+			if gone {
+				delete(data, k)
+			}
+		}
+		return fmt.Sprintf(":%d\r\n", n)
+	}
+	switch args[0] {
+	case "GET":
+		return bulk(args[1])
+	case "GETDEL":
+		defer delete(data, args[1])
+		return bulk(args[1])
+	case "SET":
+		old := bulk(args[1])
+		data[args[1]] = args[2]
+		if len(args) > 3 {
+			return old
+		}
+	case "MSET":
+		for i := 1; i < len(args); i += 2 {
+			data[args[i]] = args[i+1]
+		}
+	case "MGET":
+		all := fmt.Sprintf("*%d\r\n", len(args)-1)
+		for _, k := range args[1:] {
+			all += bulk(k)
+		}
+		return all
+	case "DEL":
+		return count(args[1:], true)
+	case "EXISTS":
+		return count(args[1:], false)
+	case "PING":
+		return "+PONG\r\n"
+	}
+	return "+OK\r\n"
+}
+
+// A pipeline sees its own effects in order, and gets its replies in order, whatever the order in which the
+// cluster carries requests out and answers them.
+func TestAnyPipelineIsAnsweredAsOneCommandAfterAnother(t *testing.T) {
+	for seed := range uint64(2000) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		line := Line{ReplyMax: 1 << 20}
+		c := &cluster{rng: rng, line: &line, data: map[string]string{}}
+		data, want := map[string]string{}, ""
+		key := func() string { return string(rune('a' + rng.IntN(4))) }
+		for i := range 60 {
+			v := fmt.Sprint("v", i)
+			args := [][]string{
+				{"GET", key()},
+				{"SET", key(), v},
+				{"SET", key(), v, "GET"},
+				{"GETDEL", key()},
+				{"DEL", key(), key(), key()},
+				{"MSET", key(), v, key(), v + "x"},
+				{"MGET", key(), key(), key()},
+				{"EXISTS", key(), key()},
+				{"PING"},
+			}[rng.IntN(9)]
+			want += model(data, args)
+			words := make([][]byte, len(args))
+			for i, a := range args {
+				words[i] = []byte(a)
+			}
+			c.do(words)
+			for rng.IntN(3) == 0 && len(c.calls) > 0 {
+				c.step()
+			}
+		}
+		for len(c.calls) > 0 {
+			c.step()
+		}
+		if string(c.out) != want {
+			t.Fatalf("seed %d:\n%q\nwant\n%q", seed, c.out, want)
+		}
+		if line.Len() != 0 || line.Asked() != 0 || line.Held() != 0 || len(line.keys) != 0 {
+			t.Fatalf("seed %d leaves %d commands, %d answers, %d bytes, %d keys", seed, line.Len(), line.Asked(), line.Held(), len(line.keys))
+		}
+	}
+}
+
+func TestAnswerBeforeItsCommandBeganIsKeptForIt(t *testing.T) {
+	var l Line
+	v := []byte("value")
+	if out := l.Answer(nil, Ticket(l.Next(), 0), &wire.Response{Value: v}, 0); len(out) > 0 {
+		t.Fatalf("%q", out)
+	}
+	clear(v)
+	n := l.Single(RESP2, ShapeValue)
+	l.Enter(n, 0, 1, false)
+	if out := l.Early(nil, n, 0); string(out) != "$5\r\nvalue\r\n" {
+		t.Fatalf("%q", out)
+	}
+	if out := l.Early(nil, n, 0); len(out) > 0 || l.Len() > 0 {
+		t.Fatalf("twice: %q", out)
+	}
+}
+
+func TestAnswersNobodyWaitsForAreLeftOut(t *testing.T) {
+	var l Line
+	n := l.Single(RESP2, ShapeOK)
+	l.Enter(n, 0, 1, true)
+	for _, ticket := range []uint64{Ticket(n, 1), Ticket(n+5, 0), Ticket(n-1, 0), 1<<64 - 1} {
+		if out := l.Answer(nil, ticket, &wire.Response{}, 0); len(out) > 0 {
+			t.Errorf("ticket %x: %q", ticket, out)
+		}
+	}
+	if out := l.Answer(nil, Ticket(n, 0), &wire.Response{}, 0); string(out) != "+OK\r\n" {
+		t.Fatalf("%q", out)
+	}
+	if out := l.Answer(nil, Ticket(n, 0), &wire.Response{}, 0); len(out) > 0 || l.Asked() != 0 {
+		t.Errorf("twice: %q, %d asked", out, l.Asked())
+	}
+}
+
+func TestReplyOverItsBoundIsAnErrorAndNotMemory(t *testing.T) {
+	l := Line{ReplyMax: 10}
+	n := l.Open(RESP3, ShapeValues, 3)
+	var out []byte
+	for i := range 3 {
+		l.Enter(n, i, uint64(i), false)
+	}
+	out = l.Close(out, n, 0)
+	for i := range 3 {
+		if l.Held() > 10 {
+			t.Errorf("%d bytes held", l.Held())
+		}
+		out = l.Answer(out, Ticket(n, i), &wire.Response{Value: make([]byte, 6)}, 0)
+	}
+	if !bytes.HasPrefix(out, []byte("-ERR the values asked for do not fit one reply")) || l.Held() != 0 {
+		t.Errorf("%q, %d held", out, l.Held())
+	}
+}
+
+// The first failure of several keys is the reply, and a failed read is followed by no write.
+func TestOneFailureFailsACommandOfSeveralKeys(t *testing.T) {
+	var l Line
+	plan := Plan{Read: wire.OpHead, Write: wire.OpDelete, Keys: 2, Step: 1, Shape: ShapeCount}
+	n := l.Open(RESP2, plan.Shape, 2)
+	l.Enter(n, 0, 1, false)
+	l.Enter(n, 1, 2, false)
+	l.Answer(nil, Ticket(n, 1), &wire.Response{Status: wire.StatusTimeout, Err: &wire.Error{Op: wire.OpHead}}, 0)
+	l.Answer(nil, Ticket(n, 0), &wire.Response{}, 0)
+	for i, want := range []bool{true, false} {
+		if _, write := l.Then(n, i, &plan, 0); write != want {
+			t.Errorf("key %d: write=%t", i, write)
+		}
+	}
+	l.Enter(n, 0, 1, true)
+	l.Answer(nil, Ticket(n, 0), &wire.Response{}, 0)
+	if out := l.Close(nil, n, 0); !bytes.HasPrefix(out, []byte("-CLUSTERDOWN head: ran into its deadline")) {
+		t.Errorf("%q", out)
+	}
+}
+
+func TestIdleLineHoldsLittle(t *testing.T) {
+	l := Line{ReplyMax: 1 << 20}
+	var numbers []uint64
+	for i := range 2000 {
+		n := l.Single(RESP2, ShapeValue)
+		l.Enter(n, 0, uint64(i), false)
+		numbers = append(numbers, n)
+	}
+	slices.Reverse(numbers) // everything waits for the first
+	for _, n := range numbers {
+		l.Answer(nil, Ticket(n, 0), &wire.Response{Value: make([]byte, 1000)}, 0)
+	}
+	if l.Len() != 0 || l.turns != nil || l.keys != nil {
+		t.Errorf("%d commands, room for %d, an index of %d", l.Len(), len(l.turns), len(l.keys))
+	}
+}
+
+func TestHotPathOfALineAllocatesNothing(t *testing.T) {
+	var l Line
+	out := make([]byte, 0, 1<<10)
+	r := wire.Response{Value: []byte("value")}
+	if n := testing.AllocsPerRun(1000, func() {
+		a := l.Single(RESP2, ShapeValue)
+		l.Enter(a, 0, 1, false)
+		b := l.Single(RESP2, ShapeOK)
+		l.Enter(b, 0, 2, true)
+		out = l.Answer(out[:0], Ticket(b, 0), &r, 0)
+		out = l.Answer(out, Ticket(a, 0), &r, 0)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
