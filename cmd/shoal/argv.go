@@ -3,19 +3,28 @@ package main
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
 
-// reorder puts a command line in the one order that the library takes: command, flags, "--", arguments. It would
-// otherwise take a flag behind an argument for another argument, and "set k v --ttl 5s" would never expire. Numbers
-// and a lone "-" are arguments; so is everything behind "--". What it cannot place it leaves for the library to refuse.
+// line is a command line in the one order that the library takes: command, flags, "--", arguments. It would otherwise
+// take a flag behind an argument for another argument, and "set k v --ttl 5s" would never expire.
+type line struct {
+	args  []string
+	flags []string // the names of the flags, in the order given
+	asked string   // the value of --output, which even a line that makes no sense may carry
+}
+
+// reorder reads argv. Numbers and a lone "-" are arguments; so is everything behind "--". What it cannot place it leaves
+// for the library to refuse.
 //
 // A flag at the end that lacks its value stays at the end, without the arguments: that is what is wrong then.
 //
 // A name means the same in every command, with a value or without, so the flags can be told apart before the
-// command is known. asked is the value of --output, which even a line that makes no sense may carry.
-func reorder(argv []string, commands []*cli.Command) (args []string, asked string) {
+// command is known.
+func reorder(argv []string, commands []*cli.Command) *line {
+	l := &line{}
 	values := takeValues(commands)
 	var flags, rest []string
 	for i := 1; i < len(argv); i++ {
@@ -28,29 +37,66 @@ func reorder(argv []string, commands []*cli.Command) (args []string, asked strin
 			rest = append(rest, arg)
 			continue
 		}
-		flags = append(flags, arg)
 		name, value, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if values[name] && !joined {
-			if i++; i == len(argv) {
-				return append(append(argv[:1:1], rest[:min(len(rest), 1)]...), flags...), asked
-			}
+		l.flags = append(l.flags, name)
+		switch {
+		case joined || !values[name]:
+			flags = append(flags, arg)
+		case isWatch(name) && (i+1 == len(argv) || !isDuration(argv[i+1])):
+			flags = append(flags, arg+"="+watchEvery.String())
+		case i+1 == len(argv):
+			l.args = append(append(argv[:1:1], rest[:min(len(rest), 1)]...), append(flags, arg)...)
+			return l
+		default:
+			i++
 			value = argv[i]
-			flags = append(flags, value)
+			flags = append(flags, arg, value)
 		}
 		if name == "o" || name == "output" {
-			asked = value
+			l.asked = value
 		}
 	}
-	args = argv[:min(len(argv), 1):1]
+	l.args = argv[:min(len(argv), 1):1]
 	if len(rest) == 0 {
-		return append(args, flags...), asked
+		l.args = append(l.args, flags...)
+		return l
 	}
-	args = append(args, rest[0])
-	args = append(args, flags...)
+	l.args = append(l.args, rest[0])
+	l.args = append(l.args, flags...)
 	if len(rest) > 1 {
-		args = append(append(args, "--"), rest[1:]...)
+		l.args = append(append(l.args, "--"), rest[1:]...)
 	}
-	return args, asked
+	return l
+}
+
+// strays is the error that names every flag which the command of this line does not have; the library stops at the first.
+func (l *line) strays(commands []*cli.Command) error {
+	if len(l.args) < 2 {
+		return nil
+	}
+	for _, c := range commands {
+		if !c.HasName(l.args[1]) {
+			continue
+		}
+		known, all := []string{}, map[string]bool{"help": true, "h": true}
+		for _, f := range c.Flags {
+			known = append(known, f.Names()[0])
+			for _, name := range f.Names() {
+				all[name] = true
+			}
+		}
+		var wrong []string
+		for _, name := range l.flags {
+			if !all[name] {
+				all[name] = true // once is enough
+				wrong = append(wrong, unknown("flag", name, known).Error())
+			}
+		}
+		if wrong != nil {
+			return usage("%s", strings.Join(wrong, "; "))
+		}
+	}
+	return nil
 }
 
 func isFlag(arg string) bool {
@@ -59,6 +105,11 @@ func isFlag(arg string) bool {
 	}
 	_, err := strconv.ParseFloat(arg, 64)
 	return err != nil
+}
+
+func isDuration(arg string) bool {
+	_, err := time.ParseDuration(arg)
+	return err == nil
 }
 
 // takeValues says of each flag's name whether a value follows it.

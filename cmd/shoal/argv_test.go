@@ -26,14 +26,18 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 		"get k -s a:1 -s b:2 --nonsense": "get -s a:1 -s b:2 --nonsense -- k",
 		"--help":                         "--help",
 		"get k --help":                   "get --help -- k",
+		"status --watch":                 "status --watch=2s",
+		"status -w 5s":                   "status -w 5s",
+		"where --watch k":                "where --watch=2s -- k",
+		"where k --watch=1s":             "where --watch=1s -- k",
 	} {
 		argv := append([]string{"shoal"}, strings.Fields(in)...)
-		if got, _ := reorder(argv, commands); strings.Join(got[1:], " ") != want {
-			t.Errorf("%q: got %q, want %q", in, got[1:], want)
+		if got := reorder(argv, commands).args[1:]; strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 	for in, want := range map[string]string{"get k -o json": "json", "get -o": "", "-o jsonl get": "jsonl", "get --output=raw k": "raw"} {
-		if _, asked := reorder(append([]string{"shoal"}, strings.Fields(in)...), commands); asked != want {
+		if asked := reorder(append([]string{"shoal"}, strings.Fields(in)...), commands).asked; asked != want {
 			t.Errorf("%q: asked for %q, want %q", in, asked, want)
 		}
 	}
@@ -60,11 +64,11 @@ func FuzzReorderLosesNothingAndIsDoneAtOnce(f *testing.F) {
 	commands := new(tool).commands()
 	f.Fuzz(func(t *testing.T, line string) {
 		argv := append([]string{"shoal"}, strings.Split(line, "\x00")...)
-		got, _ := reorder(slices.Clone(argv), commands)
+		got := reorder(slices.Clone(argv), commands).args
 		if len(got) > 1 && (isFlag(got[1]) || got[1] == "--") {
 			return // no command of ours is called like that
 		}
-		if again, _ := reorder(slices.Clone(got), commands); !slices.Equal(again, got) {
+		if again := reorder(slices.Clone(got), commands).args; !slices.Equal(again, got) {
 			t.Errorf("%q becomes %q, and that %q", argv, got, again)
 		}
 		if values := takeValues(commands); values[strings.TrimLeft(argv[len(argv)-1], "-")] {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +44,14 @@ func readConfig(path string, list []setting) (map[string]entry, error) {
 
 // parseConfig returns errors that begin behind the file's name: with ":", and the line if one is known.
 func parseConfig(b []byte, list []setting) (map[string]entry, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
+	var doc, second yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(b))
+	if err := documents.Decode(&doc); err != nil && err != io.EOF {
+		return nil, fmt.Errorf(": %w", err)
+	}
+	if err := documents.Decode(&second); err == nil {
+		return nil, fmt.Errorf(":%d: a second document begins here: put all of it into one, without a line of ---", second.Line)
+	} else if err != io.EOF {
 		return nil, fmt.Errorf(": %w", err)
 	}
 	entries := map[string]entry{}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,14 +13,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const defaultServer = "127.0.0.1:7400"
+const (
+	defaultServer = "127.0.0.1:7400"
+	serverEnv     = "SHOAL_SERVER"
+)
 
 // session is a command that talks to a cluster: its client, and how the result should look.
 type session struct {
 	*client.Client
-	addr    string // the first address given
-	format  string
-	timeout time.Duration
+	style
 }
 
 // outputFlag is shared by all commands that have a result.
@@ -30,73 +32,117 @@ func outputFlag() cli.Flag {
 // sessionFlags are those of every command that talks to a cluster.
 func sessionFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringSliceFlag{Name: "server", Aliases: []string{"s"}, EnvVars: []string{"SHOAL_SERVER"}, Usage: "`ADDR` of a node for clients, host:port; repeat it, or use commas, for more than one", DefaultText: defaultServer},
-		&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`", Value: client.DefaultTimeout},
+		&cli.StringSliceFlag{Name: "server", Aliases: []string{"s"}, Usage: "`ADDR` of a node for clients, host:port; repeat it, or use commas, for more than one", DefaultText: "$" + serverEnv + ", else the context's, else " + defaultServer},
+		&cli.StringFlag{Name: "context", Usage: "the cluster that is known by `NAME`, see shoal ctx", DefaultText: "$" + contextEnv + ", else the one in use"},
+		&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`", DefaultText: "the context's, else " + client.DefaultTimeout.String()},
 		outputFlag(),
 	}, more...)
 }
 
+// keyFlags are those of the commands that take keys.
+func keyFlags(more ...cli.Flag) []cli.Flag {
+	return sessionFlags(append([]cli.Flag{levelFlag(), hexFlag()}, more...)...)
+}
+
 func levelFlag() cli.Flag {
-	return &cli.StringFlag{Name: "consistency", Aliases: []string{"c"}, Usage: "`LEVEL`: any, one, two, quorum, all, local_one, local_quorum, each_quorum", DefaultText: "the cluster's"}
+	return &cli.StringFlag{Name: "consistency", Aliases: []string{"c"}, Usage: "`LEVEL`: any, one, two, quorum, all, local_one, local_quorum, each_quorum", DefaultText: "the context's, else the cluster's"}
+}
+
+// styleOf reads --output and --hex, and checks --watch.
+func styleOf(c *cli.Context) (style, error) {
+	if every := c.Duration("watch"); c.IsSet("watch") && every < watchMin {
+		return style{}, usage("--watch %v: use at least %v", every, watchMin)
+	}
+	format, err := formatOf(c)
+	return style{format: format, hex: c.Bool("hex")}, err
 }
 
 // formatOf reads --output.
 func formatOf(c *cli.Context) (string, error) {
 	format := c.String("output")
-	if format != "" && !slices.Contains(formats, format) {
+	if c.IsSet("output") && !slices.Contains(formats, format) {
 		return "", unknown("output format", format, formats)
 	}
 	return format, nil
 }
 
-// dial checks the flags and connects. The caller closes the session.
-func dial(c *cli.Context) (*session, error) {
-	format, err := formatOf(c)
+// target is where a command goes, and how it asks there.
+type target struct {
+	addrs   []string
+	level   client.Level
+	timeout time.Duration
+}
+
+// targetOf puts together what was said of it: flags count first, then variables, then the context in use.
+func targetOf(c *cli.Context) (*target, error) {
+	ctx, err := &savedContext{}, error(nil)
+	switch {
+	case c.IsSet("context"):
+		ctx, err = findContext(c.String("context"), "--context")
+	case !c.IsSet("server") && os.Getenv(serverEnv) == "":
+		ctx, err = contextInUse()
+	}
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := servers(c.StringSlice("server"))
-	if err != nil {
-		return nil, err
+	to := &target{addrs: ctx.Servers, timeout: ctx.timeout(), level: ctx.level()}
+	if c.IsSet("server") || len(to.addrs) == 0 {
+		if to.addrs, err = servers(c.StringSlice("server")); err != nil {
+			return nil, err
+		}
 	}
-	timeout := c.Duration("timeout")
-	if timeout <= 0 {
-		return nil, usage("--timeout %v: give it more than 0, as in 2s", timeout)
+	if c.IsSet("timeout") {
+		if to.timeout = c.Duration("timeout"); to.timeout <= 0 {
+			return nil, usage("--timeout %v: give it more than 0, as in 2s", to.timeout)
+		}
 	}
-	level := client.LevelDefault
-	if name := c.String("consistency"); name != "" {
-		if level, err = wire.ParseLevel(name); err != nil {
+	if c.IsSet("consistency") {
+		if to.level, err = wire.ParseLevel(c.String("consistency")); err != nil {
 			return nil, usage("%v", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.Context, timeout)
-	defer cancel()
-	cl, err := client.Dial(ctx, addrs, client.WithDialTimeout(timeout/2+timeout/4), client.WithDefaults(client.WithLevel(level), client.WithTimeout(timeout)))
+	return to, nil
+}
+
+// dial checks the flags and connects. The caller closes the session.
+func dial(c *cli.Context) (*session, error) {
+	look, err := styleOf(c)
 	if err != nil {
 		return nil, err
 	}
-	return &session{Client: cl, addr: addrs[0], format: format, timeout: timeout}, nil
+	to, err := targetOf(c)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, to.timeout)
+	defer cancel()
+	cl, err := client.Dial(ctx, to.addrs, client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)))
+	if err != nil {
+		return nil, err
+	}
+	return &session{Client: cl, style: look}, nil
 }
 
-// servers reads --server: without a port it is the default one.
+// servers are the addresses given by --server, else by the variable, else the default. Without a port it is the default one.
 func servers(given []string) ([]string, error) {
+	from := "--server"
+	if env := os.Getenv(serverEnv); len(given) == 0 && env != "" {
+		from, given = "$"+serverEnv, strings.Split(env, ",")
+	}
+	if len(given) == 0 {
+		return []string{defaultServer}, nil
+	}
 	var addrs []string
 	for _, asked := range given {
 		addr := strings.TrimSpace(asked)
-		if addr == "" {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(addr); err != nil {
+		if _, _, err := net.SplitHostPort(addr); err != nil && addr != "" {
 			_, port, _ := net.SplitHostPort(defaultServer)
 			addr = net.JoinHostPort(strings.Trim(addr, "[]"), port)
-			if _, _, err := net.SplitHostPort(addr); err != nil || strings.ContainsAny(addr, "/ ") {
-				return nil, usage("--server %q: use host:port", asked)
-			}
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil || strings.ContainsAny(addr, "/ ") {
+			return nil, usage("%s %q: use host:port", from, asked)
 		}
 		addrs = append(addrs, addr)
-	}
-	if len(addrs) == 0 {
-		addrs = []string{defaultServer}
 	}
 	return addrs, nil
 }

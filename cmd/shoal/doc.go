@@ -2,14 +2,16 @@
 //
 //	shoal server                     one node
 //	shoal dev                        three of them, here
-//	shoal set KEY VALUE --ttl 1m     and get, del
+//	shoal set KEY VALUE --ttl 1m     and get, del, mget, ttl, expire, persist
 //	shoal status                     every node of a cluster
+//	shoal ring                       how the data is spread
 //	shoal where KEY                  who holds a key
 //	shoal bench                      load, and how it was answered
-//	shoal version
+//	shoal ctx                        clusters by name
+//	shoal cheat                      a page of examples
 //
-// Flags may stand anywhere; what follows "--" is never a flag. A node's flags, and --server of the others, may come
-// from a variable (SHOAL_ and the flag's name in capitals) where they are not given, then, for a node, from the file
-// named by --config; then the default counts. Results go to standard output, everything else to standard error; exit.go
-// has the table of exit codes.
+// Flags may stand anywhere; what follows "--" is never a flag. A node's flags may come from a variable (SHOAL_ and the
+// flag's name in capitals) where they are not given, then from the file named by --config; then the default counts. The
+// other commands find their cluster by --server or --context, the variables of these names, or the context in use.
+// Results go to standard output, everything else to standard error; exit.go has the table of exit codes.
 package main

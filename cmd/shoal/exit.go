@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/shoalcache/shoal/client"
 	"github.com/shoalcache/shoal/server"
@@ -21,6 +22,9 @@ const (
 	exitTimeout    = 4 // no answer in time, or interrupted: a write may still have happened
 	exitQuorum     = 5 // too few replicas, or a node without room: try again
 	exitNotAllowed = 6 // refused: a port in use, a data directory or a cluster that is another's
+	exitOutput     = 7 // the result could not be written: a full disk, a closed standard output
+
+	exitPipe = 128 + int(syscall.SIGPIPE) // who read the result has gone; nothing is said, as by programs that the signal ends
 )
 
 // codeOf is the one place where errors become exit codes.
@@ -36,10 +40,16 @@ func codeOf(err error) int {
 		quorum      *client.QuorumError
 		overloaded  *client.OverloadedError
 		child       *childError
+		output      *outputError
 	)
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &output):
+		if errors.Is(err, syscall.EPIPE) {
+			return exitPipe
+		}
+		return exitOutput
 	case errors.Is(err, client.ErrNotFound):
 		return exitNotFound
 	case errors.As(err, &child):
@@ -63,23 +73,27 @@ func codeOf(err error) int {
 	return exitNotFound
 }
 
-// report says on standard error what went wrong, in one line or as the JSON that was asked for, and returns the
-// exit code.
+// report says on standard error what went wrong, and returns the exit code.
 func (t *tool) report(err error, asked string) int {
 	code := codeOf(err)
-	switch {
-	case code == exitOK:
-	case asked == formatJSON || asked == formatJSONLines:
+	if code != exitOK && code != exitPipe {
+		t.complain(err, asked)
+	}
+	return code
+}
+
+// complain writes an error in one line, or as the JSON that was asked for.
+func (t *tool) complain(err error, asked string) {
+	if asked == formatJSON || asked == formatJSONLines {
 		line, _ := json.Marshal(struct {
 			Error         string `json:"error"`
 			Code          int    `json:"code"`
 			Indeterminate bool   `json:"indeterminate"`
-		}{say(err), code, client.Indeterminate(err)})
+		}{say(err), codeOf(err), client.Indeterminate(err)})
 		fmt.Fprintf(t.err, "%s\n", line)
-	default:
-		fmt.Fprintf(t.err, "shoal: %s\n", say(err))
+		return
 	}
-	return code
+	fmt.Fprintf(t.err, "shoal: %s\n", say(err))
 }
 
 // packages are the prefixes by which errors say where they come from, which is of no use to who runs a command.

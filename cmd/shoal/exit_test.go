@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 
 	"github.com/shoalcache/shoal/client"
@@ -36,6 +37,9 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{&client.OverloadedError{}, 5},
 		{server.ErrInUse, 6},
 		{server.ErrRefused, 6},
+		{&outputError{syscall.ENOSPC}, 7},
+		{&outputError{syscall.EPIPE}, 141},
+		{&client.ConnectError{Err: syscall.EPIPE}, 3},
 		{&childError{errors.New("n1 did not start"), 6}, 6},
 	} {
 		if got := codeOf(c.err); got != c.want {

@@ -3,34 +3,69 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/shoalcache/shoal/client"
 	"github.com/shoalcache/shoal/vclock"
-	"github.com/shoalcache/shoal/wire"
 	"github.com/urfave/cli/v2"
 )
 
-// item is a key in JSON. TTL is null where the key does not expire.
-type item struct {
+// keyText is a key in JSON.
+type keyText struct {
 	Key         string `json:"key"`
-	KeyEncoding string `json:"key_encoding,omitempty"` // base64 where the key is no text
-	Value       string `json:"value"`
-	Encoding    string `json:"encoding,omitempty"` // base64 where the value is no text
-	Stamp       string `json:"stamp"`              // milliseconds since 1970, and a count within them
-	TTLMillis   *int64 `json:"ttl_ms"`
+	KeyEncoding string `json:"key_encoding,omitempty"` // base64 where the key is no text, hex where that was asked for
+}
+
+func (y style) key(key string) keyText {
+	text, encoding := y.encoded([]byte(key))
+	return keyText{text, encoding}
+}
+
+// item is a key and what is held of it, in JSON.
+type item struct {
+	keyText
+	*held
+}
+
+// held is what a cluster holds of a key, in JSON. TTL is null where the key does not expire.
+type held struct {
+	Value     string `json:"value"`
+	Encoding  string `json:"encoding,omitempty"` // as of the key
+	Stamp     string `json:"stamp"`              // milliseconds since 1970, and a count within them
+	TTLMillis *int64 `json:"ttl_ms"`
+}
+
+func (y style) held(it *client.Item, now time.Time) *held {
+	doc := &held{Stamp: vclock.Stamp(it.Stamp).String(), TTLMillis: millisLeft(it, now)}
+	doc.Value, doc.Encoding = y.encoded(it.Value)
+	return doc
+}
+
+// millisLeft is how long an item still lives, or nil for ever.
+func millisLeft(it *client.Item, now time.Time) *int64 {
+	ttl := it.TTL(now)
+	if ttl == 0 {
+		return nil
+	}
+	left := ttl.Milliseconds()
+	return &left
+}
+
+// formatTTL is what millisLeft returns, for people.
+func formatTTL(left *int64, forever string) string {
+	if left == nil {
+		return forever
+	}
+	return (time.Duration(*left) * time.Millisecond).String()
 }
 
 func (t *tool) getCommand() *cli.Command {
 	return &cli.Command{
-		Name: "get", Usage: "print a value", ArgsUsage: "KEY", Flags: sessionFlags(levelFlag()),
+		Name: "get", Usage: "print a value", ArgsUsage: "KEY", Flags: keyFlags(),
 		Description: "On a terminal the value and a newline, in a pipe its bytes. A key that begins with - goes behind --.",
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "KEY")
+			key, err := oneKey(c)
 			if err != nil {
 				return err
 			}
@@ -39,144 +74,153 @@ func (t *tool) getCommand() *cli.Command {
 				return err
 			}
 			defer s.Close()
-			it, err := s.GetItem(c.Context, args[0])
+			it, err := s.GetItem(c.Context, key)
 			if err != nil {
-				return notFound(err, args[0], it.Forgotten)
+				return notFound(err, s.printable([]byte(key)), it.Forgotten)
 			}
-			return t.show(s.format, args[0], &it)
+			return t.showItem(s.style, key, &it)
 		},
 	}
 }
 
-// show writes one item.
-func (t *tool) show(format, key string, it *client.Item) error {
-	ttl := it.TTL(time.Now())
+// showItem writes one item.
+func (t *tool) showItem(y style, key string, it *client.Item) error {
+	now := time.Now()
 	switch {
-	case format == formatJSON || format == formatJSONLines:
-		doc := item{Stamp: vclock.Stamp(it.Stamp).String()}
-		doc.Key, doc.KeyEncoding = encoded([]byte(key))
-		doc.Value, doc.Encoding = encoded(it.Value)
-		if ttl > 0 {
-			left := ttl.Milliseconds()
-			doc.TTLMillis = &left
-		}
-		return t.document(doc, format)
-	case format == formatTable:
-		left := "-"
-		if ttl > 0 {
-			left = ttl.Round(time.Millisecond).String()
-		}
-		return t.table(table.Row{"KEY", "VALUE", "TTL", "STAMP"},
-			[]table.Row{{printable([]byte(key)), printable(it.Value), left, vclock.Stamp(it.Stamp)}})
-	case format == "" && t.terminal:
-		return t.write([]byte(printable(it.Value) + "\n"))
+	case y.json():
+		return t.document(item{y.key(key), y.held(it, now)}, y.format)
+	case y.format == formatTable:
+		return t.table(table.Row{"KEY", "VALUE", "TTL", "STAMP"}, []table.Row{{
+			y.printable([]byte(key)), y.printable(it.Value), formatTTL(millisLeft(it, now), "-"), vclock.Stamp(it.Stamp),
+		}})
+	case y.people(t):
+		return t.write([]byte(y.printable(it.Value) + "\n"))
 	}
-	return t.write(it.Value)
+	return t.write(y.raw(it.Value))
 }
 
+// notFound says of which key err speaks; key is printable.
 func notFound(err error, key string, forgotten bool) error {
 	if !errors.Is(err, client.ErrNotFound) {
 		return err
 	}
 	if forgotten {
-		return fmt.Errorf("%w: %s (nodes that may have had it have forgotten it)", err, printable([]byte(key)))
+		return fmt.Errorf("%w: %s (nodes that may have had it have forgotten it)", err, key)
 	}
-	return fmt.Errorf("%w: %s", err, printable([]byte(key)))
+	return fmt.Errorf("%w: %s", err, key)
+}
+
+func ttlFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "ttl", Usage: "let it expire after `TIME`, as in 90s or 24h", DefaultText: "never"}
+}
+
+// ttlOf reads --ttl.
+func ttlOf(c *cli.Context) ([]client.CallOption, error) {
+	if !c.IsSet("ttl") {
+		return nil, nil
+	}
+	if c.Duration("ttl") <= 0 {
+		return nil, usage("--ttl %v: give it more than 0, as in 1m, or leave it out to keep the key", c.Duration("ttl"))
+	}
+	return []client.CallOption{client.WithTTL(c.Duration("ttl"))}, nil
 }
 
 func (t *tool) setCommand() *cli.Command {
 	return &cli.Command{
-		Name: "set", Usage: "store a value", ArgsUsage: "KEY VALUE",
-		Flags: sessionFlags(levelFlag(),
-			&cli.DurationFlag{Name: "ttl", Usage: "let it expire after `TIME`, as in 90s or 24h", DefaultText: "never"}),
+		Name: "set", Usage: "store a value", ArgsUsage: "KEY VALUE", Flags: keyFlags(ttlFlag(), literalFlag()),
 		Description: "A VALUE of - is read from standard input, one of @FILE from that file.",
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "KEY", "VALUE")
 			if err != nil {
 				return err
 			}
-			var opts []client.CallOption
-			if c.IsSet("ttl") {
-				if c.Duration("ttl") <= 0 {
-					return usage("--ttl %v: give it more than 0, as in 1m, or leave it out to keep the key", c.Duration("ttl"))
-				}
-				opts = append(opts, client.WithTTL(c.Duration("ttl")))
-			}
-			value, err := t.value(args[1])
+			keys, err := keysOf(c, args[:1])
 			if err != nil {
 				return err
 			}
-			s, err := dial(c)
+			opts, err := ttlOf(c)
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			if err := s.Set(c.Context, args[0], value, opts...); err != nil {
+			value, err := t.value(c, args[1])
+			if err != nil {
 				return err
 			}
-			return t.done(s.format, args[0])
+			return t.writing(c, keys[0], func(s *session) error { return s.Set(c.Context, keys[0], value, opts...) })
 		},
 	}
-}
-
-// value reads an argument that may name where the value is. Values too large for any cluster are not read whole.
-func (t *tool) value(arg string) ([]byte, error) {
-	in, where := t.in, "standard input"
-	if name, ok := strings.CutPrefix(arg, "@"); ok {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, usage("the value: %v", err)
-		}
-		defer f.Close()
-		in, where = f, name
-	} else if arg != "-" {
-		return []byte(arg), nil
-	}
-	most := wire.DefaultLimits().Value
-	b, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
-	switch {
-	case err != nil:
-		return nil, usage("the value, from %s: %v", where, err)
-	case len(b) > most:
-		return nil, usage("the value, from %s: more than the %s that a value may have", where, formatSize(int64(most)))
-	}
-	return b, nil
 }
 
 func (t *tool) delCommand() *cli.Command {
 	return &cli.Command{
-		Name: "del", Usage: "remove a key; that there is none is no error", ArgsUsage: "KEY", Flags: sessionFlags(levelFlag()),
+		Name: "del", Usage: "remove a key; that there is none is no error", ArgsUsage: "KEY", Flags: keyFlags(),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "KEY")
+			key, err := oneKey(c)
 			if err != nil {
 				return err
 			}
-			s, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			if err := s.Delete(c.Context, args[0]); err != nil {
-				return err
-			}
-			return t.done(s.format, args[0])
+			return t.writing(c, key, func(s *session) error { return s.Delete(c.Context, key) })
 		},
 	}
 }
 
+func (t *tool) expireCommand() *cli.Command {
+	return &cli.Command{
+		Name: "expire", Aliases: []string{"touch"}, Usage: "let a key expire after a time", ArgsUsage: "KEY TIME", Flags: keyFlags(),
+		Description: "TIME is a number and its unit, as in 90s or 24h, and counts from now.",
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "KEY", "TIME")
+			if err != nil {
+				return err
+			}
+			keys, err := keysOf(c, args[:1])
+			if err != nil {
+				return err
+			}
+			ttl, err := lifetime("TIME", args[1])
+			if err != nil {
+				return err
+			}
+			return t.writing(c, keys[0], func(s *session) error { return s.Touch(c.Context, keys[0], ttl) })
+		},
+	}
+}
+
+func (t *tool) persistCommand() *cli.Command {
+	return &cli.Command{
+		Name: "persist", Usage: "let a key live until memory is full", ArgsUsage: "KEY", Flags: keyFlags(),
+		Action: func(c *cli.Context) error {
+			key, err := oneKey(c)
+			if err != nil {
+				return err
+			}
+			return t.writing(c, key, func(s *session) error { return s.Touch(c.Context, key, 0) })
+		},
+	}
+}
+
+// writing does one write, and confirms it.
+func (t *tool) writing(c *cli.Context, key string, write func(*session) error) error {
+	s, err := dial(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := write(s); err != nil {
+		return notFound(err, s.printable([]byte(key)), false)
+	}
+	return t.done(s.style, key)
+}
+
 // done confirms a write: to people and in JSON; a pipe gets nothing.
-func (t *tool) done(format, key string) error {
+func (t *tool) done(y style, key string) error {
 	switch {
-	case format == formatJSON || format == formatJSONLines:
-		var doc struct {
-			Key         string `json:"key"`
-			KeyEncoding string `json:"key_encoding,omitempty"`
-			OK          bool   `json:"ok"`
-		}
-		doc.Key, doc.KeyEncoding = encoded([]byte(key))
-		doc.OK = true
-		return t.document(doc, format)
-	case format == formatTable || format == "" && t.terminal:
+	case y.json():
+		return t.document(struct {
+			keyText
+			OK bool `json:"ok"`
+		}{y.key(key), true}, y.format)
+	case y.people(t):
 		return t.write([]byte("OK\n"))
 	}
 	return nil

@@ -16,7 +16,17 @@ func run() int {
 	t := &tool{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		colours:  term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "",
 	}
+	t.colours = coloured(t.terminal, os.Getenv)
 	return t.run(os.Args)
+}
+
+// coloured reports whether output gets colours: on a terminal, and with CLICOLOR_FORCE elsewhere too; NO_COLOR counts
+// before both.
+func coloured(terminal bool, getenv func(string) string) bool {
+	if getenv("NO_COLOR") != "" {
+		return false
+	}
+	force := getenv("CLICOLOR_FORCE")
+	return terminal || force != "" && force != "0"
 }

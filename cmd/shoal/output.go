@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -22,10 +24,46 @@ const (
 
 var formats = []string{formatTable, formatJSON, formatJSONLines, formatRaw}
 
+// style is how a command shows its result.
+type style struct {
+	format string
+	hex    bool // keys and values in hexadecimal
+}
+
+func (y style) json() bool { return y.format == formatJSON || y.format == formatJSONLines }
+
+// people reports whether the result is for somebody to look at, rather than for a program.
+func (y style) people(t *tool) bool { return y.format == formatTable || y.format == "" && t.terminal }
+
+// outputError is a result that could not be written.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string {
+	return "the result could not be written: " + e.err.Error()
+}
+
+func (e *outputError) Unwrap() error { return e.err }
+
+// output remembers that something could not be written, also for those who write without looking.
+type output struct {
+	io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = &outputError{err}
+	}
+	return n, err
+}
+
 // write puts b on standard output: a result that did not get there is a failure.
 func (t *tool) write(b []byte) error {
-	_, err := t.out.Write(b)
-	return err
+	if _, err := t.out.Write(b); err != nil {
+		return &outputError{err}
+	}
+	return nil
 }
 
 // document writes v as JSON, over several lines or on one.
@@ -41,6 +79,19 @@ func (t *tool) document(v any, format string) error {
 		return err
 	}
 	return t.write(append(b, '\n'))
+}
+
+// documents writes a list as JSON: as one array, or each on a line of its own.
+func documents[T any](t *tool, list []T, format string) error {
+	if format == formatJSON {
+		return t.document(list, format)
+	}
+	for i := range list {
+		if err := t.document(&list[i], format); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // table writes rows under their heads.
@@ -68,7 +119,10 @@ func (t *tool) colour(c text.Color, s string) string {
 }
 
 // printable is b as it may be shown on a terminal, which must not be made to obey it.
-func printable(b []byte) string {
+func (y style) printable(b []byte) string {
+	if y.hex {
+		return hex.EncodeToString(b)
+	}
 	s := string(b)
 	odd := func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' }
 	if !utf8.ValidString(s) || strings.IndexFunc(s, odd) >= 0 {
@@ -77,10 +131,28 @@ func printable(b []byte) string {
 	return s
 }
 
-// encoded is bytes in JSON: as text where they are, else in base64, and then encoding says so.
-func encoded(b []byte) (value, encoding string) {
-	if utf8.Valid(b) {
+// raw is b for a program: its bytes, or a line of hexadecimal.
+func (y style) raw(b []byte) []byte {
+	if y.hex {
+		return append(hex.AppendEncode(nil, b), '\n')
+	}
+	return b
+}
+
+// The encodings of bytes in JSON; none: the text itself.
+const (
+	encodingBase64 = "base64"
+	encodingHex    = "hex"
+)
+
+// encoded is bytes in JSON: as text where they are, else in base64, or in hexadecimal where that was asked for; then
+// encoding says so.
+func (y style) encoded(b []byte) (value, encoding string) {
+	switch {
+	case y.hex:
+		return hex.EncodeToString(b), encodingHex
+	case utf8.Valid(b):
 		return string(b), ""
 	}
-	return base64.StdEncoding.EncodeToString(b), "base64"
+	return base64.StdEncoding.EncodeToString(b), encodingBase64
 }

@@ -41,6 +41,7 @@ const patience = 45 * time.Second
 //	silent NAME       starts one that says hello like a node, and never anything after
 //	heard TEXT        waits until that one has been sent TEXT
 //	ports NAME        finds 60 ports in a row that are free; every tenth is $NAME0, $NAME1, …
+//	examples          runs every line of the cheat sheet
 //	killnode PORT     kills the process of dev whose node serves clients there
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -49,10 +50,11 @@ func TestScripts(t *testing.T) {
 			env.Values["nodes"] = &[]*server.Node{}
 			env.Values["inbox"] = make(chan string, 64)
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("XDG_CONFIG_HOME", env.Getenv("WORK")+"/config")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cluster": startCluster, "halt": halt, "says": says, "until": until, "answer": answer, "silent": silent, "heard": heard, "ports": freePorts, "killnode": killNode,
+			"cluster": startCluster, "halt": halt, "says": says, "until": until, "answer": answer, "silent": silent, "heard": heard, "ports": freePorts, "killnode": killNode, "examples": runExamples,
 		},
 	})
 }
@@ -244,4 +246,14 @@ func killNode(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	ts.Fatalf("no process serves port %s", args[0])
+}
+
+func runExamples(ts *testscript.TestScript, _ bool, _ []string) {
+	for line := range strings.Lines(cheatSheet) {
+		if example, _, _ := strings.Cut(line, "#"); strings.TrimSpace(example) != "" {
+			if err := ts.Exec("sh", "-c", example); err != nil {
+				ts.Fatalf("%s: %v\n%s", strings.TrimSpace(example), err, ts.ReadFile("stderr"))
+			}
+		}
+	}
 }

@@ -39,27 +39,58 @@ type nodeStatus struct {
 
 func (t *tool) statusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "print the state of every node", Flags: sessionFlags(),
+		Name: "status", Usage: "print the state of every node", Flags: sessionFlags(watchFlag(),
+			&cli.BoolFlag{Name: "check", Usage: "exit with 1 unless all nodes are up, have recovered, and agree"}),
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err
+			}
+			check := c.Bool("check")
+			if check && c.IsSet("watch") {
+				return usage("--check looks once: leave out --watch")
 			}
 			s, err := dial(c)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			m, err := s.Map(c.Context)
-			if err != nil {
-				return err
+			var last *clusterStatus
+			err = t.follow(c, s.style, func(ctx context.Context) (view, error) {
+				m, err := s.Map(ctx)
+				if err != nil {
+					return nil, err
+				}
+				last = gather(ctx, s, m)
+				return last, nil
+			})
+			if err == nil && check {
+				err = last.check()
 			}
-			doc := gather(c.Context, s, m)
-			if s.format == formatJSON || s.format == formatJSONLines {
-				return t.document(doc, s.format)
-			}
-			return t.showStatus(doc)
+			return err
 		},
 	}
+}
+
+// check is what keeps a cluster from being all right, or nil.
+func (doc *clusterStatus) check() error {
+	var wrong []string
+	for i := range doc.Nodes {
+		switch n := &doc.Nodes[i]; {
+		case !n.Up:
+			wrong = append(wrong, n.Name+" is down")
+		case n.PartitionsRecovering > 0:
+			wrong = append(wrong, fmt.Sprintf("%s is recovering %s", n.Name, count(int(n.PartitionsRecovering), "partition")))
+		case n.State != ring.Active.String():
+			wrong = append(wrong, n.Name+" is "+n.State)
+		}
+	}
+	if !doc.Agreed {
+		wrong = append(wrong, "the nodes hold different maps")
+	}
+	if wrong == nil {
+		return nil
+	}
+	return fmt.Errorf("cluster %s is not well: %s", doc.Cluster, strings.Join(wrong, ", "))
 }
 
 // gather asks every node of the map about itself. One that does not answer is down as far as this machine can see.
@@ -109,7 +140,7 @@ func gather(ctx context.Context, s *session, m *ring.Map) *clusterStatus {
 	return doc
 }
 
-func (t *tool) showStatus(doc *clusterStatus) error {
+func (doc *clusterStatus) show(t *tool) error {
 	agreed := t.colour(text.FgGreen, "all agree on the map")
 	if !doc.Agreed {
 		agreed = t.colour(text.FgYellow, "their maps differ")

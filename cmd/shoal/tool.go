@@ -25,7 +25,15 @@ type tool struct {
 // run carries out argv and returns the exit code.
 func (t *tool) run(argv []string) int {
 	commands := t.commands()
-	args, asked := reorder(argv, commands)
+	if len(argv) > 1 && argv[1] == completing {
+		return t.report(t.complete(argv[2:]), formatRaw)
+	}
+	out := &output{Writer: t.out}
+	t.out = out
+	l := reorder(argv, commands)
+	if err := l.strays(commands); err != nil {
+		return t.report(err, l.asked)
+	}
 	app := &cli.App{
 		Name: "shoal", Usage: "a leaderless in-memory cache", Version: version,
 		Commands: commands, HideHelpCommand: true, Flags: []cli.Flag{cli.HelpFlag},
@@ -41,14 +49,20 @@ func (t *tool) run(argv []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return t.report(app.RunContext(ctx, args), asked)
+	err := app.RunContext(ctx, l.args)
+	if err == nil {
+		err = out.failed
+	}
+	return t.report(err, l.asked)
 }
 
 func (t *tool) commands() []*cli.Command {
 	commands := []*cli.Command{
 		t.serverCommand(), t.devCommand(),
-		t.getCommand(), t.setCommand(), t.delCommand(), t.statusCommand(), t.whereCommand(), t.benchCommand(), t.versionCommand(),
-		t.helpCommand(),
+		t.getCommand(), t.setCommand(), t.delCommand(), t.mgetCommand(),
+		t.ttlCommand(), t.expireCommand(), t.persistCommand(),
+		t.statusCommand(), t.ringCommand(), t.whereCommand(), t.benchCommand(),
+		t.ctxCommand(), t.completionCommand(), t.cheatCommand(), t.versionCommand(), t.helpCommand(),
 	}
 	for _, c := range commands {
 		c.HideHelpCommand = true // "shoal get help" reads the key "help"
@@ -66,6 +80,8 @@ func (t *tool) helpCommand() *cli.Command {
 			switch name := c.Args().First(); {
 			case name == "":
 				return cli.ShowAppHelp(c)
+			case c.NArg() > 1:
+				return usage("help takes no argument %q: shoal help [COMMAND]", c.Args().Get(1))
 			case c.App.Command(name) == nil:
 				return unknown("command", name, names(c.App.Commands))
 			default:
@@ -93,12 +109,8 @@ func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(fo
 // asUsage makes the library's complaints ours; they come without a line of their own.
 func asUsage(c *cli.Context, err error, _ bool) error {
 	text := err.Error()
-	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok && c.Command != nil {
-		var known []string
-		for _, f := range c.Command.Flags {
-			known = append(known, f.Names()[0])
-		}
-		return unknown("flag", strings.TrimLeft(name, "-"), known)
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok { // of no command: strays finds the others
+		return usage("unknown flag %q: flags go with a command", strings.TrimLeft(name, "-"))
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return usage("%s needs a value", spelled(strings.TrimLeft(name, "-")))

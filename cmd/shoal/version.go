@@ -15,21 +15,24 @@ func (t *tool) versionCommand() *cli.Command {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			format, err := formatOf(c)
+			look, err := styleOf(c)
 			if err != nil {
 				return err
 			}
-			doc := struct {
-				Version  string `json:"version"`
-				Protocol int    `json:"protocol"`
-				Go       string `json:"go"`
-				OS       string `json:"os"`
-				Arch     string `json:"arch"`
-			}{version, wire.ProtocolVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH}
-			if format == formatJSON || format == formatJSONLines {
-				return t.document(doc, format)
-			}
-			return t.write(fmt.Appendf(nil, "shoal %s, protocol %d, %s %s/%s\n", doc.Version, doc.Protocol, doc.Go, doc.OS, doc.Arch))
+			return t.present(look, &build{version, wire.ProtocolVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH})
 		},
 	}
+}
+
+// build is what this program is, in JSON.
+type build struct {
+	Version  string `json:"version"`
+	Protocol int    `json:"protocol"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+func (b *build) show(t *tool) error {
+	return t.write(fmt.Appendf(nil, "shoal %s, protocol %d, %s %s/%s\n", b.Version, b.Protocol, b.Go, b.OS, b.Arch))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -11,12 +12,12 @@ import (
 
 // place is where a key lives, in JSON.
 type place struct {
-	Key         string `json:"key"`
-	KeyEncoding string `json:"key_encoding,omitempty"`
-	Slot        uint16 `json:"slot"`
-	Partition   uint32 `json:"partition"`
-	Owners      []seat `json:"owners"`
-	Fallbacks   []seat `json:"fallbacks"`
+	keyText
+	Slot      uint16 `json:"slot"`
+	Partition uint32 `json:"partition"`
+	Owners    []seat `json:"owners"`
+	Fallbacks []seat `json:"fallbacks"`
+	shown     string // the key, for people
 }
 
 type seat struct {
@@ -30,9 +31,9 @@ type seat struct {
 
 func (t *tool) whereCommand() *cli.Command {
 	return &cli.Command{
-		Name: "where", Usage: "print which nodes hold a key", ArgsUsage: "KEY", Flags: sessionFlags(),
+		Name: "where", Usage: "print which nodes hold a key", ArgsUsage: "KEY", Flags: sessionFlags(hexFlag(), watchFlag()),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "KEY")
+			key, err := oneKey(c)
 			if err != nil {
 				return err
 			}
@@ -41,16 +42,13 @@ func (t *tool) whereCommand() *cli.Command {
 				return err
 			}
 			defer s.Close()
-			w, err := s.Where(c.Context, args[0])
-			if err != nil {
-				return err
-			}
-			doc := place{Slot: w.Slot, Partition: w.Partition, Owners: seats(w.Owners), Fallbacks: seats(w.Fallbacks)}
-			doc.Key, doc.KeyEncoding = encoded([]byte(args[0]))
-			if s.format == formatJSON || s.format == formatJSONLines {
-				return t.document(doc, s.format)
-			}
-			return t.showPlace(printable([]byte(args[0])), &doc)
+			return t.follow(c, s.style, func(ctx context.Context) (view, error) {
+				w, err := s.Where(ctx, key)
+				if err != nil {
+					return nil, err
+				}
+				return &place{s.key(key), w.Slot, w.Partition, seats(w.Owners), seats(w.Fallbacks), s.printable([]byte(key))}, nil
+			})
 		},
 	}
 }
@@ -69,8 +67,8 @@ func nodeID(id uint64) string {
 	return "0000000000000000"[len(s):] + s
 }
 
-func (t *tool) showPlace(key string, p *place) error {
-	if err := t.write([]byte("key " + key + ": slot " + strconv.Itoa(int(p.Slot)) + ", partition " + strconv.Itoa(int(p.Partition)) + "\n")); err != nil {
+func (p *place) show(t *tool) error {
+	if err := t.write([]byte("key " + p.shown + ": slot " + strconv.Itoa(int(p.Slot)) + ", partition " + strconv.Itoa(int(p.Partition)) + "\n")); err != nil {
 		return err
 	}
 	var rows []table.Row

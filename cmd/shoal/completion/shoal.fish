@@ -1,0 +1,6 @@
+# Completion of shoal for fish. It asks the program, and knows nothing itself.
+function __shoal_complete
+	set -l words (commandline -opc) (commandline -ct)
+	command $words[1] __complete $words[2..-1] 2>/dev/null
+end
+complete -c shoal -a '(__shoal_complete)'
