@@ -138,17 +138,16 @@ func TestRunReadsWhatItWrote(t *testing.T) {
 
 // What is drawn before the warm-up ends does not count, nor use up the requests; nothing is drawn after the end.
 func TestWarmupIsLeftOutAndTheDurationEndsTheLoad(t *testing.T) {
-	const sec = time.Second
-	start := time.Unix(1000, 0)
-	r := &run{cfg: Config{Depth: 4, Requests: 10}, begins: start.Add(2 * sec), ends: start.Add(5 * sec)}
-	r.left.Store(10)
+	const sec = int64(time.Second)
+	r := &run{load: newLoad(Config{Depth: 4, Requests: 10, Warmup: 2 * time.Second, Duration: 3 * time.Second}.withDefaults(), 1)}
+	r.schedule(0)
 	for i, c := range []struct {
-		at     time.Duration
+		at     int64
 		n      int
 		counts bool
 	}{{0, 4, false}, {2*sec - 1, 4, false}, {2 * sec, 4, true}, {3 * sec, 4, true}, {5 * sec, 0, true}, {4 * sec, 2, true}, {4 * sec, 0, true}} {
-		if n, counts := r.take(start.Add(c.at)); n != c.n || counts != c.counts {
-			t.Errorf("step %d, at %v: %d requests, counted %v", i, c.at, n, counts)
+		if n, counts := r.take(c.at, 4); n != c.n || counts != c.counts {
+			t.Errorf("step %d, at %v: %d requests, counted %v", i, time.Duration(c.at), n, counts)
 		}
 	}
 }
@@ -161,12 +160,15 @@ func TestRunWithADurationEnds(t *testing.T) {
 }
 
 func TestRunCountsFailuresByStatus(t *testing.T) {
+	n := 0
 	addr := fake(t, func(q *wire.Request) *wire.Response {
 		p := &wire.Response{ID: q.ID}
-		switch {
-		case q.ID%10 == 0:
+		switch n++; n % 10 {
+		case 0:
 			p.Status, p.Err = wire.StatusQuorum, &wire.Error{Op: q.Op, Want: 2, Got: 1}
-		case q.ID%10 == 5:
+		case 1:
+			p.Status = wire.StatusOverloaded
+		case 5:
 			p.Status = 99
 		}
 		return p
@@ -175,20 +177,26 @@ func TestRunCountsFailuresByStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Requests != 100 || r.Errors["quorum"] != 10 || r.Errors["status_99"] != 10 || r.Failed() != 20 {
+	if r.Requests != 100 || r.Errors["quorum"] != 10 || r.Errors["status_99"] != 10 || r.Failed() != 30 || r.Indeterminate != 20 {
 		t.Fatalf("%+v", r)
 	}
 }
 
 // I18
 func TestRunRefusesAnswersThatNameNoRequestUnderWay(t *testing.T) {
-	for name, id := range map[string]func(uint64) uint64{
-		"one that was never sent": func(id uint64) uint64 { return id + 1000 },
-		"the same twice":          func(id uint64) uint64 { return id - (id-1)%8 },
-		"one of an earlier batch": func(id uint64) uint64 { return id - (id-1)/8*8 },
+	for name, pick := range map[string]func(ids []uint64) uint64{
+		"one that was never sent": func([]uint64) uint64 { return 1 << 40 },
+		"one of no slot":          func(ids []uint64) uint64 { return ids[len(ids)-1] | 0xffff },
+		"the same twice":          func(ids []uint64) uint64 { return ids[0] },
+		"one of the batch before": func(ids []uint64) uint64 { return ids[max(len(ids)-9, 0)] },
+		"none":                    func([]uint64) uint64 { return 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := fake(t, func(q *wire.Request) *wire.Response { return &wire.Response{ID: id(q.ID)} })
+			var ids []uint64
+			addr := fake(t, func(q *wire.Request) *wire.Response {
+				ids = append(ids, q.ID)
+				return &wire.Response{ID: pick(ids)}
+			})
 			_, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Depth: 8, Requests: 100})
 			if err == nil || !strings.Contains(err.Error(), "mixes up") {
 				t.Fatal(err)
@@ -198,8 +206,9 @@ func TestRunRefusesAnswersThatNameNoRequestUnderWay(t *testing.T) {
 }
 
 func TestRunReportsWhatItMeasuredWhenAConnectionBreaks(t *testing.T) {
+	n := 0
 	addr := fake(t, func(q *wire.Request) *wire.Response {
-		if q.ID > 40 {
+		if n++; n > 40 {
 			return nil // it hangs up
 		}
 		return &wire.Response{ID: q.ID}
@@ -248,7 +257,7 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := Config{
-		Addrs: []string{"nowhere"}, Conns: -1, Depth: DepthMax + 1, Warmup: -1, ReadShare: 1.5, Keys: -1, ValueBytes: 1 << 30,
+		Addrs: []string{"nowhere"}, Conns: -1, Depth: DepthMax + 1, Warmup: -1, ReadShare: 1.5, Keys: -1, Sizes: []Size{{Least: 1, Most: 1 << 30, Weight: 1}},
 		Timeout: time.Microsecond, Level: wire.LevelExplicit,
 	}
 	err := bad.Validate()
@@ -266,7 +275,7 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 		"R without the explicit level": {Addrs: good.Addrs, Requests: 1, R: 2, W: 2},
 		"a level that does not exist":  {Addrs: good.Addrs, Requests: 1, Level: 77},
 		"no address":                   {Requests: 1},
-		"a batch that cannot wait":     {Addrs: good.Addrs, Requests: 1, Depth: 2, ValueBytes: BatchMax},
+		"a batch that cannot wait":     {Addrs: good.Addrs, Requests: 1, Depth: 2, Sizes: []Size{{Least: 1, Most: BatchMax, Weight: 1}}},
 	} {
 		if _, err := Run(t.Context(), c); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)
@@ -274,28 +283,31 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	}
 }
 
-func TestReportAddsUpItsWorkers(t *testing.T) {
-	cfg := Config{Conns: 2, Depth: 1}.withDefaults()
-	began := time.Unix(100, 0)
-	a, b := newWorker(&cfg, 0, nil, ""), newWorker(&cfg, 1, nil, "")
+func TestReportAddsUpItsRecorders(t *testing.T) {
+	cfg := Config{Conns: 2, Rate: 25}.withDefaults()
+	begins, sec := int64(100*time.Second), int64(time.Second)
+	us := int64(time.Microsecond)
+	a, b := newTally(), newTally()
 	for i := range int64(98) {
-		a.count(wire.OpSet, wire.StatusOK)
-		_ = a.latency.RecordValues(100+i%2, 1)
+		a.count(wire.OpSet, wire.StatusOK, begins, begins+(100+i%2)*us)
 	}
-	b.count(wire.OpGet, wire.StatusNotFound)
-	_ = b.latency.RecordValues(900, 1)
-	b.count(wire.OpGet, wire.StatusTimeout)
-	_ = b.latency.RecordValues(1500, 1)
-	a.last, b.last = began.Add(2*time.Second), began.Add(4*time.Second)
-	got := newReport(cfg, []*worker{a, b}, began)
+	b.count(wire.OpGet, wire.StatusNotFound, begins+4*sec-900*us, begins+4*sec)
+	b.count(wire.OpGet, wire.StatusTimeout, begins+4*sec-1500*us, begins+4*sec)
+	a.add(b)
+	got := newReport(&cfg, a, nil, begins, Generator{})
+	got.Read, got.Write = Latency{}, Latency{}
 	b1, _ := json.Marshal(got)
-	const want = `{"conns":2,"depth":1,"value_bytes":100,"seconds":4,"requests":100,"reads":2,"writes":98,"misses":1,` +
-		`"requests_per_second":25,"p50_us":101,"p99_us":900,"p99_9_us":1500,"max_us":1500,"errors":{"timeout":1}}`
+	const none = `{"count":0,"mean_us":0,"p50_us":0,"p90_us":0,"p99_us":0,"p99_9_us":0,"max_us":0}`
+	const want = `{"conns":2,"depth":1024,"value_bytes":100,"loop":"open","rate_per_second":25,"keys":100000,"distribution":"uniform",` +
+		`"seconds":4,"requests":100,"reads":2,"writes":98,"misses":1,"hit_ratio":0,` +
+		`"requests_per_second":25,"p50_us":101,"p99_us":900,"p99_9_us":1500,"max_us":1500,"read_latency":` + none + `,"write_latency":` + none +
+		`,"errors":{"timeout":1},"indeterminate_writes":0,"failed_before":0,` +
+		`"generator":{"processor_share":0,"wait_p99_us":0,"late_p99_us":0,"late_max_us":0},"series":null}`
 	if string(b1) != want {
 		t.Fatalf("got  %s\nwant %s", b1, want)
 	}
-	idle := newReport(cfg, []*worker{newWorker(&cfg, 0, nil, "")}, began)
-	if idle.PerSecond != 0 || idle.Seconds != 0 || idle.Failed() != 0 {
+	idle := newReport(&cfg, newTally(), nil, begins, Generator{})
+	if idle.PerSecond != 0 || idle.Seconds != 0 || idle.Failed() != 0 || idle.HitRatio != 0 {
 		t.Fatalf("%+v", idle)
 	}
 }
@@ -306,6 +318,9 @@ type loopback struct {
 	request wire.Request
 	answers []byte
 }
+
+func (l *loopback) SetReadDeadline(time.Time) error  { return nil }
+func (l *loopback) SetWriteDeadline(time.Time) error { return nil }
 
 func (l *loopback) Write(b []byte) (int, error) {
 	limits := wire.DefaultLimits()
@@ -329,41 +344,57 @@ func (l *loopback) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestABatchAllocatesNothing(t *testing.T) {
-	cfg := Config{Depth: 64, ReadShare: 0.5}.withDefaults()
-	w := newWorker(&cfg, 0, &loopback{}, "")
-	step := func() {
-		if err := w.batch(cfg.Depth, true); err != nil {
-			t.Fatal(err)
+// idle is a worker without a node, for a batch at a time.
+func idle(cfg Config) (*worker, *stretch) {
+	l := newLoad(cfg.withDefaults(), 7)
+	w := newWorker(l, 0, newLink(&loopback{}, ""), &recorder{tally: newTally()})
+	once := false
+	return w, &stretch{depth: l.cfg.Depth, draw: (*worker).draw, take: func(_ int64, n int) (int, bool) {
+		if once = !once; !once {
+			n = 0
 		}
-	}
-	step()
-	if n := testing.AllocsPerRun(100, step); n != 0 {
-		t.Fatalf("%v allocations a batch", n)
-	}
+		return n, true
+	}}
 }
 
-func TestABatchOfTheWarmupIsNotCounted(t *testing.T) {
-	cfg := Config{Depth: 8}.withDefaults()
-	w := newWorker(&cfg, 0, &loopback{}, "")
-	for _, counts := range []bool{false, true} {
-		if err := w.batch(cfg.Depth, counts); err != nil {
-			t.Fatal(err)
-		}
-		if want := map[bool]uint64{true: 8}[counts]; w.writes != want {
-			t.Fatalf("counted %v: %d requests", counts, w.writes)
+func TestABatchAllocatesNothing(t *testing.T) {
+	mix := Config{Depth: 64, ReadShare: 0.5, ModifyShare: 0.2, Sizes: []Size{{100, 300, 1}, {64, 64, 2}}, TTL: Interval{time.Second, time.Minute}}
+	for _, d := range []Distribution{{Kind: Uniform}, {Kind: Zipf}, {Kind: Hotspot}, {Kind: Latest}} {
+		for _, verify := range []bool{false, true} {
+			if verify && d.Kind == Latest {
+				continue
+			}
+			cfg := mix
+			cfg.Distribution, cfg.Verify = d, verify
+			w, s := idle(cfg)
+			step := func() {
+				if err := w.closed(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			step()
+			if n := testing.AllocsPerRun(100, step); n != 0 {
+				t.Errorf("%+v: %v allocations a batch", cfg.Distribution, n)
+			}
 		}
 	}
 }
 
 // BenchmarkBatch is what the generator itself costs for a request, sockets aside; it includes making the answer.
 func BenchmarkBatch(b *testing.B) {
-	cfg := Config{Depth: 64}.withDefaults()
-	w := newWorker(&cfg, 0, &loopback{}, "")
-	for b.Loop() {
-		if err := w.batch(cfg.Depth, true); err != nil {
-			b.Fatal(err)
-		}
+	for name, cfg := range map[string]Config{
+		"set":    {Depth: 64},
+		"zipf":   {Depth: 64, ReadShare: 0.5, Distribution: Distribution{Kind: Zipf}},
+		"verify": {Depth: 64, ReadShare: 0.5, Verify: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			w, s := idle(cfg)
+			for b.Loop() {
+				if err := w.closed(s); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*w.cfg.Depth), "ns/request")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*cfg.Depth), "ns/request")
 }

@@ -17,35 +17,35 @@ const (
 	dialsMax    = 64              // at a time, so that no node's backlog overflows
 )
 
-// connect dials every connection and exchanges hellos; all of them, or none and the first failure.
-func connect(ctx context.Context, cfg Config) ([]*worker, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("bench: no %d connections within %v", cfg.Conns, dialTimeout))
+// connect dials so many connections, dealt to addrs in turn, and exchanges hellos; all of them, or none and the first failure.
+func connect(ctx context.Context, addrs []string, conns int) ([]*link, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("bench: no %d connections within %v", conns, dialTimeout))
 	defer cancel()
-	workers := make([]*worker, cfg.Conns)
-	failures := make([]error, cfg.Conns)
+	links := make([]*link, conns)
+	failures := make([]error, conns)
 	gate := make(chan struct{}, dialsMax)
 	var wg sync.WaitGroup
-	for i := range workers {
+	for i := range links {
 		wg.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			addr := cfg.Addrs[i%len(cfg.Addrs)]
+			addr := addrs[i%len(addrs)]
 			conn, err := dial(ctx, addr)
 			if err != nil {
 				failures[i] = err
 				return
 			}
-			workers[i] = newWorker(&cfg, i, conn, addr)
+			links[i] = newLink(conn, addr)
 		})
 	}
 	wg.Wait()
 	for _, err := range failures {
 		if err != nil {
-			closeAll(workers)
+			closeAll(links)
 			return nil, err
 		}
 	}
-	return workers, nil
+	return links, nil
 }
 
 // dial connects to a node and says hello. The node sends nothing after its own hello until it is asked, so what was
@@ -101,10 +101,10 @@ func lost(addr string, err error) error {
 	return &client.ConnectError{Addr: addr, Reason: err.Error(), Err: err}
 }
 
-func closeAll(workers []*worker) {
-	for _, w := range workers {
-		if w != nil {
-			_ = w.conn.Close()
+func closeAll(links []*link) {
+	for _, l := range links {
+		if l != nil {
+			_ = l.conn.Close()
 		}
 	}
 }

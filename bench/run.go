@@ -2,89 +2,134 @@ package bench
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// run is what the workers of one Run share.
+// run is what one Run is made of.
 type run struct {
-	cfg     Config
-	begins  time.Time     // what is sent before is warm-up
-	ends    time.Time     // nothing is sent after; zero: when left is used up
-	left    atomic.Int64  // requests nobody has taken yet; only with Config.Requests
-	stopped chan struct{} // closed when a worker failed, or the caller gave up
-	stop    sync.Once
+	*load
+	workers   []*worker
+	recorders []*recorder
+	from      int64        // nanoseconds since the run's epoch: when requests begin
+	begins    atomic.Int64 // what is sent before does not count
+	ends      atomic.Int64 // nothing is sent from then on
+	left      atomic.Int64 // requests nobody has taken yet; only with Config.Requests
+	stop      sync.Once
 }
 
 // Run connects, drives the load of cfg and reports what was answered. It returns when the requests are answered, the
 // duration is over, ctx ends or a connection fails; in the last two cases with an error (*client.ConnectError for
-// a connection), beside the report of what was measured until then. Failed requests are no error: the report counts them.
+// a connection), beside the report of what was measured until then. Failed requests are no error, nor are values that
+// did not verify: the report counts them.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, err
 	}
-	cfg = cfg.withDefaults()
-	workers, err := connect(ctx, cfg)
+	r := &run{load: newLoad(cfg.withDefaults(), rand.Uint64())}
+	r.begins.Store(math.MaxInt64)
+	links, err := connect(ctx, r.cfg.Addrs, r.cfg.Conns)
 	if err != nil {
 		return Report{}, err
 	}
-	defer closeAll(workers)
-	r := &run{cfg: cfg, stopped: make(chan struct{})}
-	r.left.Store(int64(cfg.Requests))
-	r.begins = time.Now().Add(cfg.Warmup)
-	if cfg.Duration > 0 {
-		r.ends = r.begins.Add(cfg.Duration)
+	defer closeAll(links)
+	for range min(r.cfg.Conns, 2*runtime.GOMAXPROCS(0)) {
+		r.recorders = append(r.recorders, &recorder{tally: newTally()})
 	}
-	// A worker waits in a read most of its life: closing the connections is what wakes it.
-	quit := func() { r.stop.Do(func() { close(r.stopped); closeAll(workers) }) }
-	defer context.AfterFunc(ctx, quit)()
-	failures := make([]error, len(workers))
+	for i, k := range links {
+		r.workers = append(r.workers, newWorker(r.load, i, k, r.recorders[i%len(r.recorders)]))
+	}
+	defer context.AfterFunc(ctx, r.quit)()
+	w := newWatch(r)
+	err = r.drive()
+	report := w.end()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("bench: ended before its time: %w", ctx.Err())
+	}
+	return report, err
+}
+
+// quit ends the run before its time. A worker waits in a read most of its life: closing the connections is what wakes it.
+func (r *run) quit() {
+	r.stop.Do(func() {
+		for _, w := range r.workers {
+			_ = w.conn.Close()
+			w.finish()
+		}
+	})
+}
+
+// drive runs one stretch after the other.
+func (r *run) drive() error {
+	if r.cfg.Load {
+		s := r.loading()
+		if err := r.every(func(w *worker) error { return w.closed(s) }); err != nil {
+			return err
+		}
+	}
+	r.schedule(r.now())
+	if r.cfg.Rate > 0 {
+		a := newAlarm(r.load)
+		defer a.stop()
+		return r.every(func(w *worker) error { return w.open(r, a) })
+	}
+	s := &stretch{depth: r.cfg.Depth, take: r.take, draw: (*worker).draw}
+	return r.every(func(w *worker) error { return w.closed(s) })
+}
+
+// schedule says what counts, from now on.
+func (r *run) schedule(now int64) {
+	r.from = now
+	r.left.Store(int64(r.cfg.Requests))
+	begins, ends := now+int64(r.cfg.Warmup), int64(math.MaxInt64)
+	if r.cfg.Duration > 0 {
+		ends = begins + int64(r.cfg.Duration)
+	}
+	r.begins.Store(begins)
+	r.ends.Store(ends)
+}
+
+// every runs f for every connection at once, and returns the first failure: it closes the other connections, whose
+// failures say nothing.
+func (r *run) every(f func(*worker) error) error {
+	first := make(chan error, 1)
 	var wg sync.WaitGroup
-	for i, w := range workers {
+	for _, w := range r.workers {
 		wg.Go(func() {
-			if failures[i] = w.loop(r); failures[i] != nil {
-				quit()
+			if err := f(w); err != nil {
+				select {
+				case first <- err:
+				default:
+				}
+				r.quit()
 			}
 		})
 	}
 	wg.Wait()
-	report := newReport(cfg, workers, r.begins)
-	if ctx.Err() != nil {
-		return report, context.Cause(ctx)
+	select {
+	case err := <-first:
+		return err
+	default:
+		return nil
 	}
-	for _, err := range failures { // the first failure closed the other connections, whose failures say nothing
-		if err != nil && !errors.Is(err, errStopped) {
-			return report, err
-		}
-	}
-	return report, nil
 }
 
-// take returns how many requests the next batch has, and whether it counts; 0 ends the worker.
-func (r *run) take(now time.Time) (n int, counts bool) {
-	counts = !now.Before(r.begins)
+// take returns how many of n requests may be sent that are due now, and whether they count; 0: no more are.
+func (r *run) take(now int64, n int) (int, bool) {
 	switch {
-	case !counts:
-		return r.cfg.Depth, false
-	case !r.ends.IsZero() && !now.Before(r.ends):
+	case now < r.begins.Load():
+		return n, false
+	case now >= r.ends.Load() || n == 0:
 		return 0, true
 	case r.cfg.Requests == 0:
-		return r.cfg.Depth, true
+		return n, true
 	}
-	depth := int64(r.cfg.Depth)
-	if left := r.left.Add(-depth); left < 0 {
-		return int(max(left+depth, 0)), true
+	if left := r.left.Add(-int64(n)); left < 0 {
+		return int(max(left+int64(n), 0)), true
 	}
-	return r.cfg.Depth, true
-}
-
-func (r *run) over() bool {
-	select {
-	case <-r.stopped:
-		return true
-	default:
-		return false
-	}
+	return n, true
 }

@@ -1,197 +1,279 @@
 package bench
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
+	"sync"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/shoalcache/shoal/wire"
 )
 
-const (
-	stall      = 30 * time.Second // without one byte from a node before the run is given up
-	latencyMax = time.Minute      // what is slower counts as this
-	readBuffer = 64 << 10         // bytes; grows to the largest answer
-)
+// Keys are those of redis-benchmark -r, so that both fill a store with the same. A run that verifies puts its own
+// number in front: what an earlier run left is none of its business.
+const keyDigits = 12
 
-// errStopped ends a worker whose connection was closed because another failed.
-var errStopped = errors.New("bench: the run was stopped")
+// load is what all connections of a run share.
+type load struct {
+	cfg     Config // with its defaults
+	id      uint64 // of the run
+	prefix  string // of keys
+	epoch   time.Time
+	keys    *chooser
+	sizes   *sizes
+	payload []byte // what values are cut from; longer than the largest by slack
+	history *history
+}
 
-// worker is one connection and the goroutine that drives it. All of its memory is made before the run: a request
-// allocates nothing.
+// slack is how far apart in the payload two values of the largest size may begin: the others must not be all the same.
+const slack = 4096
+
+func newLoad(cfg Config, id uint64) *load {
+	l := &load{
+		cfg: cfg, id: id, prefix: "key:", epoch: time.Now(),
+		keys: newChooser(cfg.Distribution, uint64(cfg.Keys)), sizes: newSizes(cfg.Sizes),
+	}
+	random := rand.New(rand.NewPCG(cfg.Seed, 1<<32))
+	l.payload = make([]byte, 0, l.sizes.most()+slack+8)
+	for len(l.payload) < l.sizes.most()+slack {
+		l.payload = binary.LittleEndian.AppendUint64(l.payload, random.Uint64()) // nothing that compresses
+	}
+	if cfg.Verify {
+		l.prefix = fmt.Sprintf("verify-%016x:", id)
+		l.history = newHistory(cfg.Keys)
+	}
+	return l
+}
+
+// loadDepth is how many keys a connection sets at once to load them, where their values allow it.
+const loadDepth = 64
+
+// depth is how many requests a connection may have under way at any time.
+func (l *load) depth() int {
+	if !l.cfg.Load {
+		return l.cfg.Depth
+	}
+	return max(l.cfg.Depth, min(loadDepth, max(BatchMax/l.sizes.most(), 1)))
+}
+
+// now is in nanoseconds since the run began.
+func (l *load) now() int64 { return int64(time.Since(l.epoch)) }
+
+// slot is one request under way.
+type slot struct {
+	id     uint64 // 0: free
+	key    uint64
+	began  int64 // when it was due, or sent: in nanoseconds since the run began
+	name   uint64
+	op     wire.Op
+	counts bool
+	modify bool // a write of the key follows the answer
+	insert bool // of a new key
+}
+
+// worker is one connection. All of its memory is made before the run: a request allocates nothing.
 type worker struct {
-	conn   net.Conn
-	addr   string
-	cfg    *Config
-	limits wire.Limits
-	random *rand.Rand
+	*load
+	*link
+	number   int
+	recorder *recorder
+	random   *rand.Rand
+	wake     chan struct{} // by the alarm
+	end      chan struct{} // closed when done
 
-	request  wire.Request
-	key      []byte
-	value    []byte
-	out      []byte // frames of a batch
-	in       []byte // what was read; in[:filled] is not parsed yet
-	filled   int
-	response wire.Response
-	next     uint64    // the id of the next request
-	asked    []wire.Op // of the batch under way, by id from its first; 0 once answered
-	armed    time.Time
+	mu     sync.Mutex // of what follows: in an open loop one goroutine sends and another receives
+	change sync.Cond  // of how many requests are under way, or of done
+	slots  []slot
+	notes  []notes  // of slots, when verifying
+	free   []uint32 // slots
+	again  []uint64 // keys that were read to be written
+	issued uint64   // requests ever
+	done   bool     // nothing more is sent
 
-	counts
+	request wire.Request
+	key     []byte
+	value   []byte
+	out     []byte // frames of a batch
+	taken   func(*wire.Response) error
+	at      int64 // when what is being taken came
 }
 
-// counts are what one worker measured.
-type counts struct {
-	latency *hdrhistogram.Histogram // microseconds
-	reads   uint64                  // answered, whatever the answer
-	writes  uint64                  // likewise
-	misses  uint64                  // reads that found nothing
-	failed  [256]uint64             // requests by status
-	last    time.Time               // when the last answer that counts came
-}
-
-func (c *counts) count(op wire.Op, s wire.Status) {
-	if op == wire.OpGet {
-		c.reads++
-	} else {
-		c.writes++
-	}
-	switch {
-	case s == wire.StatusNotFound:
-		c.misses++
-	case s >= wire.StatusBadRequest:
-		c.failed[s]++
-	}
-}
-
-// Keys are those of redis-benchmark -r, so that both fill a store with the same.
-const keyPrefix, keyDigits = "key:", 12
-
-func newWorker(cfg *Config, i int, conn net.Conn, addr string) *worker {
+func newWorker(l *load, i int, k *link, r *recorder) *worker {
+	depth := l.depth()
 	w := &worker{
-		conn: conn, addr: addr, cfg: cfg, limits: wire.DefaultLimits(), random: rand.New(rand.NewPCG(cfg.Seed, uint64(i))),
-		key: append([]byte(keyPrefix), make([]byte, keyDigits)...), value: make([]byte, cfg.ValueBytes),
-		in: make([]byte, readBuffer), asked: make([]wire.Op, 0, cfg.Depth), next: 1,
+		load: l, link: k, number: i, recorder: r, wake: make(chan struct{}, 1), end: make(chan struct{}), random: rand.New(rand.NewPCG(l.cfg.Seed, uint64(i))),
+		slots: make([]slot, depth), free: make([]uint32, depth), key: append([]byte(l.prefix), make([]byte, keyDigits)...),
 	}
-	for i := range w.value {
-		w.value[i] = byte(w.random.Uint32()) // nothing that compresses
+	w.change.L = &w.mu
+	for i := range w.free {
+		w.free[i] = uint32(i)
 	}
-	w.request = wire.Request{Level: cfg.Level, R: cfg.R, W: cfg.W, Timeout: uint32(cfg.Timeout.Milliseconds())}
-	w.latency = hdrhistogram.New(1, latencyMax.Microseconds(), 3)
+	if l.cfg.ModifyShare > 0 {
+		w.again = make([]uint64, 0, depth)
+	}
+	if l.history != nil {
+		w.notes, w.value = make([]notes, depth), make([]byte, l.sizes.most())
+		copy(w.value, l.payload)
+	}
+	w.request = wire.Request{Level: l.cfg.Level, R: l.cfg.R, W: l.cfg.W, Timeout: uint32(l.cfg.Timeout.Milliseconds())}
+	w.taken = w.take
 	return w
 }
 
-// loop drives batches until the run is over.
-func (w *worker) loop(r *run) error {
-	now := time.Now()
+// underway is how many requests wait for an answer.
+func (w *worker) underway() int { return len(w.slots) - len(w.free) }
+
+// draw appends the next request to the batch, to count as begun at began. There must be a free slot.
+func (w *worker) draw(began int64, counts bool) {
+	if n := len(w.again); n > 0 { // a write that belongs to a read
+		w.append(slot{op: wire.OpSet, key: w.again[n-1], began: began, counts: counts})
+		w.again = w.again[:n-1]
+		return
+	}
+	s := slot{op: wire.OpSet, began: began, counts: counts}
+	reads := w.cfg.ReadShare
+	if modifies := w.cfg.ModifyShare; reads > 0 || modifies > 0 {
+		switch u := w.random.Float64(); {
+		case u < reads:
+			s.op = wire.OpGet
+		case u < reads+modifies:
+			s.op, s.modify = wire.OpGet, true
+		}
+	}
+	s.key = w.keys.next(w.random, s.op == wire.OpSet)
+	s.insert = s.op == wire.OpSet && w.keys.frontier != nil
+	w.append(s)
+}
+
+// append puts a request into a slot and its bytes into the batch.
+func (w *worker) append(s slot) {
+	last := len(w.free) - 1
+	at := w.free[last]
+	w.free = w.free[:last]
+	w.issued++
+	s.id = w.issued<<16 | uint64(at) // DepthMax is less
+	w.request.ID, w.request.Op, w.request.Value, w.request.TTL = s.id, s.op, nil, 0
+	switch {
+	case s.op == wire.OpSet:
+		if w.history != nil {
+			s.key, s.name = w.named(s.key)
+		}
+		w.request.Value = w.valueOf(&s)
+		w.request.TTL = w.ttl()
+	case w.history != nil:
+		w.history.note(s.key, &w.notes[at])
+	}
+	w.slots[at] = s
+	digits := w.key[len(w.key)-keyDigits:]
+	for i, k := len(digits)-1, s.key; i >= 0; i-- {
+		digits[i] = '0' + byte(k%10)
+		k /= 10
+	}
+	w.request.Key = w.key
+	w.out = wire.AppendRequest(w.out, &w.request)
+}
+
+// named begins a write: of key, or of the next one where as many writes are under way as the history can tell apart.
+func (w *worker) named(key uint64) (uint64, uint64) {
 	for {
-		n, counts := r.take(now)
-		if n == 0 {
-			return nil
+		if name, ok := w.history.begin(key); ok {
+			return key, name
 		}
-		w.arm(now)
-		began := now
-		err := w.batch(n, counts)
-		now = time.Now()
-		if err != nil {
-			if r.over() {
-				return errStopped
-			}
-			return err
-		}
-		if counts {
-			micros := min(now.Sub(began), latencyMax).Microseconds()
-			_ = w.latency.RecordValues(micros, int64(n)) // within range by the line above
-			w.last = now
-		}
+		key = (key + 1) % uint64(w.cfg.Keys)
 	}
 }
 
-// arm gives the node time to answer. Deadlines cost more than a batch of one does, so they move only now and then.
-func (w *worker) arm(now time.Time) {
-	if now.Sub(w.armed) > stall/16 {
-		w.armed = now
-		_ = w.conn.SetDeadline(now.Add(stall))
+func (w *worker) valueOf(s *slot) []byte {
+	size := w.cfg.Sizes[0].Least
+	if len(w.cfg.Sizes) > 1 || size != w.cfg.Sizes[0].Most {
+		size = w.sizes.draw(w.random.Float64())
 	}
+	if w.history != nil {
+		stamp(w.value[:size], w.id, s.key, s.name)
+		return w.value[:size]
+	}
+	from := w.issued % slack
+	return w.payload[from : from+uint64(size)]
 }
 
-// batch sends n requests in one write and reads until all are answered.
-func (w *worker) batch(n int, counts bool) error {
-	first := w.next
-	w.out, w.asked = w.out[:0], w.asked[:0]
-	for range n {
-		w.draw()
-		w.out = wire.AppendRequest(w.out, &w.request)
-		w.asked = append(w.asked, w.request.Op)
+// ttl is in milliseconds; 0: for ever.
+func (w *worker) ttl() int64 {
+	t := w.cfg.TTL
+	if t == (Interval{}) {
+		return 0
 	}
-	if _, err := w.conn.Write(w.out); err != nil {
-		return lost(w.addr, fmt.Errorf("the connection broke during the run: %w", err))
+	return (t.Least + time.Duration(w.random.Int64N(int64(t.Most-t.Least)+1))).Milliseconds()
+}
+
+// send writes the batch.
+func (w *worker) send() error {
+	if len(w.out) == 0 {
+		return nil
 	}
-	for left := n; left > 0; {
-		k, err := w.receive(first, counts)
-		if err != nil {
-			return lost(w.addr, fmt.Errorf("the connection broke during the run: %w", err))
-		}
-		left -= k
+	err := w.write(w.out)
+	w.out = w.out[:0]
+	if err != nil {
+		return w.broken(err)
 	}
 	return nil
 }
 
-// draw makes w.request the next one.
-func (w *worker) draw() {
-	w.request.ID = w.next
-	w.next++
-	k := w.random.IntN(w.cfg.Keys)
-	for i := len(w.key) - 1; i >= len(keyPrefix); i-- {
-		w.key[i] = '0' + byte(k%10)
-		k /= 10
+// receive waits for answers and takes those that have come.
+func (w *worker) receive() error {
+	if err := w.read(); err != nil {
+		return w.broken(err)
 	}
-	w.request.Key = w.key
-	share := w.cfg.ReadShare
-	if share == 1 || share > 0 && w.random.Float64() < share {
-		w.request.Op, w.request.Value = wire.OpGet, nil
-	} else {
-		w.request.Op, w.request.Value = wire.OpSet, w.value
+	w.at = w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.recorder.mu.Lock()
+	defer w.recorder.mu.Unlock()
+	err := w.each(w.taken)
+	if err == nil || errors.Is(err, errUnsure) {
+		return err
 	}
+	return w.broken(err)
 }
 
-// receive reads once, takes the answers that are complete, and returns how many those were.
-func (w *worker) receive(first uint64, counts bool) (answers int, err error) {
-	n, err := w.conn.Read(w.in[w.filled:])
-	if n == 0 {
-		return 0, err
+// take settles one request.
+func (w *worker) take(p *wire.Response) error {
+	at := p.ID & 0xffff
+	if p.ID == 0 || at >= uint64(len(w.slots)) || w.slots[at].id != p.ID {
+		return fmt.Errorf("it answered request %d, which is not under way: it mixes up replies", p.ID)
 	}
-	w.filled += n
-	rest := w.in[:w.filled]
-	for {
-		frame, after, err := wire.NextFrame(rest, &w.limits)
-		if err != nil {
-			return answers, err
-		}
-		if frame == nil {
-			break
-		}
-		if err := wire.DecodeResponse(frame, &w.response, &w.limits); err != nil {
-			return answers, err
-		}
-		at := w.response.ID - first
-		if at >= uint64(len(w.asked)) || w.asked[at] == 0 {
-			return answers, fmt.Errorf("it answered request %d, which is not under way: it mixes up replies", w.response.ID)
-		}
-		if counts {
-			w.count(w.asked[at], w.response.Status)
-		}
-		w.asked[at] = 0
-		answers++
-		rest = after
+	s := &w.slots[at]
+	switch {
+	case s.counts:
+		w.recorder.count(s.op, p.Status, s.began, w.at)
+	case p.Status >= wire.StatusBadRequest:
+		w.recorder.failedBefore++
 	}
-	w.filled = copy(w.in, rest)
-	if w.filled == len(w.in) { // one answer fills it
-		w.in = append(w.in, make([]byte, len(w.in))...)
+	if s.insert {
+		w.keys.frontier.end(s.key)
 	}
-	return answers, nil
+	if s.modify {
+		w.again = append(w.again, s.key)
+	}
+	s.id = 0
+	w.free = append(w.free, uint32(at))
+	if w.history == nil {
+		return nil
+	}
+	return w.check(s, &w.notes[at], p)
+}
+
+// check compares an answer with what is known, and makes it known.
+func (w *worker) check(s *slot, n *notes, p *wire.Response) error {
+	failed := p.Status >= wire.StatusBadRequest
+	switch {
+	case s.op == wire.OpSet && failed:
+		return w.history.failed(s.key, s.name, unsure(p.Status))
+	case s.op == wire.OpSet:
+		w.history.acked(s.key, s.name)
+	case p.Status == wire.StatusOK:
+		w.recorder.verdicts[w.history.judge(p.Value, w.id, s.key, n)]++
+	}
+	return nil
 }

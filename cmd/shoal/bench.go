@@ -1,137 +1,215 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/shoalcache/shoal/bench"
-	"github.com/shoalcache/shoal/wire"
 	"github.com/urfave/cli/v2"
 )
 
 // benchOps are what a load may consist of.
 var benchOps = []string{"set", "get", "mixed"}
 
+// What a load is bounded by if nothing is said.
+const (
+	benchRequests = 100_000
+	benchDuration = 10 * time.Second // of an open loop
+)
+
 func (t *tool) benchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bench", Usage: "load a cluster and measure it",
-		Description: "A closed loop: every connection writes --depth requests at once, and the next when all are answered. It writes\n" +
-			"the keys key:000000000000 and so on, over what they hold. Latencies are those of whole batches, at full load.",
-		Flags: sessionFlags(
-			levelFlag(),
-			&cli.StringFlag{Name: "op", Usage: "`OP`: " + strings.Join(benchOps, ", "), Value: "set"},
-			&cli.Float64Flag{Name: "read-share", Usage: "`SHARE` of a mixed load that reads, 0 to 1", Value: 0.5},
-			&cli.IntFlag{Name: "conns", Usage: "`N` connections, dealt to the --server addresses in turn", Value: 50},
-			&cli.IntFlag{Name: "depth", Usage: "`N` requests under way on each connection", Value: 1},
-			&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all", DefaultText: "100000 without --duration"},
-			&cli.DurationFlag{Name: "duration", Usage: "end after `TIME`, as in 10s", DefaultText: "when the requests are answered"},
-			&cli.DurationFlag{Name: "warmup", Usage: "load for `TIME` before counting", DefaultText: "none"},
-			&cli.IntFlag{Name: "keys", Usage: "`N` keys, drawn from uniformly", Value: 100_000},
-			&cli.StringFlag{Name: "value-size", Usage: "`SIZE` of values, as in 100 or 4KiB", Value: "100"},
-			&cli.Uint64Flag{Name: "seed", Usage: "`N` that the keys are drawn by", Value: 1},
-		),
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
-				return err
-			}
-			format, err := formatOf(c)
-			if err != nil {
-				return err
-			}
-			cfg, err := benchConfig(c)
-			if err != nil {
-				return err
-			}
-			report, err := bench.Run(c.Context, cfg)
-			if report.Requests == 0 && err != nil {
-				return err
-			}
-			if shown := t.showBench(format, c.String("op"), &report); shown != nil {
-				return shown
-			}
-			return err
-		},
+		Name: "bench", Usage: "load a cluster and measure it", ArgsUsage: "[run]",
+		Description: "run (which may be left out) writes the keys key:000000000000 and so on, over what they hold. Without --rate every\n" +
+			"connection writes --depth requests at once, and the next when all are answered. With it requests are due at fixed\n" +
+			"times, and latencies count from then.",
+		Flags:  sessionFlags(append(benchShared(), runFlags()...)...),
+		Action: t.benchAction,
 	}
 }
 
-// benchConfig reads the flags. What a Config takes for not given was not given here either, or is refused.
-func benchConfig(c *cli.Context) (cfg bench.Config, err error) {
-	if cfg.Addrs, err = servers(c.StringSlice("server")); err != nil {
+// benchShared are the flags of both ways to load a cluster.
+func benchShared() []cli.Flag {
+	return []cli.Flag{
+		levelFlag(),
+		&cli.IntFlag{Name: "conns", Usage: "`N` connections, dealt to the --server addresses in turn", DefaultText: "50"},
+		&cli.StringFlag{Name: "value-size", Aliases: []string{"size"}, Usage: "`SIZE` of values, as in 100 or 4KiB, or a range, 100-4KiB, or several by weight, 100:9,4KiB:1", DefaultText: "100"},
+		&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all", DefaultText: "100000 without --duration and --rate"},
+		&cli.StringFlag{Name: "json", Usage: "write the report with a series by the second to `FILE`; - is the standard output, in place of the table"},
+		&cli.StringFlag{Name: "csv", Usage: "write the series to `FILE`"},
+	}
+}
+
+func runFlags() []cli.Flag {
+	const category = "run"
+	return []cli.Flag{
+		&cli.StringFlag{Category: category, Name: "workload", Usage: "YCSB's `NAME`: " + strings.Join(workloadNames(), ", ")},
+		&cli.StringFlag{Category: category, Name: "op", Usage: "`OP`: " + strings.Join(benchOps, ", "), Value: "set"},
+		&cli.Float64Flag{Category: category, Name: "read-share", Usage: "`SHARE` of a mixed load that reads, 0 to 1", Value: 0.5},
+		&cli.IntFlag{Category: category, Name: "depth", Usage: "`N` requests under way on each connection, in batches; with --rate the most", DefaultText: "1; with --rate 1024"},
+		&cli.BoolFlag{Category: category, Name: "sliding", Usage: "send the next request when one is answered, not in batches"},
+		&cli.Float64Flag{Category: category, Name: "rate", Usage: "`N` requests a second are due in all, whatever the cluster answers"},
+		&cli.BoolFlag{Category: category, Name: "poisson", Usage: "they are due at random, not evenly"},
+		&cli.DurationFlag{Category: category, Name: "duration", Usage: "end after `TIME`, as in 10s", DefaultText: "when the requests are answered; with --rate 10s"},
+		&cli.DurationFlag{Category: category, Name: "warmup", Usage: "load for `TIME` before counting", DefaultText: "none"},
+		&cli.BoolFlag{Category: category, Name: "load", Usage: "set every key once before; a --workload and --verify do"},
+		&cli.IntFlag{Category: category, Name: "keys", Usage: "`N` keys", Value: 100_000},
+		&cli.StringFlag{Category: category, Name: "dist", Usage: "how keys are drawn, `NAME`: " + strings.Join(bench.Distributions, ", "), Value: bench.Uniform},
+		&cli.Float64Flag{Category: category, Name: "theta", Usage: "`SKEW` of zipf and latest, between 0 and 1", DefaultText: "0.99"},
+		&cli.Float64Flag{Category: category, Name: "hot-keys", Usage: "hotspot: `SHARE` of the keys that are hot", DefaultText: "0.2"},
+		&cli.Float64Flag{Category: category, Name: "hot-ops", Usage: "hotspot: `SHARE` of the requests that fall on them", DefaultText: "0.8"},
+		&cli.StringFlag{Category: category, Name: "ttl", Usage: "let values expire after `TIME`, or a range, 10s-60s", DefaultText: "never"},
+		&cli.BoolFlag{Category: category, Name: "verify", Usage: "check every value that is read; exit code 1 if one is stale or corrupt"},
+		&cli.Uint64Flag{Category: category, Name: "seed", Usage: "`N` that keys and sizes are drawn by", Value: 1},
+	}
+}
+
+func workloadNames() (names []string) {
+	for _, w := range bench.Workloads {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+func (t *tool) benchAction(c *cli.Context) error {
+	switch way := c.Args().First(); way {
+	case "", "run":
+		if c.NArg() > 1 {
+			return usage("bench run takes no argument %q: shoal bench run", c.Args().Get(1))
+		}
+		return t.benchRun(c)
+	default:
+		return unknown("bench", way, []string{"run"})
+	}
+}
+
+func (t *tool) benchRun(c *cli.Context) error {
+	cfg, err := runConfig(c)
+	if err != nil {
+		return err
+	}
+	out, err := t.benchOutput(c)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	if out.live {
+		cfg.Progress = out.progress
+	}
+	report, err := bench.Run(c.Context, cfg)
+	if report.Requests == 0 && err != nil {
+		return err
+	}
+	doc := runDocument{Op: c.String("op"), Workload: c.String("workload"), Report: &report}
+	if doc.Workload != "" {
+		doc.Op = "mixed"
+	}
+	if shown := out.showRun(&doc); shown != nil {
+		return shown
+	}
+	return outcome(&report, err)
+}
+
+// outcome is what the report of a run means for the exit code.
+func outcome(r *bench.Report, err error) error {
+	bad := r.Verified
+	switch {
+	case bad.Bad() > 0:
+		return fmt.Errorf("verify: of %d values read %d were stale, %d corrupt and %d another key's or run's", bad.Reads, bad.Stale, bad.Corrupt, bad.Foreign)
+	case err != nil:
+		return err
+	case r.Failed() == r.Requests && r.Requests > 0:
+		return fmt.Errorf("all %d requests failed: %s", r.Requests, failures(r.Errors))
+	}
+	return nil
+}
+
+// runConfig reads the flags. What a Config takes for not given was not given here either, or is refused.
+func runConfig(c *cli.Context) (cfg bench.Config, err error) {
+	to, err := targetOf(c)
+	if err != nil {
 		return cfg, err
 	}
-	if name := c.String("consistency"); name != "" {
-		if cfg.Level, err = wire.ParseLevel(name); err != nil {
-			return cfg, usage("%v", err)
+	cfg.Addrs, cfg.Level, cfg.Timeout = to.addrs, to.level, to.timeout
+	if c.IsSet("value-size") {
+		if cfg.Sizes, err = parseSizes(c.String("value-size")); err != nil {
+			return cfg, usage("--value-size: %v", err)
 		}
 	}
-	if c.IsSet("timeout") {
-		if cfg.Timeout = c.Duration("timeout"); cfg.Timeout <= 0 {
-			return cfg, usage("--timeout %v: give it more than 0, as in 2s", cfg.Timeout)
-		}
+	if cfg.TTL, err = parseInterval(c.String("ttl")); err != nil {
+		return cfg, usage("--ttl: %v", err)
 	}
-	size, err := parseSize(c.String("value-size"))
-	if err != nil {
-		return cfg, usage("--value-size: %v", err)
-	}
-	op := c.String("op")
-	switch {
-	case !slices.Contains(benchOps, op):
-		return cfg, unknown("--op", op, benchOps)
-	case c.IsSet("read-share") && op != "mixed":
-		return cfg, usage("--read-share goes with --op mixed")
-	case op == "get":
-		cfg.ReadShare = 1
-	case op == "mixed":
-		cfg.ReadShare = c.Float64("read-share")
+	if err := readMix(c, &cfg); err != nil {
+		return cfg, err
 	}
 	for _, n := range []struct {
 		flag string
 		to   *int
 	}{{"conns", &cfg.Conns}, {"depth", &cfg.Depth}, {"requests", &cfg.Requests}, {"keys", &cfg.Keys}} {
-		if *n.to = c.Int(n.flag); *n.to <= 0 && (n.flag != "requests" || c.IsSet(n.flag)) {
+		if *n.to = c.Int(n.flag); *n.to <= 0 && c.IsSet(n.flag) {
 			return cfg, usage("--%s %d: use a number from 1", n.flag, *n.to)
 		}
 	}
-	cfg.ValueBytes = int(min(size, 1<<30)) // over the bound of a Config, which says so
+	for _, n := range []struct {
+		flag string
+		to   *float64
+	}{{"rate", &cfg.Rate}, {"theta", &cfg.Theta}, {"hot-keys", &cfg.HotKeys}, {"hot-ops", &cfg.HotOps}} {
+		if *n.to = c.Float64(n.flag); !(*n.to > 0) && c.IsSet(n.flag) {
+			return cfg, usage("--%s %g: give it more than 0", n.flag, *n.to)
+		}
+	}
+	cfg.Sliding, cfg.Poisson, cfg.Verify = c.Bool("sliding"), c.Bool("poisson"), c.Bool("verify")
+	cfg.Load = cfg.Load || cfg.Verify || c.Bool("load")
 	cfg.Duration, cfg.Warmup, cfg.Seed = c.Duration("duration"), c.Duration("warmup"), c.Uint64("seed")
 	if cfg.Requests == 0 && !c.IsSet("duration") {
-		cfg.Requests = 100_000
+		if cfg.Rate > 0 {
+			cfg.Duration = benchDuration
+		} else {
+			cfg.Requests = benchRequests
+		}
 	}
-	if err := cfg.Validate(); err != nil {
-		text := strings.ReplaceAll(err.Error(), bench.ErrConfig.Error()+": ", "")
-		return cfg, usage("%s", strings.ReplaceAll(text, "\n", "; "))
-	}
-	return cfg, nil
+	return cfg, asUsageOf(cfg.Validate())
 }
 
-// showBench writes a report.
-func (t *tool) showBench(format, op string, r *bench.Report) error {
-	if format == formatJSON || format == formatJSONLines {
-		return t.document(struct {
-			Op string `json:"op"`
-			*bench.Report
-		}{op, r}, format)
+// asUsageOf turns what is wrong with a config into one line about the command line.
+func asUsageOf(err error) error {
+	if !errors.Is(err, bench.ErrConfig) {
+		return err
 	}
-	micros := func(n int64) string { return (time.Duration(n) * time.Microsecond).String() }
-	rows := []table.Row{{
-		op, r.Conns, r.Depth, r.Requests, fmt.Sprintf("%.1fs", r.Seconds), fmt.Sprintf("%.0f", r.PerSecond),
-		micros(r.P50Micros), micros(r.P99Micros), micros(r.P999Micros), r.Misses, failures(r.Errors),
-	}}
-	return t.table(table.Row{"OP", "CONNS", "DEPTH", "REQUESTS", "TIME", "REQUESTS/S", "P50", "P99", "P99.9", "MISSES", "FAILED"}, rows)
+	text := strings.ReplaceAll(err.Error(), bench.ErrConfig.Error()+": ", "")
+	return usage("%s", strings.ReplaceAll(text, "\n", "; "))
 }
 
-// failures are counts by status, in one cell.
-func failures(by map[string]uint64) string {
-	if len(by) == 0 {
-		return "0"
+// readMix reads which requests fall on which keys: by the name of a workload, or one by one.
+func readMix(c *cli.Context, cfg *bench.Config) error {
+	if name := c.String("workload"); name != "" {
+		i := slices.Index(workloadNames(), name)
+		if i < 0 {
+			return unknown("--workload", name, workloadNames())
+		}
+		for _, f := range []string{"op", "read-share", "dist"} {
+			if c.IsSet(f) {
+				return usage("--%s does not go with --workload, which says it", f)
+			}
+		}
+		bench.Workloads[i].Apply(cfg)
+		return nil
 	}
-	var parts []string
-	for status, n := range by {
-		parts = append(parts, fmt.Sprintf("%d %s", n, status))
+	if cfg.Kind = c.String("dist"); !slices.Contains(bench.Distributions, cfg.Kind) {
+		return unknown("--dist", cfg.Kind, bench.Distributions)
 	}
-	slices.Sort(parts)
-	return strings.Join(parts, ", ")
+	switch op := c.String("op"); {
+	case !slices.Contains(benchOps, op):
+		return unknown("--op", op, benchOps)
+	case c.IsSet("read-share") && op != "mixed":
+		return usage("--read-share goes with --op mixed")
+	case op == "get":
+		cfg.ReadShare = 1
+	case op == "mixed":
+		cfg.ReadShare = c.Float64("read-share")
+	}
+	return nil
 }

@@ -1,0 +1,167 @@
+package bench
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+func ok(q *wire.Request) *wire.Response { return &wire.Response{ID: q.ID} }
+
+func TestOpenLoopSendsExactlyTheRequestsAskedFor(t *testing.T) {
+	addr := node(t)
+	for _, c := range []Config{
+		{Conns: 3, Rate: 1e6, Requests: 1000},
+		{Conns: 3, Rate: 1e6, Requests: 1000, Poisson: true, Depth: 2},
+		{Conns: 50, Rate: 10, Requests: 1}, // the others need not wait for their turn
+		{Conns: 2, Rate: 1e6, Requests: 1000, ReadShare: 0.3, ModifyShare: 0.3, Keys: 10, Load: true, Distribution: Distribution{Kind: Zipf}},
+	} {
+		c.Addrs = []string{addr}
+		r, err := Run(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Requests != uint64(c.Requests) || r.Failed() != 0 || r.Loop != "open" || c.Load && r.Misses > 0 {
+			t.Errorf("%+v: %+v", c, r)
+		}
+	}
+}
+
+func TestOpenLoopEndsWithItsDuration(t *testing.T) {
+	r, err := Run(t.Context(), Config{Addrs: []string{fake(t, ok)}, Conns: 2, Rate: 1000, Warmup: 10 * time.Millisecond, Duration: 50 * time.Millisecond})
+	if err != nil || r.Requests != 50 { // what is due within it, however long that takes
+		t.Fatal(r.Requests, err)
+	}
+}
+
+// A node that stops for a while is charged with all that was due meanwhile, though only one request was under way.
+func TestLatenciesCountFromWhenRequestsWereDue(t *testing.T) {
+	const pause, requests = 300 * time.Millisecond, 300
+	var once sync.Once
+	addr := fake(t, func(q *wire.Request) *wire.Response {
+		once.Do(func() { <-time.After(pause) })
+		return ok(q)
+	})
+	r, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Depth: 1, Rate: 1000, Requests: requests})
+	if err != nil || r.Requests != requests {
+		t.Fatal(err, r.Requests)
+	}
+	if half := time.Duration(r.P50Micros) * time.Microsecond; half < pause/3 {
+		t.Fatalf("half of the requests took less than %v: those that waited were not charged for it", half)
+	}
+	if late := time.Duration(r.Generator.LateMaxMicros) * time.Microsecond; late > pause*9/10 {
+		t.Fatalf("the node's pause is called the generator's own: %v", late)
+	}
+}
+
+func TestOpenLoopEndsWhenAConnectionBreaks(t *testing.T) {
+	n := 0
+	addr := fake(t, func(q *wire.Request) *wire.Response {
+		if n++; n > 40 {
+			return nil
+		}
+		return ok(q)
+	})
+	r, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Rate: 1e5, Requests: 1000})
+	if err == nil || !strings.Contains(err.Error(), "broke") || r.Requests > 40 {
+		t.Fatal(r.Requests, err)
+	}
+	addr = fake(t, func(*wire.Request) *wire.Response { return &wire.Response{ID: 1 << 40} })
+	if _, err = Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Rate: 1, Requests: 2}); err == nil || !strings.Contains(err.Error(), "mixes up") {
+		t.Fatal(err)
+	}
+}
+
+func TestTheAlarmWakesInOrderAndNeverEarly(t *testing.T) {
+	l := newLoad(Config{}.withDefaults(), 1)
+	a := newAlarm(l)
+	defer a.stop()
+	var mu sync.Mutex
+	var woken []int
+	var wg sync.WaitGroup
+	begin := l.now() + int64(20*time.Millisecond)
+	for i := range 5 {
+		w := newWorker(l, i, newLink(&loopback{}, ""), nil)
+		wg.Go(func() {
+			due := begin + int64(i)*int64(20*time.Millisecond)
+			if !a.wait(due, w) || l.now() < due {
+				t.Errorf("worker %d was woken early", i)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			woken = append(woken, i)
+		})
+	}
+	wg.Wait()
+	if len(woken) != 5 {
+		t.Fatal(woken)
+	}
+	w := newWorker(l, 0, newLink(&loopback{}, ""), nil)
+	a.stop()
+	if a.wait(begin+int64(time.Hour), w) {
+		t.Fatal("a stopped alarm rang")
+	}
+	w.finish()
+	if b := newAlarm(l); b.wait(begin+int64(time.Hour), w) {
+		t.Fatal("the alarm rang for a worker that is done")
+	} else {
+		b.stop()
+	}
+}
+
+func TestWarningsTellTheGeneratorFromTheCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    Report
+		want []string
+	}{
+		"all well":                  {Report{Rate: 1000, PerSecond: 999, Requests: 1, P99Micros: 10_000, Generator: Generator{0.5, 100, 500, 3000}}, nil},
+		"late":                      {Report{Rate: 1000, PerSecond: 900, Requests: 1, P99Micros: 10_000, Generator: Generator{LateP99Micros: 2500}}, []string{"sent 2.5ms late"}},
+		"late by what harms nobody": {Report{P99Micros: 1000, Generator: Generator{LateP99Micros: 900}}, nil},
+		"busy":                      {Report{Generator: Generator{ProcessorShare: 0.95}}, []string{"it took 95 % of its processors"}},
+		"waiting":                   {Report{P99Micros: 5000, Generator: Generator{WaitP99Micros: 3000}}, []string{"waited 3ms or more"}},
+		"the cluster is slow":       {Report{Rate: 1000, PerSecond: 500, Requests: 1, P99Micros: 5_000_000}, []string{"the cluster answered 500 of the 1000"}},
+		"failures before":           {Report{FailedBefore: 3}, []string{"3 requests failed before"}},
+	} {
+		got := c.r.warn()
+		if len(got) != len(c.want) || slices.ContainsFunc(got, func(w string) bool { return !strings.Contains(w, c.want[0]) }) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestQuantileOfBucketsIsTheirUpperBound(t *testing.T) {
+	bounds := []float64{0, 1, 2, 4}
+	for _, c := range []struct {
+		counts []uint64
+		q      float64
+		want   float64
+	}{{[]uint64{0, 0, 0}, 0.99, 0}, {[]uint64{99, 1, 0}, 0.99, 1}, {[]uint64{98, 2, 0}, 0.99, 2}, {[]uint64{0, 0, 5}, 0.5, 4}} {
+		if got := quantile(c.counts, bounds, c.q); got != c.want {
+			t.Errorf("%v: %g", c.counts, got)
+		}
+	}
+}
+
+// What the series says adds up to the report, and progress is told of each phase.
+func TestSeriesAddUpToTheReport(t *testing.T) {
+	phases := map[string]int{}
+	cfg := Config{
+		Addrs: []string{fake(t, ok)}, Conns: 2, Rate: 2000, Warmup: 100 * time.Millisecond, Duration: 200 * time.Millisecond, second: 20 * time.Millisecond,
+		Progress: func(p Progress) { phases[p.Phase]++ },
+	}
+	r, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, length, end := uint64(0), 0.0, 0.0
+	for _, s := range r.Series {
+		sum, length, end = sum+s.Requests, length+s.Length, s.End
+	}
+	if sum != r.Requests || r.Requests != 400 || len(r.Series) < 2 || length < end-1e-6 || length > end+1e-6 || phases["warm-up"] == 0 || phases["run"] != len(r.Series) {
+		t.Fatalf("%+v, phases %v", r, phases)
+	}
+}
