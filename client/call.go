@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,66 +19,91 @@ type call struct {
 	err      error         // what came of it, where many are done side by side
 	keys     []byte        // memory of request.Key and request.Keys
 
-	timer  *time.Timer
-	done   chan struct{} // one token when response or failed is set
-	failed error
+	began    time.Duration // since epoch, like limit
+	limit    time.Duration // when it is over, answered or not
+	attempts int           // begun
+	retries  int           // attempts after one that failed
+	hedged   bool
+	unsure   bool    // an earlier attempt may have been carried out, or may still be
+	tried    []*link // in this round of attempts
+	node     *link   // that was asked, or answered, last; nil: none yet
+	only     *link   // where set, no other is asked
+
+	timer   *time.Timer
+	done    chan *flight // what has ended; room for all flights
+	flights [2]flight    // the request as sent, and its hedge
+	flying  int          // flights that have not ended
 }
 
+// flight is a request on its way over one connection. Whoever takes it off conn.pending sets response or err and hands it
+// to call.done; from then on it is the caller's.
+type flight struct {
+	call     *call // nil: a probe of the connection itself
+	conn     *conn
+	id       uint64
+	flying   bool // begun, and not taken back or received by the call
+	began    time.Duration
+	response wire.Response
+	err      error
+}
+
+// epoch anchors all times of the package on the monotonic clock.
+var epoch = time.Now()
+
+func sinceEpoch() time.Duration { return time.Since(epoch) }
+
+// errTimeUp is the cause when the call's own time limit passed.
+var errTimeUp = errors.New("time is up")
+
 var calls = sync.Pool{New: func() any {
-	k := &call{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	k := &call{timer: time.NewTimer(time.Hour), done: make(chan *flight, 2)}
 	k.timer.Stop()
+	k.flights[0].call, k.flights[1].call = k, k
 	return k
 }}
 
-// release gives a call back for the next. Nobody else may know of it any more.
+// release gives a call back for the next. Nothing of it is under way any more.
 func (k *call) release() {
 	k.timer.Stop()
-	keys, list := k.keys, k.request.Keys[:0]
+	keys, list, tried := k.keys, k.request.Keys, k.tried
 	if cap(keys) > 4<<10 {
 		keys = nil
 	}
 	if cap(list) > 64 {
 		list = nil
 	}
-	clear(list[:cap(list)])
-	k.keys, k.request = keys[:0], wire.Request{Keys: list}
-	k.options, k.response, k.err, k.failed = callOptions{}, wire.Response{}, nil, nil
+	clear(list)
+	clear(tried)
+	*k = call{timer: k.timer, done: k.done, keys: keys[:0], tried: tried[:0]}
+	k.request.Keys = list[:0]
+	k.flights[0].call, k.flights[1].call = k, k
 	calls.Put(k)
 }
 
-// fill completes the request from the options. The node has the time that the context leaves, too.
-func (k *call) fill(ctx context.Context) {
+// fill completes the request from the options and the time that is left, here and by the context.
+func (k *call) fill(ctx context.Context, left time.Duration) {
 	q, o := &k.request, &k.options
-	limit := o.timeout
 	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(deadline))
+		left = min(left, time.Until(deadline))
 	}
 	q.Level, q.R, q.W, q.Sloppy = o.level, o.r, o.w, o.sloppy
-	q.Timeout = uint32(min(max(millis(limit), 1), 1<<32-1))
+	q.Timeout = uint32(min(max(millis(left), 1), 1<<32-1))
 }
+
+// repeatable reports whether it does no harm to carry the call out twice.
+func (k *call) repeatable() bool { return !k.request.Op.Writes() || k.options.idempotent }
+
+// addr is the node's for errors and hooks.
+func (k *call) addr() string {
+	if k.node == nil {
+		return "any node"
+	}
+	return k.node.addr
+}
+
+func (k *call) triedAt(l *link) bool { return slices.Contains(k.tried, l) }
 
 // millis is d in milliseconds, rounded up.
 func millis(d time.Duration) int64 {
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
-}
-
-// sideBySide bounds the goroutines of one call with many parts.
-const sideBySide = 64
-
-// each runs f on all of ks, some at a time, and returns when all are done.
-func each(ks []*call, f func(*call)) {
-	next := make(chan *call, len(ks))
-	for _, k := range ks {
-		next <- k
-	}
-	close(next)
-	var wg sync.WaitGroup
-	for range min(len(ks), sideBySide) {
-		wg.Go(func() {
-			for k := range next {
-				f(k)
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -53,32 +53,10 @@ func (c *Client) Stats(ctx context.Context, addr string, opts ...CallOption) (wi
 	var stats wire.NodeStats
 	k := c.call(wire.OpStats, "", opts)
 	defer k.release()
-	err := c.check(k)
-	if err == nil {
-		err = c.prepare(ctx, k)
+	k.only = c.link(addr)
+	k.only.asked.Store(true)
+	if err := c.ask(ctx, k); err != nil {
+		return stats, err
 	}
-	if err == nil {
-		_, err = c.try(ctx, c.link(addr), k)
-	}
-	if err == nil {
-		err = wire.DecodeDocument(k.response.Value, &stats)
-	}
-	return stats, err
-}
-
-// link returns the link to addr, making one if there is none.
-func (c *Client) link(addr string) *link {
-	for _, l := range c.links {
-		if l.addr == addr {
-			return l
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.others[addr]
-	if l == nil {
-		l = &link{client: c, addr: addr}
-		c.others[addr] = l
-	}
-	return l
+	return stats, wire.DecodeDocument(k.response.Value, &stats)
 }

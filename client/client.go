@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,63 +15,90 @@ import (
 // grace is how much longer than the node a call waits: the node's own answer says more than a time limit here.
 const grace = 100 * time.Millisecond
 
-// Client is a connection to a cluster through any of its nodes. Its methods may be called from any number of
-// goroutines.
+// Client asks a cluster. It learns who is in it from the nodes it was given, and asks the owners of a key themselves.
+// Its methods may be called from any number of goroutines.
 type Client struct {
 	verbs
 	options   options
-	links     []*link       // in the order of the addresses given
-	preferred atomic.Uint32 // index of the link that calls try first
+	seeds     []*link // in the order of the addresses given
+	routes    atomic.Pointer[routes]
+	preferred atomic.Uint32 // index of the link in routes that takes what concerns no key
 	cluster   atomic.Uint64 // id of the cluster, once a node has said it
+	near      site
+	retries   budget
+	hedges    budget
+	latency   quantile // of gets
+	counts    counts
+	keeper    keeper
 	life      context.Context
 	end       context.CancelFunc
 
 	mu     sync.Mutex
-	others map[string]*link // addresses that Stats was asked for
+	links  map[string]*link // by address, all there are
+	news   chan struct{}    // closed, and made anew, when an attempt to connect ends
 	closed bool
 	tasks  sync.WaitGroup
 }
 
 var _ KV = (*Client)(nil)
 
-// Dial connects to the first of addrs (host:port) that answers and keeps the others for when it fails. The context bounds Dial
-// only. Where no address answers, errors.As finds a *ConnectError.
+// Dial connects to the first of addrs (host:port) that answers. The others are for when it fails; the rest of the cluster,
+// and all connections but the first, come in the background. The context bounds Dial only. Where no address answers,
+// errors.As finds a *ConnectError.
 func Dial(ctx context.Context, addrs []string, opts ...Option) (*Client, error) {
 	if len(addrs) == 0 {
 		return nil, errors.New("client: no address given: name at least one node, as host:port")
 	}
-	c := &Client{
-		options: options{
-			dialTimeout: DefaultDialTimeout, inFlight: DefaultInFlight, limits: wire.DefaultLimits(),
-			calls: callOptions{timeout: DefaultTimeout},
-		},
-		others: map[string]*link{},
-	}
+	c := &Client{options: defaultOptions(), links: map[string]*link{}, news: make(chan struct{})}
 	for _, set := range opts {
 		set(&c.options)
 	}
-	c.verbs = verbs{backend: c, defaults: c.options.calls, limits: c.options.limits}
+	c.verbs = verbs{backend: c, defaults: c.options.calls, limits: c.options.limits, hook: c.options.hooks.Batch}
+	c.near = c.options.site
+	c.retries, c.hedges = newBudget(retryShare, retryBurst), newBudget(hedgeShare, hedgeBurst)
+	c.keeper.poke = make(chan struct{}, 1)
 	c.life, c.end = context.WithCancel(context.Background())
-	var failed unreachable
 	for _, addr := range addrs {
-		c.links = append(c.links, &link{client: c, addr: addr})
+		if c.links[addr] == nil {
+			c.links[addr] = newLink(c, addr, true)
+			c.seeds = append(c.seeds, c.links[addr])
+		}
 	}
-	for i, l := range c.links {
-		_, err := l.get(ctx, nil)
+	c.routes.Store(&routes{links: c.seeds})
+	if err := c.first(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if c.options.routing {
+		c.spawn(c.keep)
+	}
+	return c, nil
+}
+
+// first connects to the first seed that answers.
+func (c *Client) first(ctx context.Context) error {
+	var failed unreachable
+	for i, l := range c.seeds {
+		a, err := l.join(&l.lanes[0])
+		if err != nil {
+			return err
+		}
+		select {
+		case <-a.done:
+			err = a.err
+		case <-ctx.Done(): // which says neither what failed nor where
+			err = &ConnectError{Addr: l.addr, Reason: "no connection within the time given: " + ctx.Err().Error(), Err: ctx.Err()}
+		}
 		if err == nil {
 			c.preferred.Store(uint32(i))
-			return c, nil
-		}
-		if err == ctx.Err() { // which says neither what failed nor where
-			err = &ConnectError{Addr: l.addr, Reason: "no connection within the time given: " + err.Error(), Err: err}
+			return nil
 		}
 		failed = append(failed, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	c.Close()
-	return nil, failed
+	return failed
 }
 
 // Close ends every connection and every call under way, and returns when nothing of the client runs any more.
@@ -94,96 +122,69 @@ func (c *Client) spawn(f func()) bool {
 	return true
 }
 
-// prepare completes a call, whose time runs from here.
-func (c *Client) prepare(ctx context.Context, k *call) error {
-	switch {
-	case c.life.Err() != nil:
-		return ErrClosed
-	case ctx.Err() != nil:
-		return &InterruptedError{Op: k.request.Op, Addr: c.first().addr, Err: ctx.Err()}
+// link returns the link to addr, making one if there is none. It stays until the map moves its node away, or for ever if
+// it was asked for by name.
+func (c *Client) link(addr string) *link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.links[addr]
+	if l == nil {
+		l = newLink(c, addr, false)
+		c.links[addr] = l
 	}
-	k.fill(ctx)
-	k.timer.Reset(k.options.timeout + grace)
-	return nil
+	return l
 }
 
-// do sends k to the preferred node, and to the next ones as long as it certainly did not arrive (reads: was not
-// answered).
-func (c *Client) do(ctx context.Context, k *call) error {
-	if err := c.prepare(ctx, k); err != nil {
-		return err
-	}
-	var failed unreachable
-	var resting []*link
-	begin := int(c.preferred.Load())
-	for i := range c.links {
-		at := (begin + i) % len(c.links)
-		l := c.links[at]
-		if l.resting() {
-			resting = append(resting, l)
-			continue
-		}
-		again, err := c.try(ctx, l, k)
-		if !again {
-			c.preferred.Store(uint32(at))
-			return err
-		}
-		failed = append(failed, err)
-	}
-	for _, l := range resting {
-		again, err := c.try(ctx, l, k)
-		if !again {
-			return err
-		}
-		failed = append(failed, err)
-	}
-	return failed
-}
-
-// doAll carries out calls side by side.
-func (c *Client) doAll(ctx context.Context, ks []*call) {
-	each(ks, func(k *call) { k.err = c.do(ctx, k) })
-}
-
-// split leaves the keys together.
-func (c *Client) split(keys []string) [][]int { return [][]int{indexes(len(keys))} }
-
-// try makes one attempt at one node; again says that another node may be tried safely.
-func (c *Client) try(ctx context.Context, l *link, k *call) (again bool, err error) {
-	op := k.request.Op
-	cn, err := l.get(ctx, k.timer.C)
-	if err != nil {
-		var connect *ConnectError
-		if errors.As(err, &connect) {
-			return !errors.Is(err, errTimeUp), err
-		}
-		return false, c.ended(&InterruptedError{Op: op, Addr: l.addr, Err: err})
-	}
-	err = cn.roundTrip(ctx, k)
-	var lost *lostError
-	var notReady *NotReadyError
-	switch {
-	case err == nil:
-		return false, nil
-	case errors.As(err, &notReady):
-		return true, err
-	case !errors.As(err, &lost):
-		return false, err
-	}
-	unsure := lost.sent && op.Writes()
-	if lost.cause == errTimeUp {
-		return false, &TimeoutError{Op: op, Text: fmt.Sprintf("no answer from %s within %v", l.addr, k.options.timeout), Indeterminate: unsure}
-	}
-	again = !unsure && ctx.Err() == nil && c.life.Err() == nil
-	return again, c.ended(&InterruptedError{Op: op, Addr: l.addr, Indeterminate: unsure, Err: lost.cause})
-}
-
-// ended makes Close the reason of what it broke off.
-func (c *Client) ended(e *InterruptedError) error {
+// connected is told how an attempt to connect ended.
+func (c *Client) connected(l *link, cn *conn, err error) {
+	c.counts.dials.Add(1)
+	c.mu.Lock()
+	close(c.news)
+	c.news = make(chan struct{})
+	c.mu.Unlock()
 	if c.life.Err() != nil {
-		e.Err = ErrClosed
+		return
 	}
-	return e
+	if err != nil {
+		c.counts.dialsFailed.Add(1)
+		c.options.log.Warn("cannot connect to a node", slog.String("addr", l.addr), slog.Any("error", err))
+		if !l.seed { // perhaps the map's addresses are not for us, and the seeds are other nodes' doors
+			for _, s := range c.seeds {
+				_ = s.ready()
+			}
+		}
+		return
+	}
+	c.options.log.Debug("connected", slog.String("addr", l.addr), slog.String("node", cn.hello.Name))
+	before := l.node.Swap(cn.hello.Node)
+	if l.seed && before != cn.hello.Node {
+		c.keeper.stale.Store(true)
+		c.keeper.wake()
+	}
+	if cn.hello.MapHash != c.routes.Load().hash {
+		c.keeper.wake()
+	}
 }
 
-func (c *Client) first() *link { return c.links[c.preferred.Load()] }
+// lost is told that a connection ended.
+func (c *Client) lost(l *link, cause error) {
+	if c.life.Err() != nil || errors.Is(cause, errRetired) {
+		return
+	}
+	c.counts.connsLost.Add(1)
+	c.options.log.Warn("lost the connection to a node", slog.String("addr", l.addr), slog.Any("error", cause))
+	c.keeper.wake()
+}
+
+// interrupted says that a call ended without an answer; Close is the reason of what it broke off.
+func (c *Client) interrupted(op wire.Op, addr string, unsure bool, cause error) *InterruptedError {
+	if c.life.Err() != nil {
+		cause = ErrClosed
+	}
+	return &InterruptedError{Op: op, Addr: addr, Indeterminate: unsure, Err: cause}
+}
+
+// timeUp says that a call ran into its own time limit.
+func timeUp(k *call, addr string, unsure bool) error {
+	return &TimeoutError{Op: k.request.Op, Text: fmt.Sprintf("no answer from %s within %v", addr, k.options.timeout), Indeterminate: unsure}
+}

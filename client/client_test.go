@@ -13,7 +13,14 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-func dial(t *testing.T, opts []Option, fakes ...*fake) *Client {
+// dial connects to fakes, the first of which takes all calls.
+func dial(t testing.TB, opts []Option, fakes ...*fake) *Client {
+	t.Helper()
+	return routed(t, append([]Option{WithoutRouting()}, opts...), fakes...)
+}
+
+// routed connects to fakes, which are a cluster if join made them one.
+func routed(t testing.TB, opts []Option, fakes ...*fake) *Client {
 	t.Helper()
 	var addrs []string
 	for _, f := range fakes {

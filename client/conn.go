@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,10 +15,13 @@ import (
 )
 
 const (
-	queuedMax    = 8 << 20          // bytes waiting for the socket before a call waits instead
-	readBuffer   = 64 << 10         // bytes; grows to the largest frame while one arrives
-	writeTimeout = 10 * time.Second // a node that reads nothing for so long is given up
-	silenceMax   = time.Second      // a node that says nothing for so long while it owes an answer is given up
+	queuedMax    = 8 << 20                // bytes waiting for the socket before a call waits instead
+	bufferKept   = 256 << 10              // the largest buffer that an idle connection keeps
+	readBuffer   = 64 << 10               // bytes; grows to the largest frame while one arrives
+	pieceMax     = 1 << 20                // bytes of one write: that they went out is a sign of life
+	writeTimeout = 10 * time.Second       // a node that reads nothing for so long is given up
+	quietMax     = 250 * time.Millisecond // a node that owes answers and says nothing for so long is probed
+	probeMax     = 500 * time.Millisecond // and given up when it says nothing for so long after that
 )
 
 // conn is one connection, shared by all calls to a node. Two goroutines serve it: one reads, one writes.
@@ -28,161 +32,207 @@ const (
 // What is queued while a write is under way goes out in the next, so batches grow with the load by themselves.
 // Ids are never used twice on a connection: an answer that comes after its call has gone finds nobody.
 type conn struct {
-	net    net.Conn
-	addr   string
-	hello  wire.Hello // the node's
-	limits wire.Limits
-	slots  chan struct{} // one for each call between queue and answer
-	wake   chan struct{} // something is queued
-	closed chan struct{}
-	heard  atomic.Int64 // when the last bytes came, nanoseconds since epoch
+	net      net.Conn
+	link     *link
+	hello    wire.Hello // the node's
+	limits   wire.Limits
+	inFlight int
+	wake     chan struct{} // something is queued and nobody writes
+	closed   chan struct{}
+	alive    atomic.Bool
+	heard    atomic.Int64 // the last sign of life, nanoseconds since epoch
+	answered atomic.Bool  // a request, ever
 
 	mu      sync.Mutex
 	queued  []byte
-	drained chan struct{} // closed, and made anew, whenever queued goes out
-	pending map[uint64]*call
-	last    uint64 // the greatest id queued
-	sent    uint64 // the greatest id given to the socket
-	err     error  // why it ended
+	pending map[uint64]*flight
+	room    chan struct{} // made by a call that waits for room, closed when there is some
+	writing bool
+	probe   flight        // the request that asks whether anybody is there
+	probed  time.Duration // when it was queued; 0: there is none
+	last    uint64        // the greatest id queued
+	sent    uint64        // the greatest id given to the socket
+	err     error         // why it ended
 }
 
-// lostError says that a connection ended before the answer came.
+// lostError says that a request ended without an answer.
 type lostError struct {
 	cause error
-	sent  bool // the request may have arrived
+	sent  bool // it may have arrived
 }
 
 func (e *lostError) Error() string { return e.cause.Error() }
 
-// errTimeUp is the cause when the call's own time limit passed.
-var errTimeUp = errors.New("time is up")
-
-// epoch anchors heard on the monotonic clock.
-var epoch = time.Now()
-
-func newConn(nc net.Conn, addr string, hello wire.Hello, o *options) *conn {
-	return &conn{
-		net: nc, addr: addr, hello: hello, limits: o.limits,
-		slots: make(chan struct{}, o.inFlight), wake: make(chan struct{}, 1), closed: make(chan struct{}),
-		drained: make(chan struct{}), pending: map[uint64]*call{},
+func newConn(nc net.Conn, l *link, hello wire.Hello) *conn {
+	o := &l.client.options
+	c := &conn{
+		net: nc, link: l, hello: hello, limits: o.limits, inFlight: o.inFlight,
+		wake: make(chan struct{}, 1), closed: make(chan struct{}), pending: map[uint64]*flight{},
 	}
+	c.alive.Store(true)
+	c.heard.Store(int64(sinceEpoch()))
+	return c
 }
 
-func (c *conn) alive() bool {
-	select {
-	case <-c.closed:
-		return false
-	default:
-		return true
-	}
-}
-
-// roundTrip sends k's request and waits for its answer, which is in k.response if there is no error. The caller has
-// started k.timer. Every error is a *lostError, or the node's.
-func (c *conn) roundTrip(ctx context.Context, k *call) error {
-	select {
-	case c.slots <- struct{}{}:
-	case <-ctx.Done():
-		return &lostError{cause: ctx.Err()}
-	case <-k.timer.C:
-		return &lostError{cause: errTimeUp}
-	case <-c.closed:
-		return &lostError{cause: c.cause()}
-	}
-	defer func() { <-c.slots }()
-	began := time.Since(epoch)
-	if err := c.enqueue(ctx, k); err != nil {
-		return err
-	}
-	var cause error
-	select {
-	case <-k.done:
-		return k.failed
-	case <-ctx.Done():
-		cause = ctx.Err()
-	case <-k.timer.C:
-		cause = errTimeUp
-	}
-	if !c.withdraw(k.request.ID) {
-		<-k.done // the answer was faster after all
-		return k.failed
-	}
-	silent := time.Since(epoch) - max(began, time.Duration(c.heard.Load()))
-	if cause == errTimeUp && silent >= silenceMax {
-		c.fail(fmt.Errorf("no word from the node for %v", silent.Round(time.Millisecond)))
-	}
-	return &lostError{cause: cause, sent: true}
-}
-
-// enqueue gives the request an id and appends it to what goes out next.
-func (c *conn) enqueue(ctx context.Context, k *call) error {
+// start sends the call as f. An error is a *lostError, and f has not begun; without one f ends by k.done.
+func (c *conn) start(ctx context.Context, k *call, f *flight, now time.Duration) error {
 	c.mu.Lock()
-	for len(c.queued) > queuedMax && c.err == nil {
-		drained := c.drained
-		c.mu.Unlock()
-		select {
-		case <-drained:
-		case <-c.closed:
-		case <-ctx.Done():
-			return &lostError{cause: ctx.Err()}
-		case <-k.timer.C:
-			return &lostError{cause: errTimeUp}
+	for c.full() && c.err == nil {
+		if err := c.await(ctx, k); err != nil {
+			return &lostError{cause: err}
 		}
-		c.mu.Lock()
 	}
 	if c.err != nil {
 		err := c.err
 		c.mu.Unlock()
 		return &lostError{cause: err}
 	}
-	c.last++
-	k.request.ID = c.last
-	c.queued = wire.AppendRequest(c.queued, &k.request)
-	c.pending[c.last] = k
+	wake := c.launch(k, f, now)
 	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default: // it will find this too
+	if wake {
+		c.wake <- struct{}{} // has room: there is one token for each time that nobody writes
 	}
 	return nil
 }
 
-// withdraw takes the call off pending; false if its answer has been taken, or is about to be.
-func (c *conn) withdraw(id uint64) bool {
+// offer is start for a hedge: false instead of waiting for room.
+func (c *conn) offer(k *call, f *flight, now time.Duration) bool {
+	c.mu.Lock()
+	if c.err != nil || c.full() {
+		c.mu.Unlock()
+		return false
+	}
+	wake := c.launch(k, f, now)
+	c.mu.Unlock()
+	if wake {
+		c.wake <- struct{}{}
+	}
+	return true
+}
+
+func (c *conn) launch(k *call, f *flight, now time.Duration) (wake bool) {
+	f.conn, f.began, f.flying = c, now, true
+	k.flying++
+	return c.queue(&k.request, f)
+}
+
+func (c *conn) full() bool { return len(c.queued) > queuedMax || len(c.pending) >= c.inFlight }
+
+// await waits until there may be room, or returns why the call cannot wait longer. It holds c.mu before and, unless it
+// fails, after.
+func (c *conn) await(ctx context.Context, k *call) error {
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	room := c.room
+	c.mu.Unlock()
+	k.timer.Reset(k.limit - sinceEpoch())
+	select {
+	case <-room:
+	case <-c.closed:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-k.timer.C:
+		return errTimeUp
+	}
+	c.mu.Lock()
+	return nil
+}
+
+// queue gives a request its id and appends it to what goes out next; true if the writer must be woken.
+func (c *conn) queue(q *wire.Request, f *flight) bool {
+	c.last++
+	q.ID, f.id = c.last, c.last
+	c.queued = wire.AppendRequest(c.queued, q)
+	c.pending[f.id] = f
+	wake := !c.writing
+	c.writing = true
+	return wake
+}
+
+// roomy lets those in that wait for room. Not at the first place: they would all come for it.
+func (c *conn) roomy() {
+	if c.room != nil && len(c.queued) <= queuedMax && len(c.pending) <= c.inFlight-c.inFlight/4-1 {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// withdraw takes a flight back; false if it has ended, and call.done has it or is about to.
+func (c *conn) withdraw(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, waiting := c.pending[id]
-	delete(c.pending, id)
+	_, waiting := c.pending[f.id]
+	delete(c.pending, f.id)
+	c.roomy()
 	return waiting
+}
+
+// suspect is told that a call has been waiting. A node that said nothing meanwhile is asked whether it is there, which
+// any node answers at once whatever else it waits for; if it does not, the connection ends.
+func (c *conn) suspect(now time.Duration) {
+	heard := time.Duration(c.heard.Load())
+	if now-heard < quietMax {
+		return
+	}
+	c.mu.Lock()
+	wake := false
+	switch {
+	case c.err != nil:
+	case c.probed == 0:
+		c.probed, c.probe = now, flight{conn: c, began: now}
+		wake = c.queue(&wire.Request{Op: wire.OpPing, Timeout: uint32(millis(probeMax))}, &c.probe)
+	case now-max(heard, c.probed) >= probeMax:
+		c.mu.Unlock()
+		c.fail(fmt.Errorf("no word from the node for %v", (now - heard).Round(time.Millisecond)))
+		return
+	}
+	c.mu.Unlock()
+	if wake {
+		c.wake <- struct{}{}
+	}
 }
 
 // write sends what is queued until the connection ends. Two buffers take turns: one fills while the other is written.
 func (c *conn) write() {
 	var buf []byte
+	var armed time.Duration // when the deadline was set last: to move it costs, so it moves now and then
 	for {
 		select {
 		case <-c.wake:
 		case <-c.closed:
 			return
 		}
+		// Those whose answers came with one read ask again at about the same time: let them, and send it all at once.
+		runtime.Gosched()
 		for {
 			c.mu.Lock()
 			if len(c.queued) == 0 || c.err != nil {
+				c.writing = false
 				c.mu.Unlock()
 				break
 			}
-			if cap(buf) > queuedMax { // one large value should not be held for ever
+			if cap(buf) > bufferKept {
 				buf = nil
 			}
 			buf, c.queued = c.queued, buf[:0]
 			c.sent = c.last
-			close(c.drained)
-			c.drained = make(chan struct{})
+			c.roomy()
 			c.mu.Unlock()
-			_ = c.net.SetWriteDeadline(time.Now().Add(writeTimeout))
-			if _, err := c.net.Write(buf); err != nil {
-				c.fail(err)
-				return
+			for rest := buf; len(rest) > 0; {
+				now := sinceEpoch()
+				if armed == 0 || now-armed > writeTimeout/4 {
+					armed = now
+					_ = c.net.SetWriteDeadline(time.Now().Add(writeTimeout))
+				}
+				piece := rest[:min(len(rest), pieceMax)]
+				if _, err := c.net.Write(piece); err != nil {
+					c.fail(err)
+					return
+				}
+				if rest = rest[len(piece):]; len(rest) > 0 {
+					c.heard.Store(int64(sinceEpoch()))
+				}
 			}
 		}
 	}
@@ -193,6 +243,7 @@ func (c *conn) read(early []byte) {
 	buf := make([]byte, max(readBuffer, len(early)))
 	filled := copy(buf, early)
 	var response wire.Response
+	now := sinceEpoch()
 	for {
 		rest := buf[:filled]
 		for {
@@ -207,7 +258,7 @@ func (c *conn) read(early []byte) {
 			if frame == nil {
 				break
 			}
-			if !c.deliver(&response) {
+			if !c.deliver(&response, now) {
 				c.fail(errors.New("the node answered a call that nobody made"))
 				return
 			}
@@ -217,11 +268,13 @@ func (c *conn) read(early []byte) {
 		switch {
 		case filled == len(buf):
 			buf = append(buf, make([]byte, len(buf))...)
-		case filled == 0 && len(buf) > queuedMax:
+		case filled == 0 && len(buf) > bufferKept:
 			buf = make([]byte, readBuffer)
+			response = wire.Response{}
 		}
 		n, err := c.net.Read(buf[filled:])
-		c.heard.Store(int64(time.Since(epoch)))
+		now = sinceEpoch()
+		c.heard.Store(int64(now))
 		if err != nil {
 			c.fail(err)
 			return
@@ -231,26 +284,51 @@ func (c *conn) read(early []byte) {
 }
 
 // deliver hands a copy of r to its call, if it still waits; false if there never was one.
-func (c *conn) deliver(r *wire.Response) bool {
+func (c *conn) deliver(r *wire.Response, now time.Duration) bool {
 	c.mu.Lock()
-	k, waiting := c.pending[r.ID]
+	f, waiting := c.pending[r.ID]
 	delete(c.pending, r.ID)
 	known := r.ID != 0 && r.ID <= c.sent
+	if c.probed != 0 && waiting && f == &c.probe {
+		c.probed, waiting = 0, false
+	}
+	c.roomy()
 	c.mu.Unlock()
+	if !c.answered.Load() {
+		c.answered.Store(true)
+		c.link.healthy()
+	}
 	if !waiting {
 		return known
 	}
-	k.response = *r
-	k.response.Value = bytes.Clone(r.Value)
-	k.response.Items = make([]wire.Item, 0, len(r.Items))
-	for _, it := range r.Items {
-		it.Value = bytes.Clone(it.Value)
-		k.response.Items = append(k.response.Items, it)
+	if r.Status < wire.StatusBadRequest && f.call.request.Op == wire.OpGet {
+		c.link.client.latency.observe(now - f.began)
 	}
-	k.failed = r.AsError()
-	k.response.Err = nil
-	k.done <- struct{}{}
+	f.response = *r
+	f.response.Value = bytes.Clone(r.Value)
+	f.response.Items = nil
+	if len(r.Items) > 0 {
+		f.response.Items = make([]wire.Item, len(r.Items))
+	}
+	for i, it := range r.Items {
+		it.Value = bytes.Clone(it.Value)
+		f.response.Items[i] = it
+	}
+	f.err = r.AsError()
+	f.response.Err = nil
+	f.call.done <- f
 	return known
+}
+
+// failIdle ends the connection if no call waits on it.
+func (c *conn) failIdle(cause error) bool {
+	c.mu.Lock()
+	idle := len(c.pending) == 0
+	c.mu.Unlock()
+	if idle { // whoever comes in between has sent nothing
+		c.fail(cause)
+	}
+	return idle
 }
 
 // fail ends the connection, and with it every call that waits. Only the first reason counts.
@@ -261,19 +339,17 @@ func (c *conn) fail(cause error) {
 		return
 	}
 	c.err = cause
+	c.alive.Store(false)
 	pending := c.pending
 	c.pending, c.queued = nil, nil
 	close(c.closed)
 	c.mu.Unlock()
 	_ = c.net.Close()
-	for id, k := range pending {
-		k.failed = &lostError{cause: cause, sent: id <= c.sent}
-		k.done <- struct{}{}
+	c.link.lost(c, cause)
+	for id, f := range pending {
+		if f.call != nil {
+			f.err = &lostError{cause: cause, sent: id <= c.sent}
+			f.call.done <- f
+		}
 	}
-}
-
-func (c *conn) cause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
 }

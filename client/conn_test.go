@@ -103,7 +103,7 @@ func TestANodeThatReadsNothingCostsBoundedMemory(t *testing.T) {
 			}
 		})
 	}
-	cn := c.links[0].conn.Load()
+	cn := c.seeds[0].connected()
 	most := 0
 	done := make(chan struct{})
 	go func() { callers.Wait(); close(done) }()
@@ -123,21 +123,34 @@ func TestANodeThatReadsNothingCostsBoundedMemory(t *testing.T) {
 	close(unread)
 }
 
-func TestANodeThatSaysNothingForASecondIsGivenUp(t *testing.T) {
-	f := newFake(t)
-	f.answer = func(*wire.Request, func(*wire.Response)) {}
-	c := dial(t, nil, f)
-	cn := c.links[0].conn.Load()
-	for _, k := range []struct {
-		limit time.Duration
-		alive bool
-	}{{10 * time.Millisecond, true}, {silenceMax, false}} {
-		var timeout *TimeoutError
-		if _, err := c.Get(t.Context(), "k", WithTimeout(k.limit)); !errors.As(err, &timeout) {
-			t.Errorf("within %v: %v", k.limit, err)
+func TestANodeThatDoesNotEvenAnswerAPingIsGivenUp(t *testing.T) {
+	silent := func(*wire.Request, func(*wire.Response)) {}
+	pings := func(q *wire.Request, reply func(*wire.Response)) {
+		if q.Op == wire.OpPing {
+			reply(&wire.Response{})
 		}
-		if cn.alive() != k.alive {
-			t.Errorf("after %v: alive %t", k.limit, cn.alive())
+	}
+	for name, k := range map[string]struct {
+		answer func(*wire.Request, func(*wire.Response))
+		limit  time.Duration
+		alive  bool
+	}{
+		"too early to tell":         {silent, quietMax / 10, true},
+		"silent":                    {silent, 2 * (quietMax + probeMax), false},
+		"busy with what takes long": {pings, 2 * (quietMax + probeMax), true},
+	} {
+		f := newFake(t)
+		f.answer = k.answer
+		c := dial(t, []Option{WithRetries(0)}, f)
+		cn := c.seeds[0].connected()
+		_, err := c.Get(t.Context(), "k", WithTimeout(k.limit))
+		var timeout *TimeoutError
+		var lost *InterruptedError
+		if !errors.As(err, &timeout) && k.alive || !k.alive && !errors.As(err, &lost) || Indeterminate(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if cn.alive.Load() != k.alive {
+			t.Errorf("%s: alive %t", name, cn.alive.Load())
 		}
 	}
 }

@@ -8,17 +8,27 @@
 //	value, err := c.Get(ctx, "session:42", client.WithLevel(client.LevelOne))
 //	if errors.Is(err, client.ErrNotFound) { … }
 //
-// A Client is safe for any number of goroutines, which share one connection to a node: requests carry ids, what is
-// queued while a write is under way goes out in the next one, and no timer is involved. One node takes all calls
-// while it answers; when its connection fails the next address does.
+// A Client is safe for any number of goroutines, which share one connection to each node: requests carry ids, what is
+// queued while a write is under way goes out in the next one, and no timer is involved.
+//
+// # Where calls go
+//
+// The client fetches the cluster map and asks the owners of a key themselves, the near ones first (WithSite). It looks for
+// a new map when a node shows that it has one, is lost or refuses, and every half minute. What it cannot reach it leaves
+// alone for a while, and asks the next owner, or any node, meanwhile: a client that reaches only the addresses given to
+// Dial works through them.
 //
 // # Failures
 //
 // Every call ends by itself, after WithTimeout (default 2 s) or when its context ends, whichever is first. Failures
 // are typed: *QuorumError, *TimeoutError, *OverloadedError and so on from the cluster, *ConnectError where no node
 // could be reached, *InterruptedError where a call lost its connection or its context. A write that failed may still
-// have happened unless Indeterminate says no. A read is sent again to another node when its connection breaks; a
-// write only when it certainly never left.
+// have happened unless Indeterminate says no.
 //
-// The client starts no goroutine before Dial, leaves none after Close, and logs nothing.
+// A read that another attempt may answer is tried again, at another node where there is one; a write only where nothing of
+// it was done, or if it is Idempotent. Attempts pause a little, at random, and are bounded for each call (WithRetries) and
+// for the client, by a share of all its calls. *RetryError is then around the last failure. A get that is slower than
+// most is sent to a second node as well, at most one of twenty.
+//
+// The client starts no goroutine before Dial, leaves none after Close, and logs nothing unless WithLogger is given.
 package client

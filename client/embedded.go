@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/shoalcache/shoal/wire"
 )
@@ -27,7 +28,7 @@ func (e embedded) do(ctx context.Context, k *call) error {
 	if err := ctx.Err(); err != nil {
 		return &InterruptedError{Op: k.request.Op, Addr: "the embedded node", Err: err}
 	}
-	k.fill(ctx)
+	k.fill(ctx, k.options.timeout)
 	limited, cancel := context.WithTimeout(ctx, k.options.timeout+grace)
 	defer cancel()
 	var err error
@@ -45,6 +46,27 @@ func (e embedded) do(ctx context.Context, k *call) error {
 
 func (e embedded) doAll(ctx context.Context, ks []*call) {
 	each(ks, func(k *call) { k.err = e.do(ctx, k) })
+}
+
+// workers bounds the goroutines of one call with many parts.
+const workers = 64
+
+// each runs f on all of ks, some at a time, and returns when all are done.
+func each(ks []*call, f func(*call)) {
+	next := make(chan *call, len(ks))
+	for _, k := range ks {
+		next <- k
+	}
+	close(next)
+	var wg sync.WaitGroup
+	for range min(len(ks), workers) {
+		wg.Go(func() {
+			for k := range next {
+				f(k)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // split leaves the keys together: the node asks their owners side by side.

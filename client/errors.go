@@ -74,6 +74,21 @@ func (e *InterruptedError) Unwrap() error { return e.Err }
 // Timeout reports whether it was the context's deadline.
 func (e *InterruptedError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
 
+// RetryError is returned where more than one attempt was made: the last one's failure, and how many there were.
+type RetryError struct {
+	Attempts      int
+	Indeterminate bool // a write of which one of the attempts may have happened, or may still happen
+	Err           error
+}
+
+// Error says what the last attempt said, and that it was not the first.
+func (e *RetryError) Error() string {
+	return fmt.Sprintf("%v (the last of %d attempts)", e.Err, e.Attempts)
+}
+
+// Unwrap returns the failure of the last attempt.
+func (e *RetryError) Unwrap() error { return e.Err }
+
 // MultiError is returned where some of many writes failed.
 type MultiError struct {
 	Op   wire.Op
@@ -104,6 +119,7 @@ func (e *MultiError) Unwrap() []error {
 func Indeterminate(err error) bool {
 	var (
 		multi       *MultiError
+		retried     *RetryError
 		quorum      *QuorumError
 		timeout     *TimeoutError
 		internal    *InternalError
@@ -112,6 +128,8 @@ func Indeterminate(err error) bool {
 	switch {
 	case errors.As(err, &multi):
 		return slices.ContainsFunc(multi.Errs, Indeterminate)
+	case errors.As(err, &retried):
+		return retried.Indeterminate
 	case errors.As(err, &quorum):
 		return quorum.Indeterminate
 	case errors.As(err, &timeout):

@@ -3,14 +3,17 @@ package client
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
 	"go.uber.org/goleak"
@@ -25,6 +28,9 @@ type fake struct {
 	listen net.Listener
 	hello  wire.Hello
 	answer func(q *wire.Request, reply func(*wire.Response))
+
+	cluster atomic.Pointer[ring.Map]
+	garbage atomic.Bool // in place of the map
 
 	mu     sync.Mutex
 	values map[string][]byte
@@ -45,6 +51,7 @@ func newFake(t testing.TB) *fake {
 		hello: wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: 7, Cluster: "fake", Name: "n1"},
 	}
 	f.answer = f.store
+	join(f)
 	f.tasks.Go(f.accept)
 	t.Cleanup(f.close)
 	return f
@@ -99,7 +106,10 @@ func (f *fake) serve(nc net.Conn) {
 		f.t.Error("no client's hello")
 		return
 	}
-	nc.Write(wire.AppendHello(nil, &f.hello))
+	f.mu.Lock()
+	mine := f.hello
+	f.mu.Unlock()
+	nc.Write(wire.AppendHello(nil, &mine))
 	var write sync.Mutex
 	for {
 		b := frame()
@@ -112,9 +122,15 @@ func (f *fake) serve(nc net.Conn) {
 			return
 		}
 		f.mu.Lock()
-		f.seen = append(f.seen, q.Op)
+		if q.Op != wire.OpMap {
+			f.seen = append(f.seen, q.Op)
+		}
 		f.mu.Unlock()
-		f.answer(&q, func(p *wire.Response) {
+		answer := f.answer
+		if q.Op == wire.OpMap {
+			answer = f.store
+		}
+		answer(&q, func(p *wire.Response) {
 			write.Lock()
 			defer write.Unlock()
 			p.ID = q.ID
@@ -152,7 +168,10 @@ func (f *fake) store(q *wire.Request, reply func(*wire.Response)) {
 	case wire.OpScan:
 		f.scan(q, &p)
 	case wire.OpMap:
-		p.Value = wire.EncodeMap(f.clusterMap())
+		p.Value = wire.EncodeMap(f.cluster.Load())
+		if f.garbage.Load() {
+			p.Value = p.Value[:len(p.Value)/2]
+		}
 	case wire.OpWhere:
 		p.Value, _ = wire.EncodeDocument(wire.Where{Slot: ring.Slot(q.Key), Owners: []wire.Seat{{Node: 1, Name: "n1", Alive: true}}})
 	case wire.OpStats:
@@ -184,15 +203,39 @@ func (f *fake) scan(q *wire.Request, p *wire.Response) {
 	}
 }
 
-func (f *fake) clusterMap() *ring.Map {
-	return &ring.Map{
+// join makes fakes a cluster of which each owns every key, with ids from 1 on.
+func join(fakes ...*fake) {
+	m := &ring.Map{
 		ClusterID: 7, Cluster: "fake", Partitions: 64,
-		Nodes: []ring.Node{{
-			ID: 1, Boot: 1, Name: "n1", ClientAddr: f.addr, PeerAddr: f.addr, GossipAddr: f.addr,
-			Datacenter: "dc1", Weight: ring.StandardWeight, State: ring.Active, Version: 1,
-		}},
 		Namespaces: []ring.Namespace{{Name: "default", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
 	}
+	for i, f := range fakes {
+		f.mu.Lock()
+		f.hello.Node, f.hello.Name = uint64(i+1), fmt.Sprint("n", i+1)
+		f.mu.Unlock()
+		m.Nodes = append(m.Nodes, ring.Node{
+			ID: f.hello.Node, Boot: 1, Name: f.hello.Name, ClientAddr: f.addr, PeerAddr: f.addr, GossipAddr: f.addr,
+			Datacenter: "dc1", Weight: ring.StandardWeight, State: ring.Active, Version: 1,
+		})
+	}
+	know(m, fakes...)
+}
+
+// know gives fakes a map.
+func know(m *ring.Map, fakes ...*fake) {
+	for _, f := range fakes {
+		f.cluster.Store(m)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.hello.MapHash = m.Hash(xxhash.Sum64)
+	}
+}
+
+// set gives it a key.
+func (f *fake) set(key, value string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.values[key] = []byte(value)
 }
 
 // ops are the operations that arrived so far.

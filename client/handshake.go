@@ -18,9 +18,20 @@ import (
 // HTTP and Redis', wait for one before they complain, and their complaint shows what they are.
 const nudgeWait = 250 * time.Millisecond
 
-// connect dials addr and exchanges hellos. Errors are *ConnectError, or ErrClosed.
-func (c *Client) connect(addr string) (*conn, error) {
-	cn, err := c.handshake(addr)
+// connect dials the link's address and exchanges hellos. Errors are *ConnectError, or ErrClosed.
+func (c *Client) connect(l *link) (*conn, error) {
+	if c.options.hooks.Dial != nil {
+		if end := c.options.hooks.Dial(c.life, l.addr); end != nil {
+			cn, err := c.attempt(l)
+			end(err)
+			return cn, err
+		}
+	}
+	return c.attempt(l)
+}
+
+func (c *Client) attempt(l *link) (*conn, error) {
+	cn, err := c.handshake(l)
 	switch {
 	case err == nil:
 		return cn, nil
@@ -30,7 +41,8 @@ func (c *Client) connect(addr string) (*conn, error) {
 	return nil, err
 }
 
-func (c *Client) handshake(addr string) (*conn, error) {
+func (c *Client) handshake(l *link) (*conn, error) {
+	addr := l.addr
 	ctx, cancel := context.WithTimeout(c.life, c.options.dialTimeout)
 	defer cancel()
 	var dialer net.Dialer
@@ -48,7 +60,7 @@ func (c *Client) handshake(addr string) (*conn, error) {
 		return nil, &ConnectError{Addr: addr, Reason: err.Error(), Err: errors.Unwrap(err)}
 	}
 	_ = nc.SetDeadline(time.Time{})
-	cn := newConn(nc, addr, hello, &c.options)
+	cn := newConn(nc, l, hello)
 	started := c.spawn(func() { defer stop(); cn.read(early) }) && c.spawn(cn.write)
 	if !started {
 		stop()

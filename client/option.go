@@ -1,6 +1,7 @@
 package client
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -27,14 +28,31 @@ const (
 	DefaultTimeout     = 2 * time.Second // of a call
 	DefaultDialTimeout = time.Second     // of one connection's start
 	DefaultInFlight    = 4096            // calls that wait for an answer on one connection
+	DefaultConns       = 1               // connections to a node
+	DefaultRetries     = 3               // attempts of a call after its first
 )
 
 // options are those of a client.
 type options struct {
 	dialTimeout time.Duration
 	inFlight    int
+	conns       int
+	retries     int
+	routing     bool
+	hedging     bool
+	site        site
 	limits      wire.Limits
+	hooks       Hooks
+	log         *slog.Logger
 	calls       callOptions
+}
+
+func defaultOptions() options {
+	return options{
+		dialTimeout: DefaultDialTimeout, inFlight: DefaultInFlight, conns: DefaultConns, retries: DefaultRetries,
+		routing: true, hedging: true, limits: wire.DefaultLimits(), log: slog.New(slog.DiscardHandler),
+		calls: callOptions{timeout: DefaultTimeout},
+	}
 }
 
 // Option configures a Client at Dial.
@@ -49,6 +67,50 @@ func WithDialTimeout(d time.Duration) Option {
 // bound allows deeper batches, at the price of more memory and a longer queue when a node is slow.
 func WithInFlight(n int) Option {
 	return func(o *options) { o.inFlight = max(n, 1) }
+}
+
+// WithConns sets the number of connections to each node. One gathers the most calls in a write, which is cheapest for
+// both ends; more of them help where one cannot carry all the bytes, or large values hold up small ones.
+func WithConns(n int) Option {
+	return func(o *options) { o.conns = min(max(n, 1), connsMax) }
+}
+
+// connsMax bounds the connections to a node.
+const connsMax = 64
+
+// WithSite says where the program runs. Of the owners of a key, those in the same rack are asked first, then those in
+// the same datacenter; either may be empty. Without it, the datacenter is that of the node that answers Dial.
+func WithSite(datacenter, rack string) Option {
+	return func(o *options) { o.site = site{datacenter, rack} }
+}
+
+// WithoutRouting sends everything to the first of the addresses given to Dial that answers, and to the next one when it
+// fails: for proxies, for programs that make few calls, and to talk to one node on purpose.
+func WithoutRouting() Option {
+	return func(o *options) { o.routing = false }
+}
+
+// WithRetries bounds the attempts of a call after its first; 0 is none. Retries of all calls together are bounded, too:
+// about one of ten calls can be tried again.
+func WithRetries(n int) Option {
+	return func(o *options) { o.retries = max(n, 0) }
+}
+
+// WithHedging says whether a get or head that is slower than 19 of 20 others is sent to a second node. At most one of
+// twenty calls is, so that a cluster that is slow because of its load does not get much more of it.
+func WithHedging(on bool) Option {
+	return func(o *options) { o.hedging = on }
+}
+
+// WithHooks calls h for what the client does.
+func WithHooks(h Hooks) Option {
+	return func(o *options) { o.hooks = h }
+}
+
+// WithLogger logs connections that come and go and changes of the cluster map. A call logs nothing: its errors are the
+// caller's.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) { o.log = l }
 }
 
 // WithLimits sets the sizes of keys, values and frames, for a cluster that is configured for others.
@@ -70,6 +132,8 @@ type callOptions struct {
 	ttl     time.Duration
 	expires bool // ttl was given, whatever it is
 	prefix  string
+
+	idempotent bool
 }
 
 func (o *callOptions) apply(opts []CallOption) {
@@ -104,6 +168,12 @@ func WithTimeout(d time.Duration) CallOption {
 // Sloppy lets a hint at a fallback count towards W. Such a write may not be seen by the reads that follow it.
 func Sloppy() CallOption {
 	return func(o *callOptions) { o.sloppy = true }
+}
+
+// Idempotent says that it does no harm if this write is carried out twice, or late: it is then tried again like a read.
+// A late copy may undo a later write of the same key.
+func Idempotent() CallOption {
+	return func(o *callOptions) { o.idempotent = true }
 }
 
 // WithPrefix limits a scan to the keys that begin with p.

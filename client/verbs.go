@@ -25,6 +25,7 @@ type verbs struct {
 	backend  backend
 	defaults callOptions
 	limits   wire.Limits
+	hook     func(ctx context.Context, name string, n int) (context.Context, func(error)) // Hooks.Batch; may be nil
 }
 
 // Get returns the value of key, or ErrNotFound.
@@ -86,6 +87,7 @@ func (v *verbs) MGet(ctx context.Context, keys []string, opts ...CallOption) ([]
 			return nil, err
 		}
 	}
+	ctx, end := v.batch(ctx, "MGet", len(keys))
 	v.backend.doAll(ctx, ks)
 	results := make([]Result, len(keys))
 	for i, group := range groups {
@@ -99,7 +101,9 @@ func (v *verbs) MGet(ctx context.Context, keys []string, opts ...CallOption) ([]
 			}
 		}
 	}
-	return results, whole(results)
+	err := whole(results)
+	end(err)
+	return results, err
 }
 
 // Set makes value the value of key, until WithTTL has passed if that is given.
@@ -125,14 +129,22 @@ func (v *verbs) MSet(ctx context.Context, pairs []Pair, opts ...CallOption) erro
 			return err
 		}
 	}
+	ctx, end := v.batch(ctx, "MSet", len(pairs))
 	v.backend.doAll(ctx, ks)
+	err := failures(wire.OpSet, ks)
+	end(err)
+	return err
+}
+
+// failures is a *MultiError if any of ks failed.
+func failures(op wire.Op, ks []*call) error {
 	var failed *MultiError
 	for i, k := range ks {
 		if k.err == nil {
 			continue
 		}
 		if failed == nil {
-			failed = &MultiError{Op: wire.OpSet, Errs: make([]error, len(ks))}
+			failed = &MultiError{Op: op, Errs: make([]error, len(ks))}
 		}
 		failed.Errs[i] = k.err
 	}
@@ -185,6 +197,7 @@ func (v *verbs) Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result,
 			return nil, fmt.Errorf("client: operation %d of the batch: %w", i, err)
 		}
 	}
+	ctx, end := v.batch(ctx, "Do", len(ks))
 	v.backend.doAll(ctx, ks)
 	results := make([]Result, len(ks))
 	for i, k := range ks {
@@ -192,7 +205,9 @@ func (v *verbs) Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result,
 			results[i] = k.result()
 		}
 	}
-	return results, whole(results)
+	err := whole(results)
+	end(err)
+	return results, err
 }
 
 // Scan yields the keys of the cluster, those that begin with WithPrefix if that is given, in no order. A key that is there
@@ -242,6 +257,20 @@ func (v *verbs) page(ctx context.Context, cursor string, opts []CallOption) (Pag
 		return page, &InternalError{Op: wire.OpScan, Text: "the node's cursor does not move on"}
 	}
 	return page, nil
+}
+
+// batch calls the hook of a call of many parts; end is never nil.
+func (v *verbs) batch(ctx context.Context, name string, n int) (inner context.Context, end func(error)) {
+	if v.hook != nil {
+		inner, end = v.hook(ctx, name, n)
+	}
+	if inner == nil {
+		inner = ctx
+	}
+	if end == nil {
+		end = func(error) {}
+	}
+	return inner, end
 }
 
 // call makes one of a key and options; whoever calls it releases the call.

@@ -92,7 +92,7 @@ func dial(t *testing.T, nodes ...*Node) *client.Client {
 	for _, n := range nodes {
 		addrs = append(addrs, n.Addr())
 	}
-	c, err := client.Dial(t.Context(), addrs)
+	c, err := client.Dial(t.Context(), addrs, client.WithoutRouting()) // the nodes named, and not the owners
 	if err != nil {
 		t.Fatal(err)
 	}

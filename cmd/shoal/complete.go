@@ -123,7 +123,7 @@ func described(commands []*cli.Command) []candidate {
 
 func flagsOf(c *cli.Command) []candidate {
 	var all []candidate
-	for _, f := range c.VisibleFlags() {
+	for _, f := range c.Flags {
 		meaning := ""
 		if doc, ok := f.(cli.DocGenerationFlag); ok {
 			meaning = strings.ReplaceAll(doc.GetUsage(), "`", "")

@@ -116,7 +116,7 @@ func dial(c *cli.Context) (*session, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, to.timeout)
 	defer cancel()
-	cl, err := client.Dial(ctx, to.addrs, client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)))
+	cl, err := client.Dial(ctx, to.addrs, client.WithoutRouting(), client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)))
 	if err != nil {
 		return nil, err
 	}

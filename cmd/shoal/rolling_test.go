@@ -202,7 +202,7 @@ func recovered(nodes []*victim) string {
 	hash := uint64(0)
 	for _, p := range nodes {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		c, err := client.Dial(ctx, []string{p.addr})
+		c, err := client.Dial(ctx, []string{p.addr}, client.WithoutRouting())
 		if err == nil {
 			s, err2 := c.Stats(ctx, p.addr)
 			switch {

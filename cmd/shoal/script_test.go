@@ -43,8 +43,6 @@ const patience = 45 * time.Second
 //	ports NAME        finds 60 ports in a row that are free; every tenth is $NAME0, $NAME1, …
 //	examples          runs every line of the cheat sheet
 //	killnode PORT     kills the process of dev whose node serves clients there
-//	endnode NAME      kills the process that is the node of this name and keeps its directory below the script's
-//	nonodes           no process is such a node
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -56,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cluster": startCluster, "halt": halt, "says": says, "until": until, "answer": answer, "silent": silent, "heard": heard, "ports": freePorts, "killnode": killNode, "endnode": endNode, "nonodes": noNodes, "examples": runExamples,
+			"cluster": startCluster, "halt": halt, "says": says, "until": until, "answer": answer, "silent": silent, "heard": heard, "ports": freePorts, "killnode": killNode, "examples": runExamples,
 		},
 	})
 }
@@ -233,44 +231,21 @@ func freePorts(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func killNode(ts *testscript.TestScript, _ bool, args []string) {
-	p := find(ts, "\x00--client-addr\x00127.0.0.1:"+args[0]+"\x00")
-	if p == nil {
-		ts.Fatalf("no process serves port %s", args[0])
-	}
-	ts.Check(p.Kill())
-}
-
-// endNode and noNodes tell the nodes of this script by their directory, which lies in its own.
-func endNode(ts *testscript.TestScript, _ bool, args []string) {
-	p := find(ts, "\x00--name\x00"+args[0]+"\x00", "\x00"+ts.Getenv("WORK"))
-	if p == nil {
-		ts.Fatalf("no process is node %s", args[0])
-	}
-	ts.Check(p.Kill())
-}
-
-func noNodes(ts *testscript.TestScript, _ bool, _ []string) {
-	if p := find(ts, "\x00--name\x00", "\x00"+ts.Getenv("WORK")); p != nil {
-		ts.Fatalf("process %d is a node that still runs", p.Pid)
-	}
-}
-
-// find returns the first process whose command line has all of parts, or nil.
-func find(ts *testscript.TestScript, parts ...string) *os.Process {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	ts.Check(err)
 	for _, path := range lines {
 		b, err := os.ReadFile(path)
-		if err != nil || slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(string(b), part) }) {
+		if err != nil || !strings.Contains(string(b), "\x00--client-addr\x00127.0.0.1:"+args[0]+"\x00") {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		ts.Check(err)
 		p, err := os.FindProcess(pid)
 		ts.Check(err)
-		return p
+		ts.Check(p.Kill())
+		return
 	}
-	return nil
+	ts.Fatalf("no process serves port %s", args[0])
 }
 
 func runExamples(ts *testscript.TestScript, _ bool, _ []string) {
