@@ -155,45 +155,6 @@ func TestANodeThatDoesNotEvenAnswerAPingIsGivenUp(t *testing.T) {
 	}
 }
 
-// answering is a client and a fake that answers every get at once with 100 bytes.
-func answering(t testing.TB) *Client {
-	f := newFake(t)
-	value := make([]byte, 100)
-	f.answer = func(_ *wire.Request, reply func(*wire.Response)) { reply(&wire.Response{Value: value}) }
-	c, err := Dial(context.Background(), []string{f.addr})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-// BenchmarkGet is 64 callers to a processor that share one connection; the fake's own work is in it.
-func BenchmarkGet(b *testing.B) {
-	c := answering(b)
-	b.ReportAllocs()
-	b.SetParallelism(64)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := c.Get(context.Background(), "key:000000000000"); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-}
-
-func TestAGetAllocatesLittle(t *testing.T) {
-	c := answering(t)
-	got := testing.AllocsPerRun(200, func() {
-		if _, err := c.Get(context.Background(), "key:000000000000"); err != nil {
-			t.Error(err)
-		}
-	})
-	if got > 16 {
-		t.Errorf("%v allocations per get, the fake's included", got)
-	}
-}
-
 func TestANodeSlowToSayHelloIsNotTakenForAnotherKindOfServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
