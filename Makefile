@@ -10,7 +10,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format lint tidy race fuzz laws bench bench-path cover clean
+.PHONY: help run build test check format lint tidy race fuzz laws bench bench-path bench-client cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: ## the benchmarks matching BENCH (all), without the tests
 
 bench-path: build ## the request path beside Redis, which must be installed: about five minutes
 	go run ./bench/path -shoal bin/shoal
+
+bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about three minutes
+	cd bench/rueidis && go run . -shoal ../../bin/shoal
 
 cover: ## which statements the tests reach: bin/cover.html
 	@mkdir -p bin

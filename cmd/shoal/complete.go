@@ -148,8 +148,6 @@ func valuesOf(flag string) []candidate {
 		return contextCandidates()
 	case "log-level":
 		return plainly([]string{"debug", "info", "warn", "error"})
-	case "on-error":
-		return plainly(onErrors)
 	case "log-format":
 		return plainly([]string{"console", "json"})
 	}
