@@ -16,7 +16,7 @@ func (n *Node) appendCanonical(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, n.Version)
 	b = append(b, byte(n.State))
 	b = binary.BigEndian.AppendUint64(b, n.Boot)
-	for _, s := range [...]string{n.Name, n.ClientAddr, n.PeerAddr, n.GossipAddr, n.Datacenter, n.Rack} {
+	for _, s := range [...]string{n.Name, n.ClientAddr, n.PeerAddr, n.GossipAddr, n.Datacenter, n.Rack, n.RespAddr} {
 		b = appendString(b, s)
 	}
 	return binary.BigEndian.AppendUint32(b, n.Weight)

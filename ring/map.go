@@ -39,6 +39,7 @@ type Node struct {
 	Boot       uint64 // of the running process; with ID the author of dots
 	Name       string // for people; need not be unique
 	ClientAddr string // host:port, native clients
+	RespAddr   string // host:port, Redis clients; may be empty
 	PeerAddr   string // host:port, links between nodes
 	GossipAddr string // host:port
 	Datacenter string // owners are chosen in each

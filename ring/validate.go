@@ -91,6 +91,7 @@ func (v *problems) node(n *Node) {
 	v.name("datacenter", n.Datacenter, NameMax)
 	v.name("rack", n.Rack, NameMax)
 	v.name("client address", n.ClientAddr, AddressMax)
+	v.name("RESP address", n.RespAddr, AddressMax)
 	v.name("peer address", n.PeerAddr, AddressMax)
 	v.name("gossip address", n.GossipAddr, AddressMax)
 }

@@ -39,3 +39,9 @@ func (n *Node) caller(number uint64, own caller) caller {
 	defer n.callersMu.RUnlock()
 	return n.callers[number]
 }
+
+func (n *Node) callerCount() int {
+	n.callersMu.RLock()
+	defer n.callersMu.RUnlock()
+	return len(n.callers)
+}

@@ -21,6 +21,7 @@ const NoDataDir = "none"
 type Config struct {
 	Name          string   // unique in the cluster; default: the host's name
 	ClientAddr    string   // host:port for clients; default 127.0.0.1:7400; port 0 picks a free one
+	RespAddr      string   // host:port for Redis clients; default off; anyone who reaches it may read and write
 	PeerAddr      string   // host:port for links between nodes; default 127.0.0.1:7401
 	GossipAddr    string   // host:port for membership, TCP and UDP; default 127.0.0.1:7402
 	AdvertiseHost string   // host that others reach this node at; default: the host of each address
@@ -68,9 +69,9 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, a := range []struct{ what, addr string }{
-		{"client-addr", c.ClientAddr}, {"peer-addr", c.PeerAddr}, {"gossip-addr", c.GossipAddr}, {"admin-addr", c.AdminAddr},
+		{"client-addr", c.ClientAddr}, {"resp-addr", c.RespAddr}, {"peer-addr", c.PeerAddr}, {"gossip-addr", c.GossipAddr}, {"admin-addr", c.AdminAddr},
 	} {
-		if a.addr == "" && a.what == "admin-addr" {
+		if a.addr == "" && (a.what == "admin-addr" || a.what == "resp-addr") {
 			continue
 		}
 		if err := checkAddr(a.addr); err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/replica"
-	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -201,7 +200,10 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 	switch r.Op {
 	case wire.OpGet, wire.OpHead, wire.OpSet, wire.OpDelete, wire.OpTouch:
 		if len(frame) >= largeFrame {
-			c.large(client, r, frame)
+			c.n.makeRoom(r.Key, len(frame), func(now vclock.Now) {
+				c.n.request(now, client, r, frame, &c.out)
+				c.n.flush(&c.out, c, nil)
+			})
 			return
 		}
 		c.n.request(now, client, r, frame, &c.out)
@@ -213,25 +215,6 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 		resp := c.n.inform(r)
 		c.out.Answer(client, &resp)
 	}
-}
-
-// large carries out a write whose copies could fill the links: it waits a little for room on those of the
-// key's owners, and leaves at once, so that the next one sees what it took.
-func (c *conn) large(client coordinator.Client, r *wire.Request, frame []byte) {
-	n := c.n
-	n.large.Lock()
-	defer n.large.Unlock()
-	v := n.view.Load()
-	owners, _ := v.Others(v.Table.Partition(ring.Slot(r.Key)))
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	now := n.clock.now()
-	for end := now.Mono + roomPatience; now.Mono < end && !n.room(owners, len(frame)); now = n.clock.now() {
-		<-tick.C
-	}
-	n.waited(owners, len(frame))
-	n.request(now, client, r, frame, &c.out) // its time begins now: it may have waited behind many
-	n.flush(&c.out, c, nil)
 }
 
 // multiGet reads every key on its own; the answers meet in a gather.

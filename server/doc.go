@@ -1,8 +1,9 @@
 // Package server runs a node: the shell that gives a replica.Node time, bytes, locks and a disk. It decides
 // nothing about keys. It owns
 //
-//   - sockets: the client, peer and admin listeners, client connections (conn.go, pipe.go, frames.go) and one
-//     link to every other node (link.go), dialled from this side and written only; gossip has its own;
+//   - sockets: the client, Redis, peer and admin listeners, connections of native clients (conn.go, pipe.go,
+//     frames.go) and of Redis' (respconn.go, which drives package resp), and one link to every other node
+//     (link.go), dialled from this side and written only; gossip has its own;
 //   - locks: one per shard and one for who is there, the map and the links' state (node.go, members.go). None is held
 //     while a socket or the disk is waited for, but the second while a changed map is saved;
 //   - the clock (clock.go): the wall is read once and runs on the monotonic clock;

@@ -39,10 +39,21 @@ func (r *frameReader) next() ([]byte, error) {
 	return frame, nil
 }
 
+// unread is what has come and was not handed out.
+func (r *frameReader) unread() []byte { return r.buf[r.start:r.end] }
+
 // read blocks for more bytes. Next has found no whole frame in the buffer, and no length over the limit.
 func (r *frameReader) read() error {
+	if left := r.unread(); len(left) >= wire.FrameHeader {
+		return r.fill(wire.FrameHeader + int(binary.BigEndian.Uint32(left)))
+	}
+	return r.fill(0)
+}
+
+// fill blocks for more bytes, wanted in all with those that are unread; 0 where nobody knows.
+func (r *frameReader) fill(wanted int) error {
 	left := r.end - r.start
-	if size := r.size(left); size != len(r.buf) || r.start > 0 {
+	if size := r.size(left, wanted); size != len(r.buf) || r.start > 0 {
 		buf := r.buf
 		if size != len(buf) {
 			buf = make([]byte, size)
@@ -64,7 +75,7 @@ func (r *frameReader) large() bool { return len(r.buf) > readMost }
 
 // size is how large the buffer should be for the next read: twice as large when the last one filled it,
 // with the beginning of a frame or with more frames than were read at once.
-func (r *frameReader) size(left int) int {
+func (r *frameReader) size(left, wanted int) int {
 	size := len(r.buf)
 	switch {
 	case size == 0 || left == 0 && size > readMost:
@@ -72,11 +83,7 @@ func (r *frameReader) size(left int) int {
 	case r.end < size || left <= size/2 && size >= readMost: // there is room, or will be
 		return size
 	}
-	most := readMost
-	if left >= wire.FrameHeader {
-		most = max(most, wire.FrameHeader+int(binary.BigEndian.Uint32(r.buf[r.start:])))
-	}
-	return min(2*size, most)
+	return min(2*size, max(readMost, wanted))
 }
 
 // hello reads the first frame of a connection.

@@ -128,14 +128,11 @@ func (n *Node) linkStats() map[string]any {
 	}
 	links := len(n.links)
 	n.linksMu.RUnlock()
-	n.callersMu.RLock()
-	conns := len(n.callers)
-	n.callersMu.RUnlock()
 	c := &n.counts
 	return map[string]any{
-		"links": links, "links_connected": connected, "link_bytes_queued": held, "link_bytes_max": n.cfg.tuning.linkBytes, "clients": conns,
+		"links": links, "links_connected": connected, "link_bytes_queued": held, "link_bytes_max": n.cfg.tuning.linkBytes, "clients": n.callerCount(),
 		"clients_max": callersMax, "bad_bytes": c.badBytes.Load(), "messages_undelivered": c.undelivered.Load(),
-		"clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(),
+		"clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(), "cross_protocol": c.crossProtocol.Load(),
 		"requests": n.meter.answered.Load(), "ceiling_ms": n.promised().Millis(),
 	}
 }

@@ -201,7 +201,7 @@ func (n *Node) runs(ctx context.Context, m *ring.Map, x *ring.Node) bool {
 func (n *Node) entry() ring.Node {
 	return ring.Node{
 		ID: n.self.Node, Boot: n.self.Boot, Name: n.cfg.Name,
-		ClientAddr: n.advertised(n.clients), PeerAddr: n.advertised(n.peers), GossipAddr: n.cfg.GossipAddr,
+		ClientAddr: n.advertised(n.clients), RespAddr: n.advertised(n.redis), PeerAddr: n.advertised(n.peers), GossipAddr: n.cfg.GossipAddr,
 		Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack, Weight: uint32(n.cfg.Weight*ring.StandardWeight + 0.5),
 		State: ring.Active, Version: 1,
 	}

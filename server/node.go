@@ -36,13 +36,15 @@ type Node struct {
 	wg     sync.WaitGroup
 	stop   sync.Once
 
-	clients, peers, admin net.Listener
-	gossip                *gossip.Gossip
+	clients, redis, peers, admin net.Listener
+	gossip                       *gossip.Gossip
 
 	shards []shard
 	view   atomic.Pointer[replica.View]
 	frame  atomic.Pointer[[]byte] // the map as a message, ready to send
 	bytes  atomic.Pointer[[]byte] // the map as gossip carries it
+
+	respSlots atomic.Pointer[slotMap]
 
 	mu    sync.Mutex // of what follows: who is there. Taken before a shard's or a link's, never after
 	core  *replica.Node
@@ -77,7 +79,7 @@ type shard struct {
 
 // counts are what only the shell sees.
 type counts struct {
-	badBytes, undelivered, clientsCut, refused atomic.Uint64
+	badBytes, undelivered, clientsCut, refused, crossProtocol atomic.Uint64
 }
 
 const (
@@ -88,6 +90,9 @@ const (
 
 // Addr is where clients reach the node, host:port.
 func (n *Node) Addr() string { return n.me.ClientAddr }
+
+// RespAddr is where Redis clients reach it, empty where they cannot.
+func (n *Node) RespAddr() string { return n.me.RespAddr }
 
 // PeerAddr is where other nodes link to it.
 func (n *Node) PeerAddr() string { return n.me.PeerAddr }
@@ -163,7 +168,7 @@ func (n *Node) drained(ctx context.Context) {
 // end waits for the node's context to end and takes everything down.
 func (n *Node) end() {
 	<-n.ctx.Done()
-	for _, l := range []net.Listener{n.clients, n.peers, n.admin} {
+	for _, l := range []net.Listener{n.clients, n.redis, n.peers, n.admin} {
 		if l != nil {
 			_ = l.Close()
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -27,6 +28,24 @@ func (n *Node) room(nodes []uint64, bytes int) bool {
 		}
 	}
 	return true
+}
+
+// makeRoom is for a write whose copies could fill the links: it waits a little for room on those of the key's
+// owners before it lets do carry it out, whose time begins then. Do flushes
+// what it did, so that the next one sees what it took.
+func (n *Node) makeRoom(key []byte, bytes int, do func(now vclock.Now)) {
+	n.large.Lock()
+	defer n.large.Unlock()
+	v := n.view.Load()
+	owners, _ := v.Others(v.Table.Partition(ring.Slot(key)))
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	now := n.clock.now()
+	for end := now.Mono + roomPatience; now.Mono < end && !n.room(owners, bytes); now = n.clock.now() {
+		<-tick.C
+	}
+	n.waited(owners, bytes)
+	do(now)
 }
 
 // waited ends a wait for room on the links to those nodes: where it was in vain, nobody waits again until

@@ -91,7 +91,7 @@ func (n *Node) listen(ctx context.Context) (err error) {
 		flag, addr string
 		to         *net.Listener
 	}{
-		{"client-addr", n.cfg.ClientAddr, &n.clients}, {"peer-addr", n.cfg.PeerAddr, &n.peers}, {"admin-addr", n.cfg.AdminAddr, &n.admin},
+		{"client-addr", n.cfg.ClientAddr, &n.clients}, {"resp-addr", n.cfg.RespAddr, &n.redis}, {"peer-addr", n.cfg.PeerAddr, &n.peers}, {"admin-addr", n.cfg.AdminAddr, &n.admin},
 	} {
 		if l.addr == "" {
 			continue
@@ -106,8 +106,11 @@ func (n *Node) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// advertised is a listener's address as others reach it.
+// advertised is a listener's address as others reach it, empty where there is none.
 func (n *Node) advertised(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	if n.cfg.AdvertiseHost != "" {
 		host = n.cfg.AdvertiseHost
@@ -201,7 +204,10 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.meet(ctx)
 	n.wg.Go(func() { n.accept(n.clients, n.acceptClient) })
-	n.log.Info("serving", zap.String("clients", n.me.ClientAddr), zap.String("peers", n.me.PeerAddr), zap.String("gossip", n.me.GossipAddr),
+	if n.redis != nil {
+		n.wg.Go(func() { n.accept(n.redis, n.acceptResp) })
+	}
+	n.log.Info("serving", zap.String("clients", n.me.ClientAddr), zap.String("redis", n.me.RespAddr), zap.String("peers", n.me.PeerAddr), zap.String("gossip", n.me.GossipAddr),
 		zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", n.clusterID())))
 	return nil
 }

@@ -24,7 +24,7 @@ func sampleMap() *ring.Map {
 	return &ring.Map{
 		ClusterID: 7, Cluster: "prod", Partitions: 4096,
 		Nodes: []ring.Node{
-			{ID: 1, Boot: 2, Name: "a", ClientAddr: "a:7000", PeerAddr: "a:7001", GossipAddr: "a:7002", Datacenter: "east", Rack: "r1", Weight: 100, State: ring.Active, Version: 5},
+			{ID: 1, Boot: 2, Name: "a", ClientAddr: "a:7000", RespAddr: "a:7004", PeerAddr: "a:7001", GossipAddr: "a:7002", Datacenter: "east", Rack: "r1", Weight: 100, State: ring.Active, Version: 5},
 			{ID: 1 << 63, Name: "b", Weight: 200, State: ring.Removed, Version: 1 << 40},
 		},
 		Namespaces: []ring.Namespace{{Name: "default", Replicas: 3, Read: uint8(LevelQuorum), Write: uint8(LevelQuorum), Version: 1}},
@@ -183,5 +183,21 @@ func TestCheckBoundsDepthAndNumber(t *testing.T) {
 		if err := Check(b, 16, 1<<30); err == nil {
 			t.Error("accepted a bomb of nested values")
 		}
+	}
+}
+
+// A node that was upgraded still reads the map in its data directory.
+func TestMapOfAnEarlierVersionIsRead(t *testing.T) {
+	want := sampleMap()
+	b := EncodeMap(want)
+	for i := range want.Nodes { // as it was written before nodes had a RESP address
+		was := appendNode(nil, &want.Nodes[i])
+		old := bytes.Clone(was[:len(was)-len(appendString(nil, want.Nodes[i].RespAddr))])
+		old[0]--
+		b = bytes.Replace(b, was, old, 1)
+		want.Nodes[i].RespAddr = ""
+	}
+	if got, err := DecodeMap(b); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, %v, want %+v", got, err, want)
 	}
 }

@@ -6,7 +6,7 @@ import "github.com/shoalcache/shoal/ring"
 // message, as the Value of a response, through gossip, and lie on disk.
 //
 //	cluster_id, cluster, partitions, nodes, namespaces
-//	node:       id, boot, name, client_addr, peer_addr, gossip_addr, datacenter, rack, weight, state, version
+//	node:       id, boot, name, client_addr, peer_addr, gossip_addr, datacenter, rack, weight, state, version, resp_addr
 //	namespace:  name, replicas, read, write, version
 //
 // It is written by hand like the hot frames, though it is rare: the MessagePack library refuses an array with a
@@ -14,7 +14,8 @@ import "github.com/shoalcache/shoal/ring"
 // are too large for their field instead of refusing them.
 const (
 	mapFields       = 5
-	nodeFields      = 11
+	nodeFields      = 12
+	nodeFieldsLeast = 11 // as earlier versions wrote them, without resp_addr
 	namespaceFields = 5
 )
 
@@ -48,7 +49,8 @@ func appendNode(dst []byte, n *ring.Node) []byte {
 	dst = appendString(dst, n.Rack)
 	dst = appendUint(dst, uint64(n.Weight))
 	dst = appendUint(dst, uint64(n.State))
-	return appendUint(dst, n.Version)
+	dst = appendUint(dst, n.Version)
+	return appendString(dst, n.RespAddr)
 }
 
 func appendNamespace(dst []byte, ns *ring.Namespace) []byte {
@@ -92,7 +94,7 @@ func DecodeMap(b []byte) (*ring.Map, error) {
 }
 
 func (r *reader) node() (n ring.Node) {
-	extra := r.fields(nodeFields)
+	extra := r.fields(nodeFieldsLeast)
 	n.ID = r.uint()
 	n.Boot = r.uint()
 	n.Name = r.string("node name", ring.NameMax)
@@ -104,6 +106,10 @@ func (r *reader) node() (n ring.Node) {
 	n.Weight = r.uint32()
 	n.State = ring.State(r.uint8())
 	n.Version = r.uint()
+	if extra > 0 {
+		n.RespAddr = r.string("RESP address", ring.AddressMax)
+		extra--
+	}
 	r.skip(extra)
 	return n
 }

@@ -166,7 +166,7 @@ func (s *subject) startNodes(ctx context.Context, shoal string, n int) (err erro
 		at := addrs[4*i:]
 		s.admins = append(s.admins, at[3])
 		args := []string{
-			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at[0], "--peer-addr", at[1], "--gossip-addr", at[2],
+			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at[0], "--resp-addr", "none", "--peer-addr", at[1], "--gossip-addr", at[2],
 			"--admin-addr", at[3], "--data-dir", filepath.Join(s.dir, fmt.Sprint("n", i+1)), "--replicas", strconv.Itoa(n), "--log-level", "warn",
 		}
 		if i > 0 {

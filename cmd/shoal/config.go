@@ -16,6 +16,9 @@ type options struct {
 	logLevel, logFormat string
 }
 
+// defaultRespAddr is where a node listens for Redis clients unless told otherwise; one that a program starts does not.
+const defaultRespAddr = "127.0.0.1:7404"
+
 // setting is one of them: a flag, a SHOAL_* variable and a YAML key of one name.
 type setting struct {
 	name, hint, usage, def string
@@ -28,6 +31,12 @@ func settings() []setting {
 	return []setting{
 		{name: "name", hint: "NAME", usage: "unique in the cluster", def: "the host's name", set: word(func(o *options) *string { return &o.Name })},
 		{name: "client-addr", hint: "ADDR", usage: "where clients connect", def: "127.0.0.1:7400", set: word(func(o *options) *string { return &o.ClientAddr })},
+		{name: "resp-addr", hint: "ADDR", usage: "where Redis clients connect; none: nowhere", def: defaultRespAddr, set: func(o *options, v string) error {
+			if o.RespAddr = v; v == "none" {
+				o.RespAddr = ""
+			}
+			return nil
+		}},
 		{name: "peer-addr", hint: "ADDR", usage: "where other nodes connect", def: "127.0.0.1:7401", set: word(func(o *options) *string { return &o.PeerAddr })},
 		{name: "gossip-addr", hint: "ADDR", usage: "where membership is gossiped, TCP and UDP", def: "127.0.0.1:7402", set: word(func(o *options) *string { return &o.GossipAddr })},
 		{name: "advertise-host", hint: "HOST", usage: "the host others reach this node at", def: "that of each address", set: word(func(o *options) *string { return &o.AdvertiseHost })},
@@ -122,6 +131,7 @@ func configure(c *cli.Context, list []setting) (*options, error) {
 		}
 	}
 	o := &options{logLevel: "info", logFormat: "console"}
+	o.RespAddr = defaultRespAddr
 	for _, s := range list {
 		from := "--" + s.name
 		values := c.StringSlice(s.name)

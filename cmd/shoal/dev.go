@@ -27,7 +27,7 @@ func (t *tool) devCommand() *cli.Command {
 		Description: "Each node is a process of its own, so that it can be killed; it is not started again, but the command that\nwould is printed. Ctrl-C stops all of them.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "nodes", Usage: "how many `NODES`", Value: 3},
-			&cli.IntFlag{Name: "base-port", Usage: "the first node's `PORT` for clients; +1 for peers, +2 for gossip, the next node at +10", Value: server.DefaultClientPort},
+			&cli.IntFlag{Name: "base-port", Usage: "the first node's `PORT` for clients; +1 for peers, +2 for gossip, +4 for Redis clients, the next node at +10", Value: server.DefaultClientPort},
 			&cli.BoolFlag{Name: "in-process", Usage: "run all nodes in this process"},
 			&cli.StringFlag{Name: "memory", Usage: "`SIZE` of each node", Value: "256MiB"},
 			&cli.StringFlag{Name: "data-dir", Usage: "`DIR` with a directory for each node, or none", Value: "shoal-data"},
@@ -71,7 +71,7 @@ func (t *tool) plan(c *cli.Context) (*dev, error) {
 	if count < 1 || count > devNodesMax {
 		return nil, usage("--nodes %d: use 1 to %d", count, devNodesMax)
 	}
-	if last := base + portStep*(count-1) + 2; base < 1 || last > 65535 {
+	if last := base + portStep*(count-1) + 4; base < 1 || last > 65535 {
 		return nil, usage("--base-port %d: %d nodes take the ports from there to %d, and there are 1 to 65535", base, count, last)
 	}
 	addr := func(i, offset int) string {
@@ -82,7 +82,7 @@ func (t *tool) plan(c *cli.Context) (*dev, error) {
 	for i := range count {
 		name := "n" + strconv.Itoa(i+1)
 		n := devNode{colour: colours[i%len(colours)]}
-		n.Name, n.ClientAddr, n.PeerAddr, n.GossipAddr = name, addr(i, 0), addr(i, 1), addr(i, 2)
+		n.Name, n.ClientAddr, n.PeerAddr, n.GossipAddr, n.RespAddr = name, addr(i, 0), addr(i, 1), addr(i, 2), addr(i, 4)
 		n.Version = version
 		n.DataDir = c.String("data-dir")
 		if n.DataDir != server.NoDataDir {
@@ -119,7 +119,7 @@ func (d *dev) founding(i int) options {
 // checkPorts finds what is taken before anything has been started.
 func (d *dev) checkPorts() error {
 	for _, n := range d.nodes {
-		for _, addr := range []string{n.ClientAddr, n.PeerAddr, n.GossipAddr} {
+		for _, addr := range []string{n.ClientAddr, n.PeerAddr, n.GossipAddr, n.RespAddr} {
 			l, err := net.Listen("tcp", addr)
 			if err != nil {
 				return fmt.Errorf("%w: %s, for %s: %v: stop what runs there, or choose another --base-port", server.ErrInUse, addr, n.Name, errors.Unwrap(err))
@@ -139,12 +139,12 @@ func (d *dev) banner(pids []int) error {
 		if pids != nil {
 			pid = strconv.Itoa(pids[i])
 		}
-		rows = append(rows, table.Row{d.colour(n.colour, n.Name), n.ClientAddr, n.PeerAddr, n.GossipAddr, n.DataDir, pid})
+		rows = append(rows, table.Row{d.colour(n.colour, n.Name), n.ClientAddr, n.RespAddr, n.PeerAddr, n.GossipAddr, n.DataDir, pid})
 	}
 	if err := d.write(fmt.Appendf(nil, "\nshoal dev: %s, %s each, ready\n\n", count(len(rows), "node"), formatSize(d.nodes[0].Memory))); err != nil {
 		return err
 	}
-	if err := d.table(table.Row{"NODE", "CLIENTS", "PEERS", "GOSSIP", "DATA", "PID"}, rows); err != nil {
+	if err := d.table(table.Row{"NODE", "CLIENTS", "REDIS", "PEERS", "GOSSIP", "DATA", "PID"}, rows); err != nil {
 		return err
 	}
 	first, last := "", d.nodes[len(d.nodes)-1].ClientAddr
@@ -201,7 +201,7 @@ func (d *dev) runInside(ctx context.Context) error {
 // command is the line that starts a node as o says.
 func command(o *options) []string {
 	args := []string{
-		"server", "--name", o.Name, "--client-addr", o.ClientAddr, "--peer-addr", o.PeerAddr, "--gossip-addr", o.GossipAddr,
+		"server", "--name", o.Name, "--client-addr", o.ClientAddr, "--resp-addr", o.RespAddr, "--peer-addr", o.PeerAddr, "--gossip-addr", o.GossipAddr,
 		"--data-dir", o.DataDir, "--memory", formatBytes(o.Memory), "--replicas", strconv.Itoa(o.Replicas), "--log-level", o.logLevel,
 	}
 	if len(o.Join) > 0 {

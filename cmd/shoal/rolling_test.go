@@ -70,7 +70,7 @@ func TestEveryNodeKilledInTurnLosesNothing(t *testing.T) {
 	for i := range 3 {
 		p := &victim{name: fmt.Sprint("n", i+1), addr: ports[3*i]}
 		p.args = []string{
-			"server", "--name", p.name, "--client-addr", ports[3*i], "--peer-addr", ports[3*i+1], "--gossip-addr", ports[3*i+2],
+			"server", "--name", p.name, "--client-addr", ports[3*i], "--resp-addr", "none", "--peer-addr", ports[3*i+1], "--gossip-addr", ports[3*i+2],
 			"--data-dir", filepath.Join(dir, p.name), "--memory", "512MiB", "--partitions", "512", "--log-level", "error",
 		}
 		if i > 0 {

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Values["nodes"] = &[]*server.Node{}
 			env.Values["inbox"] = make(chan string, 64)
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("SHOAL_RESP_ADDR", "none") // its default port is one for the whole machine
 			env.Setenv("XDG_CONFIG_HOME", env.Getenv("WORK")+"/config")
 			return nil
 		},

@@ -24,6 +24,7 @@ const (
 	Quit
 	Select
 	Hello
+	Auth
 	Info
 	DBSize
 	ReadOnly
@@ -99,6 +100,7 @@ var commands = []*Command{
 	{"quit", Quit, -1, Fast | Loading | Stale | NoAuth, 0, 0, 0, "connection", "1.0.0", "Closes the connection.", nil},
 	{"select", Select, 2, Fast | Loading | Stale, 0, 0, 0, "connection", "1.0.0", "Takes database 0, the only one.", nil},
 	{"hello", Hello, -1, Fast | Loading | Stale | NoAuth, 0, 0, 0, "connection", "6.0.0", "Chooses RESP2 or RESP3.", nil},
+	{"auth", Auth, -2, Fast | Loading | Stale | NoAuth, 0, 0, 0, "connection", "1.0.0", "Refused: no password is set.", nil},
 	{"readonly", ReadOnly, 1, Fast | Loading | Stale, 0, 0, 0, "cluster", "3.0.0", "Allows reads at any node, as ever.", nil},
 	{"readwrite", ReadWrite, 1, Fast | Loading | Stale, 0, 0, 0, "cluster", "3.0.0", "Ends READONLY, which changes nothing.", nil},
 	{"info", Info, -1, Loading | Stale, 0, 0, 0, "server", "1.0.0", "Describes the node.", nil},

@@ -78,7 +78,7 @@ func (c *cluster) do(args [][]byte) {
 	if first == 0 {
 		first = plan.Write
 	}
-	if plan.Keys == 1 && (plan.Read == 0 || plan.Write == 0) {
+	if plan.Single() {
 		n := c.line.Single(RESP2, plan.Shape)
 		c.enter(n, 0, first, string(args[1]), value(&plan, args, 0))
 		return

@@ -43,6 +43,8 @@ const argsKept = 256
 // a *ProtocolError: the stream cannot be cut any more. The bytes of a command written as a line are
 // overwritten where it has quotes.
 func (p *Parser) Next(buf []byte) (args [][]byte, taken int, err error) {
+	clear(p.args) // whoever reads may let go of a large buffer now
+	p.args = p.args[:0]
 	if p.at == 0 {
 		switch {
 		case len(buf) == 0:
@@ -71,7 +73,6 @@ func (p *Parser) Next(buf []byte) (args [][]byte, taken int, err error) {
 		}
 	}
 	taken, p.at = p.at, 0
-	p.args = p.args[:0]
 	for _, s := range p.spans {
 		p.args = append(p.args, buf[s.from:s.to:s.to])
 	}
@@ -111,11 +112,14 @@ func (p *Parser) argument(buf []byte) (bool, error) {
 	return true, nil
 }
 
-// Wants is how many bytes a buffer needs to hold before Next can get further, as far as that is known: what
-// was announced within the limits, and none of it has to be true. 0 means nothing is known.
+// Wants is how many bytes a buffer may have to hold before Next can get further: what was announced within the
+// limits, of which none has to be true. 0 means no more than a line.
 func (p *Parser) Wants() int {
-	if p.at == 0 || p.bulk < 0 {
+	switch {
+	case p.at == 0:
 		return 0
+	case p.bulk < 0: // nobody knows yet
+		return p.Limits.Bytes + digitsMax + 8
 	}
 	return p.at + p.bulk + 2
 }
@@ -187,7 +191,7 @@ func (p *Parser) line(buf []byte) (args [][]byte, taken int, err error) {
 	if cap(p.args) > argsKept {
 		p.args = nil
 	}
-	p.args, err = words(p.args[:0], text)
+	p.args, err = words(p.args, text)
 	if err == nil && len(p.args) > p.Limits.Args {
 		err = refuse("too many words in an inline request")
 	}

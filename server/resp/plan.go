@@ -168,6 +168,11 @@ func setPlan(args [][]byte, wall int64) (Plan, error) {
 	return p, nil
 }
 
+// Single reports whether one answer is the reply.
+func (p *Plan) Single() bool {
+	return p.Keys == 1 && (p.Read == 0 || p.Write == 0) && p.Shape != ShapeValues
+}
+
 // then decides the second step of a plan of two, by what the first one read: whether to write, and with which
 // time to live. A read that failed is followed by nothing.
 func (p *Plan) then(read *part, wall int64) (ttl int64, write bool) {
