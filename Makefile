@@ -10,10 +10,10 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format lint tidy race fuzz laws bench bench-path bench-client cover clean
+.PHONY: help run build test check format lint tidy race fuzz laws e2e bench bench-path bench-client cover clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build, and start a cluster of its own on this machine
 	bin/shoal dev
@@ -57,6 +57,9 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each
 
 laws: ## the properties over CHECKS (100000) cases each, drawn anew
 	go test -timeout 2h ./vclock ./ring ./wire ./storage ./coordinator ./hints ./antientropy -rapid.seed=0 -rapid.checks=$(CHECKS)
+
+e2e: ## real processes, driven by clients of others: go-redis, redis-cli, redis-benchmark
+	cd e2e && go vet ./... && go test -count=1 ./...
 
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
