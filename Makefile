@@ -10,13 +10,16 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format lint tidy race fuzz laws e2e bench bench-path bench-client cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws e2e bench bench-path bench-client cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build, and start a cluster of its own on this machine
 	bin/shoal dev
+
+demo: build ## a minute: three nodes under load, one is killed and comes back, every read is checked
+	bin/shoal dev --demo
 
 build: ## bin/shoal, one static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(BUILDTAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/shoal ./cmd/shoal

@@ -70,6 +70,7 @@ func TestTheIndexShrinksWithItsEntries(t *testing.T) {
 	s := filled(t, 200_000, 1<<30)
 	many := heap() - before
 	for p := range uint32(4096) {
+		s.Recover(p, 1<<40)
 		s.Recovered(p, 1<<40, func(hash uint64, _ vclock.Stamp) bool { return hash%16 == 0 }, nil)
 	}
 	if few := heap() - before; few > many/8 {

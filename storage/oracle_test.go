@@ -188,10 +188,11 @@ func (o *oracle) retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Re
 // recovered takes only a mark above everything when records are to go, so that none has to leave a ghost.
 func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(uint64, vclock.Stamp) bool, ghosts []*known) {
 	o.mark[p] = max(o.mark[p], mark)
+	vouched := o.recovery[p]
 	delete(o.recovery, p)
 	later := o.mark[p]
 	o.entries = slices.DeleteFunc(o.entries, func(e *known) bool {
-		gone := e.partition == p && (e.ghost || !keep(e.hash, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
+		gone := e.partition == p && (e.ghost || e.set.Dot.Stamp <= vouched && !keep(e.hash, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
 		if gone {
 			later = max(later, dated(e.set))
 		}

@@ -98,17 +98,19 @@ func (s *Store) Recovering(p uint32) (floor vclock.Stamp, ok bool) {
 
 // Recovered ends the recovery of partition p with what the exchanges with the other owners came to: mark
 // is the greatest of their marks, keep tells which records have the votes to stay, and of ghosts those
-// above the mark and above what is held are taken over. A record that does not stay leaves a ghost only
-// where the mark does not cover it. Own ghosts at or below the mark go too: they know only what happened
+// above the mark and above what is held are taken over. A record above the floor of the recovery stays in any
+// case: this replica vouched for it all along, whoever else has forgotten it. One that does not stay leaves a
+// ghost only where the mark does not cover it. Own ghosts at or below the mark go too: they know only what happened
 // since this replica began, and the mark may stand for something greater from before.
 func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, stamp vclock.Stamp) bool, ghosts []Ghost) {
 	t := s.at(p)
 	t.mark = max(t.mark, mark)
+	vouched := t.recovery
 	t.recovering, t.recovery = false, 0
 	covers := t.mark
 	for i := len(t.entries) - 1; i >= 0; i-- { // backwards: each step takes out at most one entry
 		switch e := t.entries[i]; {
-		case e.isRecord() && keep(e.hash, e.stamp):
+		case e.isRecord() && (e.stamp > vouched || keep(e.hash, e.stamp)):
 		case e.stamp <= t.mark:
 			covers = max(covers, past(e.stamp, e.deadline))
 			s.remove(e)

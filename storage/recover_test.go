@@ -108,9 +108,11 @@ func TestRecoveredKeepsWhatHasVotesAndTheMarkCoversTheRest(t *testing.T) {
 	s := newStore(t, Config{})
 	s.Recover(1, 100)
 	kept, voted, uncovered := inPartition("kept", 1), inPartition("voted out", 1), inPartition("voted out late", 1)
+	since := inPartition("written since", 1) // this replica voted for it while it recovered, and goes on
 	s.Refill(kept, value(alice, 30, "k"), wall)
 	s.Refill(voted, value(alice, 40, "v"), wall)
-	mustPut(t, s, uncovered, value(alice, 150, "u"))
+	s.Refill(uncovered, value(alice, 90, "u"), wall)
+	mustPut(t, s, since, value(alice, 150, "s"))
 	s.Recovered(1, 60, func(hash uint64, stamp vclock.Stamp) bool { return hash == kept.Hash && stamp == 30 }, nil)
 
 	for _, c := range []struct {
@@ -120,7 +122,8 @@ func TestRecoveredKeepsWhatHasVotesAndTheMarkCoversTheRest(t *testing.T) {
 	}{
 		{kept, true, 0},
 		{voted, false, 60},
-		{uncovered, false, 150},
+		{uncovered, false, 90},
+		{since, true, 0},
 		{inPartition("absent", 1), false, 60},
 	} {
 		if set, floor := s.Get(c.k, wall); set.IsZero() == c.held || floor != c.floor {
@@ -130,8 +133,8 @@ func TestRecoveredKeepsWhatHasVotesAndTheMarkCoversTheRest(t *testing.T) {
 	if _, ok := s.Recovering(1); ok || s.Mark(1) != 60 {
 		t.Errorf("recovering %v, mark %v", ok, s.Mark(1))
 	}
-	if records, ghosts := s.Count(1); records != 1 || ghosts != 1 {
-		t.Errorf("%d records, %d ghosts, want 1 and 1", records, ghosts)
+	if records, ghosts := s.Count(1); records != 2 || ghosts != 1 {
+		t.Errorf("%d records, %d ghosts, want 2 and 1", records, ghosts)
 	}
 }
 

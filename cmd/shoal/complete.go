@@ -123,7 +123,7 @@ func described(commands []*cli.Command) []candidate {
 
 func flagsOf(c *cli.Command) []candidate {
 	var all []candidate
-	for _, f := range c.Flags {
+	for _, f := range c.VisibleFlags() {
 		meaning := ""
 		if doc, ok := f.(cli.DocGenerationFlag); ok {
 			meaning = strings.ReplaceAll(doc.GetUsage(), "`", "")
@@ -148,6 +148,8 @@ func valuesOf(flag string) []candidate {
 		return contextCandidates()
 	case "log-level":
 		return plainly([]string{"debug", "info", "warn", "error"})
+	case "on-error":
+		return plainly(onErrors)
 	case "log-format":
 		return plainly([]string{"console", "json"})
 	}

@@ -147,27 +147,33 @@ func (s *contexts) write() error {
 }
 
 // replaceFile gives path the content b, with mode 0600: readers see the old file or the new one, also after a crash.
-func replaceFile(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+// Errors name path, not the file that would have become it.
+func replaceFile(path string, b []byte) error {
+	err := func() error {
+		f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(f.Name()) // unless it has got its name
+		_, err = f.Write(b)
+		if err == nil {
+			err = f.Sync()
+		}
+		if closed := f.Close(); err == nil {
+			err = closed
+		}
+		if err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+		return err
+	}()
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		err = fmt.Errorf("%s: %w", path, failed.Err)
+	}
 	if err != nil {
 		return &outputError{err}
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-			err = &outputError{err}
-		}
-	}()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
 
 // findContext returns the context of that name; from says where the name comes from.

@@ -33,12 +33,22 @@ func (t *tool) devCommand() *cli.Command {
 			&cli.StringFlag{Name: "data-dir", Usage: "`DIR` with a directory for each node, or none", Value: "shoal-data"},
 			&cli.StringFlag{Name: "replicas", Usage: "`N`, copies of every key", Value: "3"},
 			&cli.StringFlag{Name: "log-level", Usage: "`LEVEL`: debug, info, warn or error", Value: "info"},
+			&cli.BoolFlag{Name: "demo", Usage: "load three nodes on free ports, kill one, bring it back, and check every read: about a minute"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of what --demo counted: table, json or jsonl", DefaultText: formatTable},
+			&cli.IntFlag{Name: "demo-keys", Hidden: true, Value: demoKeys},
+			&cli.IntFlag{Name: "demo-reads", Hidden: true, Value: demoReads},
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			d, err := t.plan(c)
+			if c.Bool("demo") {
+				return t.demo(c)
+			}
+			if c.IsSet("output") {
+				return usage("--output goes with --demo")
+			}
+			d, err := t.plan(c, c.Int("base-port"), c.String("data-dir"))
 			if err != nil {
 				return err
 			}
@@ -66,8 +76,8 @@ type devNode struct {
 }
 
 // plan turns flags into nodes, through the same settings that the server has.
-func (t *tool) plan(c *cli.Context) (*dev, error) {
-	count, base := c.Int("nodes"), c.Int("base-port")
+func (t *tool) plan(c *cli.Context, base int, dir string) (*dev, error) {
+	count := c.Int("nodes")
 	if count < 1 || count > devNodesMax {
 		return nil, usage("--nodes %d: use 1 to %d", count, devNodesMax)
 	}
@@ -84,7 +94,7 @@ func (t *tool) plan(c *cli.Context) (*dev, error) {
 		n := devNode{colour: colours[i%len(colours)]}
 		n.Name, n.ClientAddr, n.PeerAddr, n.GossipAddr, n.RespAddr = name, addr(i, 0), addr(i, 1), addr(i, 2), addr(i, 4)
 		n.Version = version
-		n.DataDir = c.String("data-dir")
+		n.DataDir = dir
 		if n.DataDir != server.NoDataDir {
 			n.DataDir = filepath.Join(n.DataDir, name)
 		}

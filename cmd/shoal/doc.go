@@ -2,7 +2,9 @@
 //
 //	shoal server                     one node
 //	shoal dev                        three of them, here
-//	shoal set KEY VALUE --ttl 1m     and get, del, mget, ttl, expire, persist
+//	shoal set KEY VALUE --ttl 1m     and get, del, exists, mget, mset, ttl, expire, persist
+//	shoal scan                       the keys
+//	shoal export FILE                all of it, and import
 //	shoal status                     every node of a cluster
 //	shoal ring                       how the data is spread
 //	shoal where KEY                  who holds a key

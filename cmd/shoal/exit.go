@@ -96,6 +96,16 @@ func (t *tool) complain(err error, asked string) {
 	fmt.Fprintf(t.err, "shoal: %s\n", say(err))
 }
 
+// notedError says in other words what err is.
+type notedError struct {
+	text string
+	err  error
+}
+
+func (e *notedError) Error() string { return e.text }
+
+func (e *notedError) Unwrap() error { return e.err }
+
 // packages are the prefixes by which errors say where they come from, which is of no use to who runs a command.
 var packages = regexp.MustCompile(`(^|[:;] )(?:(?:client|wire|server|gossip): )+`)
 

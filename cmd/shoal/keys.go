@@ -212,14 +212,17 @@ func (t *tool) writing(c *cli.Context, key string, write func(*session) error) e
 	return t.done(s.style, key)
 }
 
+// keyDone is a write that was done, in JSON.
+type keyDone struct {
+	keyText
+	OK bool `json:"ok"`
+}
+
 // done confirms a write: to people and in JSON; a pipe gets nothing.
 func (t *tool) done(y style, key string) error {
 	switch {
 	case y.json():
-		return t.document(struct {
-			keyText
-			OK bool `json:"ok"`
-		}{y.key(key), true}, y.format)
+		return t.document(keyDone{y.key(key), true}, y.format)
 	case y.people(t):
 		return t.write([]byte("OK\n"))
 	}

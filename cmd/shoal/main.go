@@ -15,7 +15,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	t := &tool{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		terminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	t.colours = coloured(t.terminal, os.Getenv)
 	return t.run(os.Args)

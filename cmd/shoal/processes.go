@@ -42,23 +42,13 @@ func (d *dev) runProcesses(ctx context.Context) error {
 	var running []*process
 	defer func() { d.stopAll(running) }()
 	exits := make(chan int, len(d.nodes))
+	running, err = d.launch(ctx, self, exits)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
 	var pids []int
-	for i := range d.nodes {
-		p, err := d.spawn(i, self, exits)
-		if err != nil {
-			return err
-		}
-		running, pids = append(running, p), append(pids, p.Process.Pid)
-		if i == 0 || i == len(d.nodes)-1 { // the first must be there to be joined
-			for at, p := range running {
-				if err := d.ready(ctx, at, p); err != nil {
-					return err
-				}
-			}
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
+	for _, p := range running {
+		pids = append(pids, p.Process.Pid)
 	}
 	if err := d.banner(pids); err != nil {
 		return err
@@ -76,10 +66,31 @@ func (d *dev) runProcesses(ctx context.Context) error {
 	return errors.New("no node is left")
 }
 
-// spawn starts node i, and tells exits when it has ended. Its environment is this one's without our own variables: the
+// launch starts all nodes and waits until they answer, or ctx ends; what it started is returned with an error, too.
+func (d *dev) launch(ctx context.Context, self string, exits chan<- int) (running []*process, err error) {
+	for i := range d.nodes {
+		p, err := d.spawn(i, d.founding(i), self, exits)
+		if err != nil {
+			return running, err
+		}
+		running = append(running, p)
+		if i == 0 || i == len(d.nodes)-1 { // the first must be there to be joined
+			for at, p := range running {
+				if err := d.ready(ctx, at, p); err != nil {
+					return running, err
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return running, nil
+		}
+	}
+	return running, nil
+}
+
+// spawn starts node i as o says, and tells exits when it has ended. Its environment is this one's without our own variables: the
 // flags say everything, and nothing else should.
-func (d *dev) spawn(i int, self string, exits chan<- int) (*process, error) {
-	o := d.founding(i)
+func (d *dev) spawn(i int, o options, self string, exits chan<- int) (*process, error) {
 	p := &process{Cmd: exec.Command(self, command(&o)...), exited: make(chan struct{})}
 	p.Args[0] = os.Args[0]
 	for _, v := range os.Environ() {

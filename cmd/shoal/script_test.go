@@ -33,7 +33,8 @@ const patience = 45 * time.Second
 
 // TestScripts runs the program as people do. Beside what testscript has, a script may say:
 //
-//	cluster N         starts nodes inside the test that see each other; they are at $N1, $N2, …, SHOAL_SERVER is the first
+//	cluster N         starts nodes inside the test that see each other; they are at $N1, $N2, …, SHOAL_SERVER is the
+//	                  first; another one is another cluster, whose nodes are counted on
 //	halt nI           stops one of them
 //	says CODE REGEXP COMMAND…    runs it: it exits so, and what it prints matches
 //	until CODE REGEXP COMMAND…   runs it again and again until it does
@@ -43,6 +44,8 @@ const patience = 45 * time.Second
 //	ports NAME        finds 60 ports in a row that are free; every tenth is $NAME0, $NAME1, …
 //	examples          runs every line of the cheat sheet
 //	killnode PORT     kills the process of dev whose node serves clients there
+//	endnode NAME      kills the process that is the node of this name and keeps its directory below the script's
+//	nonodes           no process is such a node
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -55,7 +58,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cluster": startCluster, "halt": halt, "says": says, "until": until, "answer": answer, "silent": silent, "heard": heard, "ports": freePorts, "killnode": killNode, "examples": runExamples,
+			"cluster": startCluster, "halt": halt, "says": says, "until": until, "answer": answer, "silent": silent, "heard": heard, "ports": freePorts, "killnode": killNode, "endnode": endNode, "nonodes": noNodes, "examples": runExamples,
 		},
 	})
 }
@@ -64,13 +67,14 @@ func startCluster(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	nodes := ts.Value("nodes").(*[]*server.Node)
-	for i := range size {
+	first := len(*nodes)
+	for i := first; i < first+size; i++ {
 		cfg := server.Config{
 			Name: fmt.Sprintf("n%d", i+1), ClientAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", GossipAddr: "127.0.0.1:0",
 			DataDir: ts.MkAbs(fmt.Sprintf("data/n%d", i+1)), Memory: server.MemoryMin, Partitions: 64, Shards: 4, Version: version,
 		}
-		if i > 0 {
-			cfg.Join = []string{(*nodes)[0].GossipAddr()}
+		if i > first {
+			cfg.Join = []string{(*nodes)[first].GossipAddr()}
 		}
 		n, err := server.Start(context.Background(), cfg)
 		ts.Check(err)
@@ -78,8 +82,8 @@ func startCluster(ts *testscript.TestScript, _ bool, args []string) {
 		*nodes = append(*nodes, n)
 		ts.Setenv(fmt.Sprintf("N%d", i+1), n.Addr())
 	}
-	ts.Setenv("SHOAL_SERVER", (*nodes)[0].Addr())
-	for _, n := range *nodes {
+	ts.Setenv("SHOAL_SERVER", (*nodes)[first].Addr())
+	for _, n := range (*nodes)[first:] {
 		ts.Check(joined(n, min(size, 3)))
 	}
 }
@@ -99,7 +103,7 @@ func joined(n *server.Node, owners int) error {
 		w, err := c.Where(ctx, "joined")
 		if err == nil && len(w.Owners) == owners && !slices.ContainsFunc(w.Owners, func(s wire.Seat) bool { return !s.Alive }) {
 			if err = c.Set(ctx, "joined", nil, client.WithLevel(client.LevelAll)); err == nil {
-				return nil
+				return c.Delete(ctx, "joined")
 			}
 		}
 		select {
@@ -232,21 +236,44 @@ func freePorts(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func killNode(ts *testscript.TestScript, _ bool, args []string) {
+	p := find(ts, "\x00--client-addr\x00127.0.0.1:"+args[0]+"\x00")
+	if p == nil {
+		ts.Fatalf("no process serves port %s", args[0])
+	}
+	ts.Check(p.Kill())
+}
+
+// endNode and noNodes tell the nodes of this script by their directory, which lies in its own.
+func endNode(ts *testscript.TestScript, _ bool, args []string) {
+	p := find(ts, "\x00--name\x00"+args[0]+"\x00", "\x00"+ts.Getenv("WORK"))
+	if p == nil {
+		ts.Fatalf("no process is node %s", args[0])
+	}
+	ts.Check(p.Kill())
+}
+
+func noNodes(ts *testscript.TestScript, _ bool, _ []string) {
+	if p := find(ts, "\x00--name\x00", "\x00"+ts.Getenv("WORK")); p != nil {
+		ts.Fatalf("process %d is a node that still runs", p.Pid)
+	}
+}
+
+// find returns the first process whose command line has all of parts, or nil.
+func find(ts *testscript.TestScript, parts ...string) *os.Process {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	ts.Check(err)
 	for _, path := range lines {
 		b, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(b), "\x00--client-addr\x00127.0.0.1:"+args[0]+"\x00") {
+		if err != nil || slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(string(b), part) }) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		ts.Check(err)
 		p, err := os.FindProcess(pid)
 		ts.Check(err)
-		ts.Check(p.Kill())
-		return
+		return p
 	}
-	ts.Fatalf("no process serves port %s", args[0])
+	return nil
 }
 
 func runExamples(ts *testscript.TestScript, _ bool, _ []string) {

@@ -16,10 +16,11 @@ import (
 
 // tool is one run of the program: where it reads and writes, and what it was told about both.
 type tool struct {
-	in       io.Reader
-	out, err io.Writer
-	terminal bool // out is one
-	colours  bool
+	in          io.Reader
+	out, err    io.Writer
+	terminal    bool // out is one
+	errTerminal bool // err is one
+	colours     bool
 }
 
 // run carries out argv and returns the exit code.
@@ -59,8 +60,8 @@ func (t *tool) run(argv []string) int {
 func (t *tool) commands() []*cli.Command {
 	commands := []*cli.Command{
 		t.serverCommand(), t.devCommand(),
-		t.getCommand(), t.setCommand(), t.delCommand(), t.mgetCommand(),
-		t.ttlCommand(), t.expireCommand(), t.persistCommand(),
+		t.getCommand(), t.setCommand(), t.delCommand(), t.existsCommand(), t.mgetCommand(), t.msetCommand(),
+		t.ttlCommand(), t.expireCommand(), t.persistCommand(), t.scanCommand(), t.exportCommand(), t.importCommand(),
 		t.statusCommand(), t.ringCommand(), t.whereCommand(), t.benchCommand(),
 		t.ctxCommand(), t.completionCommand(), t.cheatCommand(), t.versionCommand(), t.helpCommand(),
 	}

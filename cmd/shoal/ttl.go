@@ -33,7 +33,7 @@ func (t *tool) ttlCommand() *cli.Command {
 			}
 			defer s.Close()
 			return t.follow(c, s.style, func(ctx context.Context) (view, error) {
-				it, err := s.GetItem(ctx, key)
+				it, err := s.Head(ctx, key)
 				if err != nil {
 					return nil, notFound(err, s.printable([]byte(key)), it.Forgotten)
 				}

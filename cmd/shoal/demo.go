@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/server"
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	demoNodes  = 3
+	demoVictim = 0 // the node that is killed: the one that founded the cluster and that the others joined
+	demoKeys   = 100_000
+	demoReads  = 200_000
+
+	demoUsual = 75 * time.Second // what takes longer says so
+	demoMax   = 10 * time.Minute // for all of it
+
+	// Ports are sought below those that systems give to whoever asks for any: while the node is down, nobody may get its.
+	demoPortFirst, demoPortBlocks, demoPortTries = 10_000, 900, 100
+)
+
+// demo is a cluster of processes under load, one of which is killed and brought back, while every answer is checked.
+type demo struct {
+	*dev
+	load  *demoLoad
+	reads int // to check at least
+
+	self    string
+	running []*process
+	exits   chan int
+	dying   bool // the victim, whose end is none of a surprise
+	client  *client.Client
+	traffic sync.WaitGroup
+
+	progress io.Writer
+	began    time.Time
+	slow     bool // and that was said
+}
+
+// demo runs the show from end to end and leaves nothing behind.
+func (t *tool) demo(c *cli.Context) (err error) {
+	for _, flag := range []string{"nodes", "base-port", "in-process", "data-dir", "replicas"} {
+		if c.IsSet(flag) {
+			return usage("--%s does not go with --demo, which has a cluster of its own", flag)
+		}
+	}
+	format, err := formatOf(c)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "shoal-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	d := &demo{reads: c.Int("demo-reads"), load: newDemoLoad(c.Int("demo-keys")), exits: make(chan int, demoNodes+1), progress: t.out, began: time.Now()}
+	if format == formatJSON || format == formatJSONLines {
+		d.progress = t.err
+	}
+	if d.dev, err = t.planDemo(c, dir); err != nil {
+		return err
+	}
+	if d.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if err := d.run(c.Context); err != nil {
+		return err
+	}
+	return d.verdict(format)
+}
+
+// planDemo finds ports for the nodes.
+func (t *tool) planDemo(c *cli.Context, dir string) (d *dev, err error) {
+	for range demoPortTries {
+		if d, err = t.plan(c, demoPortFirst+portStep*rand.IntN(demoPortBlocks), dir); err != nil {
+			return nil, err
+		}
+		if err = d.checkPorts(); !errors.Is(err, server.ErrInUse) {
+			break
+		}
+	}
+	if !c.IsSet("log-level") {
+		for i := range d.nodes {
+			d.nodes[i].logLevel = "error" // the rest of what nodes say would drown the lines
+		}
+	}
+	return d, err
+}
+
+// run starts the nodes, plays, and ends them. Children live as long as the thread that started them, so this goroutine
+// keeps its own.
+func (d *demo) run(parent context.Context) (err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ctx, cancel := context.WithTimeout(parent, demoMax)
+	defer func() {
+		cancel()
+		d.traffic.Wait()
+		if d.client != nil {
+			d.client.Close()
+		}
+		for _, p := range d.running {
+			_ = p.Process.Kill() // nobody will miss what it holds
+			<-p.exited
+		}
+		if parent.Err() != nil {
+			err = fmt.Errorf("interrupted, and nothing left behind: %w", parent.Err())
+		}
+	}()
+	if d.running, err = d.launch(ctx, d.self, d.exits); err != nil {
+		return err
+	}
+	var addrs []string
+	for _, n := range d.nodes {
+		addrs = append(addrs, n.ClientAddr)
+	}
+	// Without retries of its own: the demo counts first tries.
+	if d.client, err = client.Dial(ctx, addrs, client.WithRetries(0), client.WithDefaults(client.WithTimeout(tryTime))); err != nil {
+		return err
+	}
+	d.load.store = d.client
+	return d.play(ctx)
+}
+
+// play is the show, act by act.
+func (d *demo) play(ctx context.Context) error {
+	l, goal := d.load, d.reads
+	d.say(text.FgGreen, "%d nodes, each a process of its own: %s was first, and the others joined it", len(d.nodes), d.nodes[demoVictim].Name)
+	d.heads()
+	if err := d.until(ctx, func(s *demoSight) bool { return s.settled }); err != nil {
+		return err
+	}
+
+	d.say(text.FgGreen, "%d keys are written, each acknowledged by two of its three owners", len(l.ledger))
+	if err := d.through(ctx, l.every(true), client.WithRW(2, 2)); err != nil {
+		return err
+	}
+
+	d.say(text.FgGreen, "reads and writes at quorum, every read checked")
+	enough := d.steadily(ctx)
+	if err := d.until(ctx, func(*demoSight) bool { return l.sum().Reads >= goal/4 }); err != nil {
+		return err
+	}
+
+	victim := d.running[demoVictim]
+	d.say(text.FgRed, "%s is killed (SIGKILL to process %d)", d.nodes[demoVictim].Name, victim.Process.Pid)
+	d.dying = true
+	_ = victim.Process.Kill()
+	<-victim.exited
+	l.setDown(true)
+	err := d.until(ctx, func(s *demoSight) bool {
+		t := l.sum()
+		// No matter how many reads are still to come, a tenth of all will have been these.
+		return s.hints > 0 && t.ReadsDown >= goal/3 && 9*t.ReadsDown >= t.Reads+goal+len(l.ledger)
+	})
+	if err != nil {
+		return err
+	}
+
+	l.setDown(false)
+	if d.running[demoVictim], err = d.spawn(demoVictim, d.nodes[demoVictim].options, d.self, d.exits); err != nil {
+		return err
+	}
+	d.say(text.FgGreen, "%s is started again, empty (process %d)", d.nodes[demoVictim].Name, d.running[demoVictim].Process.Pid)
+	back := l.sum().Reads
+	if err := d.until(ctx, func(s *demoSight) bool { return s.up == len(d.nodes) }); err != nil {
+		return err
+	}
+	d.say(text.FgGreen, "%s serves, and recovers what it held from the others", d.nodes[demoVictim].Name)
+	err = d.until(ctx, func(s *demoSight) bool {
+		reads := l.sum().Reads
+		if reads >= back+goal {
+			enough.Store(true)
+		}
+		return s.settled && s.hints == 0 && reads >= goal
+	})
+	if err != nil {
+		return err
+	}
+	enough.Store(true)
+
+	d.say(text.FgGreen, "it has recovered; now every key is read once more")
+	if err := d.through(ctx, l.every(false)); err != nil {
+		return err
+	}
+	return d.until(ctx, func(s *demoSight) bool { return s.settled && s.hints == 0 })
+}
+
+// steadily starts the steady traffic, which goes on until what it returns is set.
+func (d *demo) steadily(ctx context.Context) *atomic.Bool {
+	enough := new(atomic.Bool)
+	d.traffic.Go(func() { d.load.drive(ctx, d.load.steady(ctx, enough.Load), client.WithLevel(client.LevelQuorum)) })
+	return enough
+}
+
+// through drives what next hands out to its end.
+func (d *demo) through(ctx context.Context, next demoSource, opts ...client.CallOption) error {
+	d.traffic.Wait()
+	var done atomic.Bool
+	d.traffic.Go(func() {
+		d.load.drive(ctx, next, opts...)
+		done.Store(true)
+	})
+	return d.until(ctx, func(*demoSight) bool { return done.Load() })
+}
+
+// until prints a line a second until enough says so of what it shows.
+func (d *demo) until(ctx context.Context, enough func(*demoSight) bool) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			t := d.load.sum()
+			return fmt.Errorf("not done after %v, with %d of %d reads checked and %d hints owed: this machine is too slow or too busy, or nodes do not recover",
+				demoMax, t.Reads, d.reads, t.HintsOwedEnd)
+		case i := <-d.exits:
+			if i != demoVictim || !d.dying {
+				return fmt.Errorf("%s ended by itself: %w", d.nodes[i].Name, d.running[i].err)
+			}
+			d.dying = false
+		case <-tick.C:
+			s := d.look(ctx)
+			d.line(&s)
+			if enough(&s) {
+				return nil
+			}
+			if !d.slow && time.Since(d.began) > demoUsual {
+				d.slow = true
+				d.say(text.FgYellow, "slower than usual: it goes on until %d reads are checked and nothing is owed, for at most %v", d.reads, demoMax)
+			}
+		}
+	}
+}
