@@ -123,7 +123,7 @@ type Call struct {
 	Body    []byte        // Forward: the request as it came, a frame's payload
 	Peers   []Peer        // owners in the order of the list, then fallbacks; the machine copies what it keeps
 	Until   time.Duration // monotonic time of the request's deadline
-	Expires int64         // the same in wall time, for the other nodes
+	Expires int64         // the same as a wall time of the clocks' median, by which every node judges it
 	Hedge   time.Duration // a read asks one more owner when the first have been silent this long
 }
 

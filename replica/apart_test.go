@@ -117,6 +117,31 @@ func TestADeadlineIsJudgedByTheMedianOfTheClocksAndNotByOnesOwn(t *testing.T) {
 	}
 }
 
+func TestANodeWhoseClockIsFarBehindDoesNotRefuseItsOwnWrites(t *testing.T) {
+	n := founded(t, 1, 10)
+	key := keyOf(t, n, 1, true)
+	others, _ := n.View().Others(n.View().Table.Partition(ring.Slot(key)))
+	for id := uint64(2); id <= 10; id++ {
+		n.Beat(recoverNow(0), id, recoverWall+3000)
+	}
+	for _, o := range others { // so that there is nobody to hand the write to
+		n.SetUp(o, false)
+	}
+	look(n, 0)
+	r := wire.Request{Op: wire.OpSet, ID: 1, Level: wire.LevelOne, Timeout: 1000, Key: key, Value: []byte("v")}
+	k, shard := n.Locate(n.View(), &r)
+	var out Outbox
+	n.Shards()[shard].Request(recoverNow(0), k, coordinator.Client{Conn: 1, ID: 1}, &r, wire.AppendRequest(nil, &r)[wire.FrameHeader:], &out)
+	if len(out.Conns) != 1 {
+		t.Fatalf("not answered at once: %+v", out)
+	}
+	var resp wire.Response
+	limits := wire.DefaultLimits()
+	if err := wire.DecodeResponse(out.Conns[0].Frames[wire.FrameHeader:], &resp, &limits); err != nil || resp.Status != wire.StatusOK {
+		t.Errorf("%v, %+v", err, resp.AsError())
+	}
+}
+
 func TestAFallbackKeepsNoHintThatItsOwnerWouldRefuseAsAhead(t *testing.T) {
 	n := founded(t, 1, 10)
 	key := keyOf(t, n, 1, false)

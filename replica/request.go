@@ -75,7 +75,8 @@ func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator
 	}
 	c := s.calls.open(pool)
 	c.op, c.hash, c.partition, c.started, c.ask, c.readAsk = r.Op, k.Hash, k.Partition, s.now.Mono, ask, readAsk
-	call.ID, call.Until, call.Expires = c.id, s.now.Mono+timeout, s.now.Wall+timeout.Milliseconds()
+	call.ID, call.Until = c.id, s.now.Mono+timeout
+	call.Expires = s.now.Wall + s.view.Offset + timeout.Milliseconds() // in the time by which all judge it
 	c.machine.Start(&s.env, call)
 	s.call, s.lent = coordinator.Call{}, vclock.Set{} // an idle shard keeps no request's value
 	s.flush(c)
