@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -146,12 +147,16 @@ func TestQuantileOfBucketsIsTheirUpperBound(t *testing.T) {
 	}
 }
 
-// What the series says adds up to the report, and progress is told of each phase.
+// What the series says adds up to the report.
 func TestSeriesAddUpToTheReport(t *testing.T) {
-	phases := map[string]int{}
+	told := 0
 	cfg := Config{
-		Addrs: []string{fake(t, ok)}, Conns: 2, Rate: 2000, Warmup: 100 * time.Millisecond, Duration: 200 * time.Millisecond, second: 20 * time.Millisecond,
-		Progress: func(p Progress) { phases[p.Phase]++ },
+		Addrs: []string{fake(t, ok)}, Conns: 2, Rate: 2000, Duration: 200 * time.Millisecond, second: 20 * time.Millisecond,
+		Progress: func(p Progress) {
+			if told++; p.Phase != "run" {
+				t.Errorf("phase %q", p.Phase)
+			}
+		},
 	}
 	r, err := Run(t.Context(), cfg)
 	if err != nil {
@@ -161,7 +166,41 @@ func TestSeriesAddUpToTheReport(t *testing.T) {
 	for _, s := range r.Series {
 		sum, length, end = sum+s.Requests, length+s.Length, s.End
 	}
-	if sum != r.Requests || r.Requests != 400 || len(r.Series) < 2 || length < end-1e-6 || length > end+1e-6 || phases["warm-up"] == 0 || phases["run"] != len(r.Series) {
-		t.Fatalf("%+v, phases %v", r, phases)
+	if sum != r.Requests || r.Requests != 400 || len(r.Series) < 2 || length < end-1e-6 || length > end+1e-6 || told < len(r.Series) {
+		t.Fatalf("%+v, told %d times", r, told)
+	}
+}
+
+// The load of keys and the warm-up are no part of the series, which begins where requests begin to count.
+func TestProgressIsToldOfEveryPhase(t *testing.T) {
+	sec := int64(time.Second)
+	now, begins := sec, int64(math.MaxInt64)
+	r := &recorder{tally: newTally()}
+	var told []Progress
+	w := &watch{
+		watched: watched{
+			now: func() int64 { return now }, begins: func() int64 { return begins }, recorders: []*recorder{r}, phase: "run",
+			progress: func(p Progress) { told = append(told, p) },
+		},
+		total: newTally(), last: newTally(), spare: newTally(),
+	}
+	w.gather()
+	now, begins = 2*sec, 2*sec+sec/2
+	w.gather()
+	now = 3 * sec
+	r.count(wire.OpGet, wire.StatusNotFound, now-5000, now)
+	r.count(wire.OpSet, wire.StatusTimeout, now-9000, now)
+	w.gather()
+	now = 4 * sec
+	r.count(wire.OpSet, wire.StatusOK, now-7000, now)
+	w.gather()
+	want := []Progress{
+		{Phase: "load"},
+		{Phase: "warm-up"},
+		{"run", Seconds{End: 0.5, Length: 0.5, Requests: 2, Reads: 1, Misses: 1, Failed: 1, PerSecond: 4, P50Micros: 5, P99Micros: 9, MaxMicros: 9}},
+		{"run", Seconds{End: 1.5, Length: 1, Requests: 1, PerSecond: 1, P50Micros: 7, P99Micros: 7, MaxMicros: 7}},
+	}
+	if !slices.Equal(told, want) || len(w.series) != 2 || w.total.reads.TotalCount()+w.total.writes.TotalCount() != 3 {
+		t.Fatalf("%+v", told)
 	}
 }

@@ -94,10 +94,7 @@ func newReport(cfg *Config, t *tally, series []Seconds, begins int64, g Generato
 	if cfg.Rate > 0 {
 		r.Loop = "open"
 	}
-	r.Requests = r.Reads + r.Writes
-	if answered := r.Reads - t.failedReads; answered > 0 {
-		r.HitRatio = float64(answered-r.Misses) / float64(answered)
-	}
+	r.Requests, r.HitRatio = r.Reads+r.Writes, t.hitRatio()
 	if r.Requests > 0 {
 		r.Seconds = time.Duration(t.last - begins).Seconds()
 	}
@@ -109,20 +106,36 @@ func newReport(cfg *Config, t *tally, series []Seconds, begins int64, g Generato
 	both.Merge(t.writes)
 	all := latency(both)
 	r.P50Micros, r.P99Micros, r.P999Micros, r.MaxMicros = all.P50Micros, all.P99Micros, all.P999Micros, all.MaxMicros
-	for s, n := range t.failed {
-		if n > 0 {
-			if r.Errors == nil {
-				r.Errors = map[string]uint64{}
-			}
-			r.Errors[statusName(wire.Status(s))] = n
-		}
-	}
+	r.Errors = t.errors()
 	if v := t.verdicts; cfg.Verify {
 		r.Verified = &Verified{Reads: v[fresh] + v[stale] + v[corrupt] + v[foreign], Stale: v[stale], Corrupt: v[corrupt], Foreign: v[foreign]}
 	}
 	r.Generator.LateP99Micros, r.Generator.LateMaxMicros = t.late.ValueAtQuantile(99), t.late.Max()
 	r.Warnings = r.warn()
 	return r
+}
+
+// hitRatio is the share of the reads that found something, of those that did not fail.
+func (t *tally) hitRatio() float64 {
+	answered := uint64(t.reads.TotalCount()) - t.failedReads
+	if answered == 0 {
+		return 0
+	}
+	return float64(answered-t.misses) / float64(answered)
+}
+
+// errors are the failed requests by status; nil if there were none.
+func (t *tally) errors() (by map[string]uint64) {
+	for s, n := range t.failed {
+		if n == 0 {
+			continue
+		}
+		if by == nil {
+			by = map[string]uint64{}
+		}
+		by[statusName(wire.Status(s))] = n
+	}
+	return by
 }
 
 func latency(h *hdrhistogram.Histogram) Latency {

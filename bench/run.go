@@ -44,9 +44,10 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		r.workers = append(r.workers, newWorker(r.load, i, k, r.recorders[i%len(r.recorders)]))
 	}
 	defer context.AfterFunc(ctx, r.quit)()
-	w := newWatch(r)
+	w := newWatch(watched{now: r.now, begins: r.begins.Load, recorders: r.recorders, phase: "run", second: r.cfg.second, progress: r.cfg.Progress})
 	err = r.drive()
-	report := w.end()
+	g := w.end()
+	report := newReport(&r.cfg, w.total, w.series, r.begins.Load(), g)
 	if ctx.Err() != nil {
 		err = fmt.Errorf("bench: ended before its time: %w", ctx.Err())
 	}

@@ -9,7 +9,7 @@ import (
 
 // Progress is how a run goes.
 type Progress struct {
-	Phase string // load, warm-up or run
+	Phase string // load, warm-up, run or replay
 	Seconds
 }
 
@@ -27,23 +27,35 @@ type Seconds struct {
 	MaxMicros int64   `json:"max_us"`
 }
 
+// watched is what a watch looks at.
+type watched struct {
+	now       func() int64 // in nanoseconds since the run began
+	begins    func() int64 // when requests count; math.MaxInt64: not known yet
+	recorders []*recorder
+	phase     string // once requests count
+	second    time.Duration
+	progress  func(Progress) // may be nil
+}
+
 // watch gathers what the recorders hold, second by second, while a run goes on.
 type watch struct {
-	*run
+	watched
 	total   *tally
-	second  *tally
+	last    *tally // what the last second brought
 	spare   *tally
 	series  []Seconds
 	until   int64 // what came before is in the series
 	began   effort
-	counted bool // began was taken
+	counted bool // requests do by now
 	quit    chan struct{}
 	ended   chan struct{}
 }
 
-func newWatch(r *run) *watch {
-	w := &watch{run: r, total: newTally(), second: newTally(), spare: newTally(), quit: make(chan struct{}), ended: make(chan struct{})}
-	w.began = effortNow()
+func newWatch(of watched) *watch {
+	w := &watch{
+		watched: of, total: newTally(), last: newTally(), spare: newTally(), began: effortNow(),
+		quit: make(chan struct{}), ended: make(chan struct{}),
+	}
 	go w.look()
 	return w
 }
@@ -51,7 +63,7 @@ func newWatch(r *run) *watch {
 // look gathers every second until the run is over.
 func (w *watch) look() {
 	defer close(w.ended)
-	tick := time.NewTicker(w.cfg.second)
+	tick := time.NewTicker(w.second)
 	defer tick.Stop()
 	for {
 		select {
@@ -65,15 +77,15 @@ func (w *watch) look() {
 
 // gather adds what was counted since it was called last, as another entry of the series.
 func (w *watch) gather() {
-	now, begins := w.now(), w.begins.Load()
-	w.second.reset()
+	now, begins := w.now(), w.begins()
+	w.last.reset()
 	for _, r := range w.recorders {
 		w.spare.reset()
 		w.spare = r.take(w.spare)
-		w.second.add(w.spare)
+		w.last.add(w.spare)
 	}
-	w.total.add(w.second)
-	p := Progress{Phase: "run"}
+	w.total.add(w.last)
+	p := Progress{Phase: w.phase}
 	switch {
 	case begins == math.MaxInt64:
 		p.Phase = "load"
@@ -83,12 +95,12 @@ func (w *watch) gather() {
 		if !w.counted {
 			w.counted, w.until = true, begins
 		}
-		p.Seconds = w.second.seconds(w.until-begins, now-begins)
+		p.Seconds = w.last.seconds(w.until-begins, now-begins)
 		w.until = now
 		w.series = append(w.series, p.Seconds)
 	}
-	if w.cfg.Progress != nil {
-		w.cfg.Progress(p)
+	if w.progress != nil {
+		w.progress(p)
 	}
 }
 
@@ -108,12 +120,12 @@ func (t *tally) seconds(from, to int64) Seconds {
 	return s
 }
 
-// end stops the watch and reports.
-func (w *watch) end() Report {
+// end stops the watch, and returns what the generator took meanwhile. The total and the series are whole then.
+func (w *watch) end() Generator {
 	close(w.quit)
 	<-w.ended
 	w.gather()
-	return newReport(&w.cfg, w.total, w.series, w.begins.Load(), effortNow().since(w.began))
+	return effortNow().since(w.began)
 }
 
 // effort is what the generator took of the machine until a moment.

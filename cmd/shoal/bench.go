@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,11 +23,13 @@ const (
 
 func (t *tool) benchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bench", Usage: "load a cluster and measure it", ArgsUsage: "[run]",
+		Name: "bench", Usage: "load a cluster and measure it", ArgsUsage: "[run | replay FILE]",
 		Description: "run (which may be left out) writes the keys key:000000000000 and so on, over what they hold. Without --rate every\n" +
 			"connection writes --depth requests at once, and the next when all are answered. With it requests are due at fixed\n" +
-			"times, and latencies count from then.",
-		Flags:  sessionFlags(append(benchShared(), runFlags()...)...),
+			"times, and latencies count from then.\n" +
+			"replay looks up the keys of a trace in its order, and sets what it missed: gzip of little-endian 64-bit numbers.\n" +
+			"The cluster is that of --server, or with --cluster one that is started for the purpose and stopped at the end.",
+		Flags:  sessionFlags(append(append(benchShared(), runFlags()...), replayFlags()...)...),
 		Action: t.benchAction,
 	}
 }
@@ -35,9 +38,9 @@ func (t *tool) benchCommand() *cli.Command {
 func benchShared() []cli.Flag {
 	return []cli.Flag{
 		levelFlag(),
-		&cli.IntFlag{Name: "conns", Usage: "`N` connections, dealt to the --server addresses in turn", DefaultText: "50"},
-		&cli.StringFlag{Name: "value-size", Aliases: []string{"size"}, Usage: "`SIZE` of values, as in 100 or 4KiB, or a range, 100-4KiB, or several by weight, 100:9,4KiB:1", DefaultText: "100"},
-		&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all", DefaultText: "100000 without --duration and --rate"},
+		&cli.IntFlag{Name: "conns", Usage: "`N` connections, dealt to the --server addresses in turn", DefaultText: "50; replay: 4"},
+		&cli.StringFlag{Name: "value-size", Aliases: []string{"size"}, Usage: "`SIZE` of values, as in 100 or 4KiB; run: also a range, 100-4KiB, or several by weight, 100:9,4KiB:1", DefaultText: "100; replay: 1000"},
+		&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all; replay: of the trace", DefaultText: "100000 without --duration and --rate"},
 		&cli.StringFlag{Name: "json", Usage: "write the report with a series by the second to `FILE`; - is the standard output, in place of the table"},
 		&cli.StringFlag{Name: "csv", Usage: "write the series to `FILE`"},
 	}
@@ -81,12 +84,17 @@ func (t *tool) benchAction(c *cli.Context) error {
 			return usage("bench run takes no argument %q: shoal bench run", c.Args().Get(1))
 		}
 		return t.benchRun(c)
+	case "replay":
+		return t.benchReplay(c)
 	default:
-		return unknown("bench", way, []string{"run"})
+		return unknown("bench", way, []string{"run", "replay"})
 	}
 }
 
 func (t *tool) benchRun(c *cli.Context) error {
+	if err := notOf(c, "run", replayFlags()); err != nil {
+		return err
+	}
 	cfg, err := runConfig(c)
 	if err != nil {
 		return err
@@ -120,9 +128,27 @@ func outcome(r *bench.Report, err error) error {
 	case bad.Bad() > 0:
 		return fmt.Errorf("verify: of %d values read %d were stale, %d corrupt and %d another key's or run's", bad.Reads, bad.Stale, bad.Corrupt, bad.Foreign)
 	case err != nil:
-		return err
+		return cutShort(err)
 	case r.Failed() == r.Requests && r.Requests > 0:
 		return fmt.Errorf("all %d requests failed: %s", r.Requests, failures(r.Errors))
+	}
+	return nil
+}
+
+// cutShort is how a load ended that did not come to its end, and was reported nevertheless.
+func cutShort(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted: the report covers what was measured until then: %w", context.Canceled)
+	}
+	return err
+}
+
+// notOf refuses flags that the way taken does not have.
+func notOf(c *cli.Context, way string, others []cli.Flag) error {
+	for _, f := range others {
+		if name := f.Names()[0]; c.IsSet(name) {
+			return usage("--%s does not go with bench %s", name, way)
+		}
 	}
 	return nil
 }
