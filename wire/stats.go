@@ -12,7 +12,7 @@ type NodeStats struct {
 	Rack                 string  `msgpack:"rack" json:"rack"`
 	State                string  `msgpack:"state" json:"state"` // starting, recovering, active or leaving
 	MapHash              uint64  `msgpack:"map_hash" json:"map_hash,string"`
-	Nodes                int     `msgpack:"nodes" json:"nodes"` // in its map, removed ones aside
+	Nodes                int     `msgpack:"nodes" json:"nodes"`       // in its map, removed ones aside
 	NodesUp              int     `msgpack:"nodes_up" json:"nodes_up"` // of these, as it sees it; itself is one
 	UptimeMillis         int64   `msgpack:"uptime_ms" json:"uptime_ms"`
 	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"` // that records, ghosts and index may take: 60 % of --memory
