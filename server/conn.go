@@ -16,11 +16,9 @@ import (
 )
 
 const (
-	callersMax    = 10_000                 // client connections; over it a new one is refused
-	connBytesSoft = 1 << 20                // answers unread before no more of its requests are read
-	largeFrame    = 64 << 10               // a request of so many bytes looks for room on the links first
-	roomPatience  = 250 * time.Millisecond // how long it does; an owner that then has none is owed a hint
-	connCallsMax  = 4096                   // requests of one connection under way before no more are read
+	callersMax    = 10_000  // client connections; over it a new one is refused
+	connBytesSoft = 1 << 20 // answers unread before no more of its requests are read
+	connCallsMax  = 4096    // requests of one connection under way before no more are read
 )
 
 // conn is one client connection. One goroutine reads it: all that has come is parsed, carried out, and
@@ -134,16 +132,7 @@ func (c *conn) flush(now vclock.Now, began int) {
 	c.mu.Lock()
 	c.calls += began
 	c.mu.Unlock()
-	answered := 0
-	for i := range c.out.Conns {
-		if c.out.Conns[i].To == c.id {
-			answered = c.out.Conns[i].Count
-		}
-	}
-	c.n.flush(&c.out, c, nil)
-	if answered > 0 {
-		c.n.meter.inline(c.n.clock.now().Mono-now.Mono, answered)
-	}
+	c.n.flushSince(now, &c.out, c)
 }
 
 func (c *conn) number() uint64 { return c.id }
@@ -189,32 +178,15 @@ func (c *conn) handle(now vclock.Now, frame []byte, r *wire.Request) {
 	if err := wire.DecodeRequest(frame, r, &c.n.cfg.Limits); err != nil {
 		c.n.counts.badBytes.Add(1)
 		client.ID = r.ID
-		status := wire.StatusBadRequest
-		if _, over := errors.AsType[*wire.LimitError](err); over {
-			status = wire.StatusTooLarge
-		}
-		c.out.Answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: r.Op, Text: err.Error()}})
+		c.out.Answer(client, unreadable(r.Op, err))
 		return
 	}
 	client.ID = r.ID
-	switch r.Op {
-	case wire.OpGet, wire.OpHead, wire.OpSet, wire.OpDelete, wire.OpTouch:
-		if len(frame) >= largeFrame {
-			c.n.makeRoom(r.Key, len(frame), func(now vclock.Now) {
-				c.n.request(now, client, r, frame, &c.out)
-				c.n.flush(&c.out, c, nil)
-			})
-			return
-		}
-		c.n.request(now, client, r, frame, &c.out)
-	case wire.OpScan:
-		c.n.scan(now, client, r, frame, &c.out)
-	case wire.OpMGet:
+	if r.Op == wire.OpMGet {
 		c.multiGet(now, client, r, frame)
-	default:
-		resp := c.n.inform(r)
-		c.out.Answer(client, &resp)
+		return
 	}
+	c.n.carryOut(now, client, r, frame, &c.out, c)
 }
 
 // multiGet reads every key on its own; the answers meet in a gather.

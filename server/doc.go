@@ -13,7 +13,8 @@
 // The goroutines: one reads each client connection and each incoming link, and carries out what it reads
 // (outlet.go): lock the shard, step, unlock, then send. Each outgoing link has one that dials and one that notices
 // its end; each pipe one that writes what a full socket did not take. One each for ticks, beats, the ceiling,
-// every listener, and the end. None is started for a request.
+// every listener, and the end. None is started for a request; those of the program that the node is part of are
+// carried out by its own goroutines (embedded.go).
 //
 // Start brings a node up in an order that lets nobody in too early: data directory, addresses, its place in the
 // cluster, the wait until the clock has passed what an earlier boot promised, gossip and peers, clients last

@@ -64,6 +64,7 @@ type Node struct {
 	wanted    vclock.Stamp
 	raise     chan struct{}
 
+	inside  *embedded    // the program's own calls
 	opening atomic.Int64 // connections that have not said hello yet
 	counts  counts
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +11,40 @@ import (
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
+
+const (
+	largeFrame   = 64 << 10               // a request of so many bytes looks for room on the links first
+	roomPatience = 250 * time.Millisecond // how long it does; an owner that then has none is owed a hint
+)
+
+// carryOut carries out one request of own, but for a multi-get, which is a get of each key: own puts them together.
+func (n *Node) carryOut(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte, out *replica.Outbox, own caller) {
+	switch r.Op {
+	case wire.OpGet, wire.OpHead, wire.OpSet, wire.OpDelete, wire.OpTouch:
+		if len(frame) >= largeFrame {
+			n.makeRoom(r.Key, len(frame), func(now vclock.Now) {
+				n.request(now, client, r, frame, out)
+				n.flush(out, own, nil)
+			})
+			return
+		}
+		n.request(now, client, r, frame, out)
+	case wire.OpScan:
+		n.scan(now, client, r, frame, out)
+	default:
+		resp := n.inform(r)
+		out.Answer(client, &resp)
+	}
+}
+
+// unreadable answers a request that could not be decoded.
+func unreadable(op wire.Op, err error) *wire.Response {
+	status := wire.StatusBadRequest
+	if _, over := errors.AsType[*wire.LimitError](err); over {
+		status = wire.StatusTooLarge
+	}
+	return &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: err.Error()}}
+}
 
 // request hands a call to its shard: lock, step, unlock; sending comes later.
 func (n *Node) request(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte, out *replica.Outbox) {
@@ -55,6 +90,20 @@ func (n *Node) waited(nodes []uint64, bytes int) {
 		if l := n.link(id); l != nil {
 			l.stuck.Store(!l.room(bytes) || l.stuck.Load())
 		}
+	}
+}
+
+// flushSince flushes a batch of own's requests, and counts those that were answered at once.
+func (n *Node) flushSince(began vclock.Now, out *replica.Outbox, own caller) {
+	answered := 0
+	for i := range out.Conns {
+		if out.Conns[i].To == own.number() {
+			answered = out.Conns[i].Count
+		}
+	}
+	n.flush(out, own, nil)
+	if answered > 0 {
+		n.meter.inline(n.clock.now().Mono-began.Mono, answered)
 	}
 }
 

@@ -48,6 +48,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(cfg.tuning.clockOffset), done: make(chan struct{}), raise: make(chan struct{}, 1),
 		links: map[uint64]*link{}, callers: map[uint64]caller{}, in: map[uint64]*incoming{},
 	}
+	n.inside = newEmbedded(n)
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	if err := n.start(ctx); err != nil {
 		n.cancel(context.Canceled)
