@@ -67,8 +67,9 @@ e2e: ## real processes, driven by clients of others: go-redis, redis-cli, redis-
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-bench-path: build ## the request path beside Redis, which must be installed: about five minutes
+bench-path: build ## the request path beside Redis, which must be installed, by either door: about ten minutes
 	go run ./bench/path -shoal bin/shoal
+	go run ./bench/path -shoal bin/shoal -door resp
 
 bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about three minutes
 	cd bench/rueidis && go run . -shoal ../../bin/shoal

@@ -24,6 +24,7 @@ const (
 // options are what a comparison is told.
 type options struct {
 	shoal    string // the program
+	door     string // of Shoal that is loaded: native, by shoal bench, or resp, by redis-benchmark like Redis itself
 	rounds   int
 	depths   []int
 	requests int // of a cell at depth 1; deeper ones take more, to last about as long
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d connections, %d keys, values of %d bytes, %d cores, load %s\n", conns, keys, valueBytes, runtime.NumCPU(), load())
+	fmt.Fprintf(out, "Shoal's %s door: %d connections, %d keys, values of %d bytes, %d cores, load %s\n", o.door, conns, keys, valueBytes, runtime.NumCPU(), load())
 	results, err := o.compare(ctx, progress)
 	if err != nil {
 		return err
@@ -57,6 +58,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("path", flag.ContinueOnError)
 	flags.StringVar(&o.shoal, "shoal", "bin/shoal", "the `program` that is measured")
+	flags.StringVar(&o.door, "door", doorNative, "how Shoal is loaded: "+doorNative+", or "+doorResp+", with the generator that Redis is")
 	flags.IntVar(&o.rounds, "rounds", 5, "`times` that everything is measured")
 	flags.IntVar(&o.requests, "requests", 150_000, "`requests` at depth 1; 4 times as many from 8, 8 times from 32")
 	flags.IntVar(&o.fill, "fill", 10*keys, "random sets before the first measurement")
@@ -73,6 +75,9 @@ func parse(args []string) (o options, err error) {
 	}
 	if o.rounds < 1 || o.requests < 1 || o.fill < 1 {
 		return o, fmt.Errorf("-rounds %d -requests %d -fill %d: use numbers from 1", o.rounds, o.requests, o.fill)
+	}
+	if o.door != doorNative && o.door != doorResp {
+		return o, fmt.Errorf("-door %q: use %s or %s", o.door, doorNative, doorResp)
 	}
 	for _, program := range []string{o.shoal, "redis-server", "redis-benchmark"} {
 		if _, err := exec.LookPath(program); err != nil {

@@ -21,18 +21,20 @@ func TestComparisonFillsItsTable(t *testing.T) {
 	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", shoal, "../../cmd/shoal").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	var out bytes.Buffer
-	args := []string{"-shoal", shoal, "-rounds", "1", "-depths", "8", "-requests", "1000", "-fill", "200000"}
-	if err := run(t.Context(), args, &out, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 5 {
-		t.Fatalf("%s", out.String())
-	}
-	for i, op := range []string{"set", "get"} {
-		if f := strings.Fields(lines[2+i]); len(f) != 17 || f[0] != "8" || f[1] != op || f[2] == "0" || f[3] == "0" || f[6] == "0" {
-			t.Errorf("%q", lines[2+i])
+	for _, door := range []string{doorNative, doorResp} {
+		var out bytes.Buffer
+		args := []string{"-shoal", shoal, "-door", door, "-rounds", "1", "-depths", "8", "-requests", "1000", "-fill", "200000"}
+		if err := run(t.Context(), args, &out, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if len(lines) != 5 {
+			t.Fatalf("%s", out.String())
+		}
+		for i, op := range []string{"set", "get"} {
+			if f := strings.Fields(lines[2+i]); len(f) != 17 || f[0] != "8" || f[1] != op || f[2] == "0" || f[3] == "0" || f[6] == "0" {
+				t.Errorf("%s: %q", door, lines[2+i])
+			}
 		}
 	}
 }
@@ -108,6 +110,7 @@ func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 		{"-depths", "0"},
 		{"-rounds", "0"},
 		{"-requests", "-1"},
+		{"-door", "back"},
 		{"-shoal", "/does/not/exist"},
 	} {
 		if _, err := parse(args); err == nil {

@@ -28,6 +28,12 @@ const (
 
 var subjects = []string{redis, one, three}
 
+// The doors of Shoal.
+const (
+	doorNative = "native"
+	doorResp   = "resp"
+)
+
 // nodes is how many three nodes are.
 const nodes = 3
 
@@ -40,6 +46,7 @@ const (
 // subject is one store under test: its processes, and what loads it.
 type subject struct {
 	shoal  string // the program; "" for Redis
+	door   string
 	dir    string
 	addr   string   // the node that takes all requests
 	admins []string // of all nodes
@@ -66,7 +73,7 @@ func begin(ctx context.Context, o *options, name string) (*subject, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &subject{dir: dir, cancel: cancel, exited: make(chan error, nodes)}
+	s := &subject{dir: dir, door: o.door, cancel: cancel, exited: make(chan error, nodes)}
 	switch name {
 	case redis:
 		err = s.startRedis(ctx)
@@ -157,16 +164,19 @@ func (s *subject) startNodes(ctx context.Context, shoal string, n int) (err erro
 	if s.shoal, err = filepath.Abs(shoal); err != nil {
 		return err
 	}
-	addrs, err := free(4 * n)
+	const each = 5
+	addrs, err := free(each * n)
 	if err != nil {
 		return err
 	}
-	s.addr = addrs[0]
+	if s.addr = addrs[0]; s.door == doorResp {
+		s.addr = addrs[4]
+	}
 	for i := range n {
-		at := addrs[4*i:]
+		at := addrs[each*i:]
 		s.admins = append(s.admins, at[3])
 		args := []string{
-			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at[0], "--resp-addr", "none", "--peer-addr", at[1], "--gossip-addr", at[2],
+			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at[0], "--resp-addr", at[4], "--peer-addr", at[1], "--gossip-addr", at[2],
 			"--admin-addr", at[3], "--data-dir", filepath.Join(s.dir, fmt.Sprint("n", i+1)), "--replicas", strconv.Itoa(n), "--log-level", "warn",
 		}
 		if i > 0 {
@@ -205,7 +215,7 @@ func stats(ctx context.Context, admin string) (st wire.NodeStats, err error) {
 // load drives one cell.
 func (s *subject) load(ctx context.Context, op string, depth, requests int) (m measurement, err error) {
 	drive := s.loadNodes
-	if s.shoal == "" {
+	if s.shoal == "" || s.door == doorResp {
 		drive = s.loadRedis
 	}
 	mallocs, err := s.mallocs(ctx)
