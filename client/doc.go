@@ -31,4 +31,10 @@
 // most is sent to a second node as well, at most one of twenty.
 //
 // The client starts no goroutine before Dial, leaves none after Close, and logs nothing unless WithLogger is given.
+//
+// # Values of a type, and reading through
+//
+// A Typed is a view of a KV whose values are of a Go type, and tells those of another type or version apart. A Loader reads
+// through it: what is not in the cache is loaded, once for all who ask at the same time, and kept. Both stand on KV, so
+// they work on a node in the program's own process (server.Node.Client), too. Package shoaltest has clusters for tests.
 package client

@@ -17,9 +17,14 @@ type Doer interface {
 }
 
 // Embedded returns a KV that asks d, a node in this process, and no other. Nothing is sent twice: a failure means that
-// the node, which asks the others by itself, could not do it.
-func Embedded(d Doer) KV {
-	return &verbs{backend: embedded{d}, defaults: callOptions{timeout: DefaultTimeout}, limits: wire.DefaultLimits()}
+// the node, which asks the others by itself, could not do it. Of the options WithLimits and WithDefaults count; the others
+// are about connections.
+func Embedded(d Doer, opts ...Option) KV {
+	o := defaultOptions()
+	for _, set := range opts {
+		set(&o)
+	}
+	return &verbs{backend: embedded{d}, defaults: o.calls, limits: o.limits}
 }
 
 type embedded struct{ doer Doer }

@@ -25,7 +25,7 @@ const embeddedCallsMax = 4096
 // Client returns the cluster as this node, in this process, serves it: no socket, and no goroutine for a call. All of a
 // node's clients share its bounds. They need not be closed: once the node has stopped their calls fail, with
 // *client.NotReadyError or, those under way, with ErrStopped in a *client.InterruptedError.
-func (n *Node) Client() client.KV { return client.Embedded(n.inside) }
+func (n *Node) Client() client.KV { return client.Embedded(n.inside, client.WithLimits(n.cfg.Limits)) }
 
 // embedded is the caller for the program that the node is part of: a client.Doer. Requests pass through their bytes as
 // everyone's do, so that what is wrong with one is found in the same place, and a non-owner can hand them on.

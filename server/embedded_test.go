@@ -147,7 +147,6 @@ func TestAProgramGetsItsPlaceWhenThereIsOneAgain(t *testing.T) {
 	}
 }
 
-// What the node's limits refuse that the client's would not.
 func TestAnEmbeddedNodesOwnLimitsHold(t *testing.T) {
 	n := cluster(t, 1, func(c *Config) { c.Limits = wire.Limits{Frame: 1 << 20, Key: 100, Value: 1000, Actors: 64, Keys: 10} })[0]
 	kv := n.Client()
@@ -160,6 +159,22 @@ func TestAnEmbeddedNodesOwnLimitsHold(t *testing.T) {
 	}
 	if err := kv.Set(t.Context(), "k", make([]byte, 1000)); err != nil {
 		t.Fatal(err)
+	}
+	// What comes past the program's own checks is refused by the node.
+	for _, q := range []wire.Request{{Op: wire.OpSet, Key: make([]byte, 101)}, {Op: wire.OpMGet, Keys: [][]byte{{1}, make([]byte, 101)}}} {
+		if r, err := n.inside.Do(t.Context(), &q); err != nil || r.Status != wire.StatusTooLarge && (len(r.Items) != 2 || r.Items[0].Status != wire.StatusTooLarge) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	n = cluster(t, 1, func(c *Config) {
+		c.Memory, c.Limits = 256<<20, wire.Limits{Frame: 24 << 20, Key: 100, Value: 20 << 20, Actors: 64, Keys: 10}
+	})[0]
+	large := make([]byte, 16<<20+1)
+	if err := n.Client().Set(t.Context(), "k", large); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := n.Client().Get(t.Context(), "k"); err != nil || len(got) != len(large) {
+		t.Fatalf("%d bytes, %v", len(got), err)
 	}
 }
 
