@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ const (
 	demoVictim = 0 // the node that is killed: the one that founded the cluster and that the others joined
 	demoKeys   = 100_000
 	demoReads  = 200_000
+	demoRoom   = 1 << 10 // bytes of memory a node has for a key at least: nothing may be evicted
 
 	demoUsual = 75 * time.Second // what takes longer says so
 	demoMax   = 10 * time.Minute // for all of it
@@ -65,17 +67,28 @@ func (t *tool) demo(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	d := &demo{reads: c.Int("demo-reads"), load: newDemoLoad(c.Int("demo-keys")), exits: make(chan int, demoNodes+1), progress: t.out, began: time.Now()}
+	keys, reads := max(c.Int("demo-keys"), 1), max(c.Int("demo-reads"), 1)
+	d := &demo{reads: reads, load: newDemoLoad(keys), exits: make(chan int, demoNodes+1), progress: t.out, began: time.Now()}
 	if format == formatJSON || format == formatJSONLines {
 		d.progress = t.err
 	}
 	if d.dev, err = t.planDemo(c, dir); err != nil {
 		return err
 	}
+	if need := demoRoom * int64(keys); d.nodes[0].Memory < need {
+		return usage("--memory %s: give the demo's nodes at least %s, since none may evict a key", c.String("memory"), formatSize(need))
+	}
 	if d.self, err = os.Executable(); err != nil {
 		return err
 	}
+	logs := &tail{}
+	if d.log = logs; c.IsSet("log-level") {
+		d.log = t.err
+	}
 	if err := d.run(c.Context); err != nil {
+		if c.Context.Err() == nil {
+			logs.print(t.err)
+		}
 		return err
 	}
 	return d.verdict(format)
@@ -91,12 +104,30 @@ func (t *tool) planDemo(c *cli.Context, dir string) (d *dev, err error) {
 			break
 		}
 	}
-	if !c.IsSet("log-level") {
-		for i := range d.nodes {
-			d.nodes[i].logLevel = "error" // the rest of what nodes say would drown the lines
-		}
-	}
 	return d, err
+}
+
+// tail keeps the last lines that the nodes log, for when the show does not come to its end: in between its own lines they
+// would only disturb.
+type tail struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+// Write takes one line, as prefixed writes them.
+func (t *tail) Write(b []byte) (int, error) {
+	const most = 60
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, string(b))
+	t.lines = t.lines[max(len(t.lines)-most, 0):]
+	return len(b), nil
+}
+
+func (t *tail) print(to io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = io.WriteString(to, strings.Join(t.lines, ""))
 }
 
 // run starts the nodes, plays, and ends them. Children live as long as the thread that started them, so this goroutine

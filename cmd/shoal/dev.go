@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -67,6 +68,7 @@ func (t *tool) devCommand() *cli.Command {
 type dev struct {
 	*tool
 	nodes    []devNode
+	log      io.Writer // of the nodes
 	logLevel string
 }
 
@@ -88,7 +90,7 @@ func (t *tool) plan(c *cli.Context, base int, dir string) (*dev, error) {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(base+portStep*i+offset))
 	}
 	colours := []text.Color{text.FgCyan, text.FgMagenta, text.FgYellow, text.FgBlue, text.FgGreen}
-	d := &dev{tool: t, logLevel: c.String("log-level")}
+	d := &dev{tool: t, log: t.err, logLevel: c.String("log-level")}
 	for i := range count {
 		name := "n" + strconv.Itoa(i+1)
 		n := devNode{colour: colours[i%len(colours)]}
@@ -185,7 +187,7 @@ func (d *dev) runInside(ctx context.Context) error {
 	failed := make(chan error, len(d.nodes))
 	for i := range d.nodes {
 		o := d.founding(i)
-		log := &prefixed{to: d.err, prefix: d.colour(d.nodes[i].colour, o.Name) + " "}
+		log := &prefixed{to: d.log, prefix: d.colour(d.nodes[i].colour, o.Name) + " "}
 		o.Log = newLog(log, d.logLevel, "console")
 		n, err := start(ctx, o.Config)
 		if n == nil {

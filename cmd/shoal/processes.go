@@ -98,7 +98,7 @@ func (d *dev) spawn(i int, o options, self string, exits chan<- int) (*process, 
 			p.Env = append(p.Env, v)
 		}
 	}
-	out := &prefixed{to: d.err, prefix: d.colour(d.nodes[i].colour, o.Name) + " "}
+	out := &prefixed{to: d.log, prefix: d.colour(d.nodes[i].colour, o.Name) + " "}
 	p.Stdout, p.Stderr = out, out
 	p.SysProcAttr = childAttributes()
 	if err := p.Start(); err != nil {
