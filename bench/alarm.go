@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 )
@@ -33,7 +32,7 @@ func (a *alarm) stop() { a.stopped.Do(func() { close(a.over) }) }
 // wait returns at the time due, in nanoseconds since the run began; false at once if the alarm or the worker is over.
 func (a *alarm) wait(due int64, w *worker) bool {
 	a.mu.Lock()
-	heap.Push(&a.asks, ask{due, w.wake})
+	a.asks.push(ask{due, w.wake})
 	a.mu.Unlock()
 	select {
 	case <-w.wake:
@@ -64,7 +63,7 @@ func (a *alarm) wakeAll() time.Duration {
 			return time.Duration(early)
 		}
 		a.asks[0].wake <- struct{}{} // there is room: a worker asks once at a time
-		heap.Pop(&a.asks)
+		a.asks.pop()
 	}
 	return alarmSlice
 }
@@ -75,20 +74,35 @@ type ask struct {
 	wake chan struct{}
 }
 
-// asks are a heap, the earliest first.
+// asks are a heap, the earliest first: each is no later than those at twice its place and one or two more. The library's
+// would allocate for each.
 type asks []ask
 
-func (h asks) Len() int           { return len(h) }
-func (h asks) Less(i, j int) bool { return h[i].due < h[j].due }
-func (h asks) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *asks) push(x ask) {
+	*h = append(*h, x)
+	all := *h
+	for at := len(all) - 1; at > 0 && all[at].due < all[(at-1)/2].due; at = (at - 1) / 2 {
+		all[at], all[(at-1)/2] = all[(at-1)/2], all[at]
+	}
+}
 
-// Push and Pop are what container/heap wants.
-func (h *asks) Push(x any) { *h = append(*h, x.(ask)) }
-
-// Pop removes the last.
-func (h *asks) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
-	return x
+// pop removes the earliest.
+func (h *asks) pop() {
+	all := *h
+	last := len(all) - 1
+	all[0], all = all[last], all[:last]
+	*h = all
+	for at := 0; ; {
+		least := at
+		for child := 2*at + 1; child <= 2*at+2 && child < len(all); child++ {
+			if all[child].due < all[least].due {
+				least = child
+			}
+		}
+		if least == at {
+			return
+		}
+		all[at], all[least] = all[least], all[at]
+		at = least
+	}
 }

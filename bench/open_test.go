@@ -77,7 +77,29 @@ func TestOpenLoopEndsWhenAConnectionBreaks(t *testing.T) {
 	}
 }
 
-func TestTheAlarmWakesInOrderAndNeverEarly(t *testing.T) {
+func TestAsksComeOutInTheOrderOfTheirTimes(t *testing.T) {
+	random := seeded()
+	for n := range 40 {
+		var h asks
+		var want []int64
+		for range n {
+			due := random.Int64N(20)
+			h.push(ask{due: due})
+			want = append(want, due)
+		}
+		slices.Sort(want)
+		var got []int64
+		for len(h) > 0 {
+			got = append(got, h[0].due)
+			h.pop()
+		}
+		if !slices.Equal(got, want) {
+			t.Fatal(got, want)
+		}
+	}
+}
+
+func TestTheAlarmWakesEveryoneAndNobodyEarly(t *testing.T) {
 	l := newLoad(Config{}.withDefaults(), 1)
 	a := newAlarm(l)
 	defer a.stop()
