@@ -89,6 +89,9 @@ func TestScatteringSendsRanksToKeysOneToOne(t *testing.T) {
 				t.Fatalf("n %d: key %d twice", n, k)
 			}
 			seen[k] = true
+			if next := c.scatter(rank + 1); n >= 100 && min((k+n-next)%n, (next+n-k)%n) < n/4 {
+				t.Fatalf("n %d: ranks %d and %d are neighbours: keys %d and %d", n, rank, rank+1, k, next)
+			}
 		}
 	}
 }

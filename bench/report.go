@@ -75,7 +75,7 @@ func (v *Verified) Bad() uint64 {
 	return v.Stale + v.Corrupt + v.Foreign
 }
 
-// Generator is what the generator says of itself.
+// Generator is what the generator says of itself: in all of a run, its load of keys and warm-up included.
 type Generator struct {
 	ProcessorShare float64 `json:"processor_share"` // of the processors it may use; 0 where the system does not tell
 	WaitP99Micros  int64   `json:"wait_p99_us"`     // that its goroutines waited for a processor

@@ -37,7 +37,7 @@ func (t *tally) count(op wire.Op, s wire.Status, began, now int64) {
 		h = t.reads
 	}
 	observe(h, now-began)
-	t.last = now
+	t.last = max(t.last, now)
 	switch {
 	case s == wire.StatusNotFound:
 		t.misses++

@@ -103,8 +103,9 @@ type worker struct {
 func newWorker(l *load, i int, k *link, r *recorder) *worker {
 	depth := l.depth()
 	w := &worker{
-		load: l, link: k, number: i, recorder: r, wake: make(chan struct{}, 1), end: make(chan struct{}), random: rand.New(rand.NewPCG(l.cfg.Seed, uint64(i))),
-		slots: make([]slot, depth), free: make([]uint32, depth), key: append([]byte(l.prefix), make([]byte, keyDigits)...),
+		load: l, link: k, number: i, recorder: r, wake: make(chan struct{}, 1), end: make(chan struct{}),
+		random: rand.New(rand.NewPCG(l.cfg.Seed, uint64(i))),
+		slots:  make([]slot, depth), free: make([]uint32, depth), key: append([]byte(l.prefix), make([]byte, keyDigits)...),
 	}
 	w.change.L = &w.mu
 	for i := range w.free {
@@ -154,14 +155,13 @@ func (w *worker) append(s slot) {
 	w.free = w.free[:last]
 	w.issued++
 	s.id = w.issued<<16 | uint64(at) // DepthMax is less
+	if w.history != nil && s.op == wire.OpSet {
+		w.begin(&s)
+	}
 	w.request.ID, w.request.Op, w.request.Value, w.request.TTL = s.id, s.op, nil, 0
 	switch {
 	case s.op == wire.OpSet:
-		if w.history != nil {
-			s.key, s.name = w.named(s.key)
-		}
-		w.request.Value = w.valueOf(&s)
-		w.request.TTL = w.ttl()
+		w.request.Value, w.request.TTL = w.valueOf(&s), w.ttl()
 	case w.history != nil:
 		w.history.note(s.key, &w.notes[at])
 	}
@@ -175,14 +175,20 @@ func (w *worker) append(s slot) {
 	w.out = wire.AppendRequest(w.out, &w.request)
 }
 
-// named begins a write: of key, or of the next one where as many writes are under way as the history can tell apart.
-func (w *worker) named(key uint64) (uint64, uint64) {
-	for {
+// nearby is how many keys a write tries that is to be verified.
+const nearby = 16
+
+// begin names a write. Where as many writes of its key are under way as the history can tell apart, it takes one of the
+// next keys; and where all of those are as busy, it becomes a read: to wait could be for a write of its own batch.
+func (w *worker) begin(s *slot) {
+	for i := range uint64(nearby) {
+		key := (s.key + i) % uint64(w.cfg.Keys)
 		if name, ok := w.history.begin(key); ok {
-			return key, name
+			s.key, s.name = key, name
+			return
 		}
-		key = (key + 1) % uint64(w.cfg.Keys)
 	}
+	s.op = wire.OpGet
 }
 
 func (w *worker) valueOf(s *slot) []byte {

@@ -83,6 +83,7 @@ func (t *tool) ownNodes(dir string, nodes int, memory int64) (d *dev, addrs []st
 		n.Name = "n" + strconv.Itoa(i+1)
 		n.ClientAddr, n.PeerAddr, n.GossipAddr = free[3*i], free[3*i+1], free[3*i+2]
 		n.DataDir, n.Memory, n.Replicas, n.logLevel = filepath.Join(dir, n.Name), memory, benchReplicas, d.logLevel
+		n.RespAddr = "none" // the word for it on a command line, where nothing would be the default
 		if i > 0 {
 			n.Join = []string{free[2]}
 		}
