@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shoalcache/shoal/bench"
 	"github.com/shoalcache/shoal/wire"
 	"github.com/urfave/cli/v2"
 )
@@ -150,6 +151,12 @@ func valuesOf(flag string) []candidate {
 		return plainly([]string{"debug", "info", "warn", "error"})
 	case "on-error":
 		return plainly(onErrors)
+	case "op":
+		return plainly(benchOps)
+	case "workload":
+		return plainly(workloadNames())
+	case "dist":
+		return plainly(bench.Distributions)
 	case "log-format":
 		return plainly([]string{"console", "json"})
 	}

@@ -104,8 +104,12 @@ func targetOf(c *cli.Context) (*target, error) {
 	return to, nil
 }
 
-// dial checks the flags and connects. The caller closes the session.
-func dial(c *cli.Context) (*session, error) {
+// dial checks the flags and connects to the first address that answers, which then is asked for everything: people name
+// a node to hear that node. The caller closes the session.
+func dial(c *cli.Context) (*session, error) { return dialWith(c, client.WithoutRouting()) }
+
+// dialWith is dial with other options.
+func dialWith(c *cli.Context, opts ...client.Option) (*session, error) {
 	look, err := styleOf(c)
 	if err != nil {
 		return nil, err
@@ -116,7 +120,8 @@ func dial(c *cli.Context) (*session, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, to.timeout)
 	defer cancel()
-	cl, err := client.Dial(ctx, to.addrs, client.WithoutRouting(), client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)))
+	opts = append(opts, client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)))
+	cl, err := client.Dial(ctx, to.addrs, opts...)
 	if err != nil {
 		return nil, err
 	}

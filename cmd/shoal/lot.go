@@ -60,14 +60,14 @@ func (l *lot) store(ctx context.Context, s *session) {
 		if line.record == nil {
 			continue
 		}
-		var opts []client.CallOption
+		opts := []client.CallOption{client.Idempotent()}
 		if at := line.record.deadline; !at.IsZero() {
 			left := at.Sub(now)
 			if left <= 0 {
 				line.late = true
 				continue
 			}
-			opts = []client.CallOption{client.WithTTL(left)}
+			opts = append(opts, client.WithTTL(left))
 		}
 		b.Set(line.record.key, line.record.value, opts...)
 		sent = append(sent, line)

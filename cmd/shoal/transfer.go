@@ -101,7 +101,7 @@ func (t *tool) newTransfer(c *cli.Context, file string) (*transfer, error) {
 	if t.errTerminal {
 		x.screen = &progress{to: t.err, name: x.name, begun: x.begun}
 	}
-	s, err := dial(c)
+	s, err := dialWith(c) // every key from and to its owners
 	x.session = s
 	return x, err
 }
@@ -251,16 +251,21 @@ func (x *transfer) bookmark(ctx context.Context, found *bookmark) (*bookmark, er
 	return found, nil
 }
 
-// all reads keys; those whose values did not fit one response with the others are asked for alone.
+// all reads keys. Those whose values did not fit one response with the others are asked for alone; so is the first that
+// failed otherwise, because a multi-get does not say of one key which nodes kept it.
 func (s *session) all(ctx context.Context, keys []string) ([]client.Result, error) {
-	var large *client.TooLargeError
 	results, err := s.MGet(ctx, keys)
-	if err != nil && (results == nil || !errors.As(err, &large)) {
+	if results == nil {
 		return nil, err
 	}
+	first := true
 	for i := range results {
-		if errors.As(results[i].Err, &large) {
-			results[i].Item, results[i].Err = s.GetItem(ctx, keys[i])
+		r := &results[i]
+		var large *client.TooLargeError
+		var quorum *client.QuorumError
+		if errors.As(r.Err, &large) || first && errors.As(r.Err, &quorum) {
+			first = first && quorum == nil
+			r.Item, r.Err = s.GetItem(ctx, keys[i])
 		}
 	}
 	return results, nil

@@ -3,4 +3,5 @@ function __shoal_complete
 	set -l words (commandline -opc) (commandline -ct)
 	command $words[1] __complete $words[2..-1] 2>/dev/null
 end
-complete -c shoal -a '(__shoal_complete)'
+# Where the program knows nothing, a file may be meant.
+complete -c shoal -f -n 'count (__shoal_complete) >/dev/null' -a '(__shoal_complete)'
