@@ -206,27 +206,44 @@ func (e *export) run(ctx context.Context) error {
 	return nil
 }
 
+// pages writes what is left. A scan that broke off begins again at the page that it did not bring.
 func (e *export) pages(ctx context.Context) error {
-	for page, err := range e.ScanPages(ctx, string(e.at.Cursor), client.WithPrefix(e.prefix)) {
+	for {
+		var page client.Page
+		err := persist(ctx, func() (err error) {
+			for page, err = range e.ScanPages(ctx, string(e.at.Cursor), client.WithPrefix(e.prefix)) {
+				break
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		for keys := range slices.Chunk(page.Keys, exportChunk) {
-			if err := e.chunk(ctx, keys); err != nil {
-				return err
-			}
-			e.screen.draw(time.Now(), e.Keys, e.total, e.Keys)
-		}
-		if err := e.out.Flush(); err != nil {
-			return &outputError{err}
-		}
-		e.at.totals, e.at.Cursor = e.totals, []byte(page.Next)
-		if !e.marks || page.Next == "" {
-			continue
-		}
-		if err := e.at.write(e.cursorFile()); err != nil {
+		if err := e.page(ctx, page.Keys); err != nil {
 			return err
 		}
+		e.at.totals, e.at.Cursor = e.totals, []byte(page.Next)
+		if page.Next == "" {
+			return nil
+		}
+		if e.marks {
+			if err := e.at.write(e.cursorFile()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// page writes the keys of one page.
+func (e *export) page(ctx context.Context, keys []string) error {
+	for some := range slices.Chunk(keys, exportChunk) {
+		if err := e.chunk(ctx, some); err != nil {
+			return err
+		}
+		e.screen.draw(time.Now(), e.Keys, e.total, e.Keys)
+	}
+	if err := e.out.Flush(); err != nil {
+		return &outputError{err}
 	}
 	return nil
 }
@@ -236,8 +253,22 @@ func (e *export) chunk(ctx context.Context, keys []string) error {
 	if err := e.keys.wait(ctx, len(keys)); err != nil {
 		return err
 	}
-	results, err := e.all(ctx, keys)
-	if err != nil {
+	var results []client.Result
+	err := persist(ctx, func() (err error) {
+		if results, err = e.all(ctx, keys); err != nil {
+			return err
+		}
+		for i := range results {
+			if r := &results[i]; r.Err != nil && passing(r.Err) {
+				return r.Err
+			}
+		}
+		return nil
+	})
+	if ctx.Err() != nil { // keys that were interrupted have not failed
+		return ctx.Err()
+	}
+	if results == nil {
 		return err
 	}
 	written := 0

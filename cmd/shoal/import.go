@@ -123,7 +123,7 @@ func (m *importer) run(ctx context.Context, in io.Reader, skip int64, parallel i
 	go func() {
 		defer close(lots)
 		for l := r.next(reading); l != nil; l = r.next(reading) {
-			go l.store(context.WithoutCancel(ctx), m.session)
+			go l.store(reading, m.session)
 			lots <- l
 		}
 	}()

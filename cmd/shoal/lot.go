@@ -49,22 +49,36 @@ func (l *lot) add(line *importLine, size int) {
 
 func (l *lot) last() *importLine { return &l.lines[len(l.lines)-1] }
 
-// store sends the lot. Deadlines become what is left of them now, after all waiting.
+// store sends the lot, and what fails in passing again, until ctx ends; what is under way then is waited for.
 func (l *lot) store(ctx context.Context, s *session) {
 	defer close(l.done)
+	var pending []*importLine
+	for i := range l.lines {
+		if l.lines[i].record != nil {
+			pending = append(pending, &l.lines[i])
+		}
+	}
+	_ = persist(ctx, func() error { // each line has its error
+		pending = send(context.WithoutCancel(ctx), s, pending)
+		if len(pending) == 0 {
+			return nil
+		}
+		return pending[0].err
+	})
+}
+
+// send stores lines, and returns those that failed in passing. Deadlines become what is left of them now, after all
+// waiting.
+func send(ctx context.Context, s *session, lines []*importLine) (failed []*importLine) {
 	now := time.Now()
 	var b client.Batch
 	var sent []*importLine
-	for i := range l.lines {
-		line := &l.lines[i]
-		if line.record == nil {
-			continue
-		}
+	for _, line := range lines {
 		opts := []client.CallOption{client.Idempotent()}
 		if at := line.record.deadline; !at.IsZero() {
 			left := at.Sub(now)
 			if left <= 0 {
-				line.late = true
+				line.late, line.err = true, nil
 				continue
 			}
 			opts = append(opts, client.WithTTL(left))
@@ -77,8 +91,11 @@ func (l *lot) store(ctx context.Context, s *session) {
 		if line.err = err; i < len(results) {
 			line.err = results[i].Err
 		}
-		line.stored = line.err == nil
+		if line.stored = line.err == nil; !line.stored && passing(line.err) {
+			failed = append(failed, line)
+		}
 	}
+	return failed
 }
 
 // lotReader cuts a file into lots. Two lots that are under way at a time never have a key in common, so that of two lines
