@@ -132,7 +132,7 @@ var results = map[string][]any{
 	"get": {item{}}, "mget": {found{}}, "exists": {found{}}, "ttl": {remaining{}}, "scan": {keyText{}},
 	"set": {keyDone{}}, "del": {keyDone{}}, "mset": {keyDone{}}, "expire": {keyDone{}}, "persist": {keyDone{}},
 	"export": {transferred{}, recordLine{}}, "import": {transferred{}},
-	"status": {clusterStatus{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}},
+	"status": {clusterStatus{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}, bench.ReplayReport{}}, "dev": {demoTally{}},
 	"ctx": {contextList{}, keyDone{}}, "version": {build{}},
 }
 
@@ -155,9 +155,9 @@ func TestEveryResultHasAJSONTwinWithUnitsInItsNames(t *testing.T) {
 var (
 	measured = regexp.MustCompile(`_(s|ms|us|bytes|ratio|share)$|_per_second$`)
 	// counted are the numbers that have no unit: how many, which one, or a part of 1.
-	counted = regexp.MustCompile(`^(nodes|racks|replicas|keys|lines|slot|partition|partitions|share|conns|depth|requests|reads|` +
-		`writes|misses|count|protocol|hints_owed|goroutines|mallocs|node|boot|map_hash|seconds|second|errors|stale|corrupt|foreign|failed)` +
-		`|^(keys|lines|nodes|partitions|indeterminate|failed|late)_[a-z]+$`)
+	counted = regexp.MustCompile(`^(nodes|racks|replicas|keys|lines|slot|partition|partitions|share|conns|depth|requests|reads|hits|` +
+		`misses|writes|sets|count|protocol|node|boot|map_hash|goroutines|mallocs|seconds|window|unique_keys|operations|` +
+		`stale|corrupt|foreign|failed|lost|wrong)$|^(keys|lines|nodes|partitions|hints|indeterminate|failed|checked)_[a-z_]+$`)
 )
 
 // checkNames wants a name with a unit for every number of a type.

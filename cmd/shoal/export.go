@@ -200,6 +200,9 @@ func (e *export) run(ctx context.Context) error {
 	if err := e.finish(to); err != nil {
 		return err
 	}
+	if e.KeysForgotten > 0 && !e.json() {
+		fmt.Fprintf(e.tool.err, "shoal: too few nodes vouch for %s: export again when shoal status shows nothing recovering, or with -c one\n", count(int(e.KeysForgotten), "key"))
+	}
 	if e.firstBad != nil {
 		return fmt.Errorf("%s could not be read; the first: %w", count(int(e.KeysFailed), "key"), e.firstBad)
 	}
@@ -274,6 +277,9 @@ func (e *export) chunk(ctx context.Context, keys []string) error {
 	written := 0
 	for i := range results {
 		switch r := &results[i]; {
+		case errors.Is(r.Err, client.ErrNotFound) && r.Forgotten:
+			e.KeysForgotten++
+			continue
 		case errors.Is(r.Err, client.ErrNotFound):
 			e.KeysExpired++
 			continue

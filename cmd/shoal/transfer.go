@@ -35,12 +35,13 @@ func transferFlags(skips string, more ...cli.Flag) []cli.Flag {
 
 // totals are what a transfer has done, in JSON, and in the file from which it goes on.
 type totals struct {
-	Keys        int64 `json:"keys"`         // read from one side and written to the other
-	ValueBytes  int64 `json:"value_bytes"`  // of these keys
-	KeysExpired int64 `json:"keys_expired"` // left out, because their deadline has passed or they are gone
-	KeysFailed  int64 `json:"keys_failed"`  // left out with --on-error skip
-	LinesBad    int64 `json:"lines_bad"`    // likewise; an import's only
-	Lines       int64 `json:"lines"`        // of the file
+	Keys          int64 `json:"keys"`           // read from one side and written to the other
+	ValueBytes    int64 `json:"value_bytes"`    // of these keys
+	KeysExpired   int64 `json:"keys_expired"`   // left out, because their deadline has passed or they are gone
+	KeysForgotten int64 `json:"keys_forgotten"` // left out, because too few nodes vouch for what one has; an export's only
+	KeysFailed    int64 `json:"keys_failed"`    // left out with --on-error skip
+	LinesBad      int64 `json:"lines_bad"`      // likewise; an import's only
+	Lines         int64 `json:"lines"`          // of the file
 }
 
 // transferred is the result of a transfer.
@@ -52,8 +53,8 @@ type transferred struct {
 }
 
 func (d *transferred) show(t *tool) error {
-	return t.table(table.Row{"DONE", "FILE", "KEYS", "VALUES", "EXPIRED", "FAILED", "BAD LINES", "LINES", "TIME"}, []table.Row{{
-		d.Done, d.File, d.Keys, formatSize(d.ValueBytes), d.KeysExpired, d.KeysFailed, d.LinesBad, d.Lines,
+	return t.table(table.Row{"DONE", "FILE", "KEYS", "VALUES", "EXPIRED", "FORGOTTEN", "FAILED", "BAD LINES", "LINES", "TIME"}, []table.Row{{
+		d.Done, d.File, d.Keys, formatSize(d.ValueBytes), d.KeysExpired, d.KeysForgotten, d.KeysFailed, d.LinesBad, d.Lines,
 		(time.Duration(d.DurationMillis) * time.Millisecond).String(),
 	}})
 }
