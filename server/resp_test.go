@@ -6,10 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shoalcache/shoal/ring"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write testdata/resp.txt anew, with the replies of now; review the difference")
@@ -309,5 +313,121 @@ func TestEveryCommandOfTheTableIsCarriedOut(t *testing.T) {
 		if args[0] == "quit" {
 			c = dialResp(t, n.RespAddr())
 		}
+	}
+}
+
+// A client that reads what it asked for is not cut off, however much it asks for at once.
+func TestManyLargeValuesAtOnceAreAllReceived(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 3, func(c *Config) {
+		withResp(c)
+		c.tuning.connBytes = 4 << 20
+	})
+	const keys, size, rounds = 8, 300 << 10, 20
+	c := dialResp(t, nodes[0].RespAddr())
+	var sets, gets [][]string
+	for i := range keys {
+		sets = append(sets, []string{"SET", fmt.Sprint("k", i), strings.Repeat(strconv.Itoa(i), size)})
+		gets = append(gets, []string{"GET", fmt.Sprint("k", i)})
+	}
+	c.send(pipelined(sets...))
+	for range keys {
+		if got := c.reply(); got != "+OK\r\n" {
+			t.Fatal(got)
+		}
+	}
+	c.send([]byte(strings.Repeat(string(pipelined(gets...)), rounds))) // 48 MB of replies to one small write
+	for i := range keys * rounds {
+		want := strings.Repeat(strconv.Itoa(i%keys), size)
+		if got := c.reply(); len(got) < size || got[len(got)-2-size:len(got)-2] != want {
+			t.Fatalf("reply %d: %.60q", i, got)
+		}
+	}
+	many := []string{"MGET"}
+	for i := range 6 {
+		many = append(many, fmt.Sprint("k", i%keys))
+	}
+	if got := c.do(many...); len(got) < 6*size {
+		t.Errorf("%d bytes: %.60q", len(got), got)
+	}
+	if got := c.do(append(many, many[1:]...)...); !strings.HasPrefix(got, "-ERR the values asked for do not fit") {
+		t.Errorf("%d bytes: %.60q", len(got), got)
+	}
+	if cut := count(nodes[0], "server", "clients_cut_off"); cut != 0 {
+		t.Errorf("%d clients were cut off", cut)
+	}
+}
+
+// Large values that came and went leave nothing behind in connections that now wait for the next command.
+func TestIdleRedisConnectionsHoldLittle(t *testing.T) { // I16
+	cfg := Quick(testConfig(t, "n1"))
+	withResp(&cfg)
+	cfg.Memory, cfg.Shards = 1<<30, 16
+	n := start(t, cfg)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	const conns, size = 32, 2 << 20
+	value := strings.Repeat("v", size)
+	for i := range conns {
+		c := dialResp(t, n.RespAddr())
+		key := fmt.Sprint("k", i)
+		c.send(pipelined([]string{"SET", key, value}, []string{"GET", key}, []string{"GETDEL", key}))
+		for range 3 {
+			c.reply()
+		}
+		c.do("PING") // the large buffers go with the next read
+	}
+	var kept int64
+	end := time.Now().Add(10 * time.Second)
+	for kept = heap() - before; kept > conns*256<<10 && time.Now().Before(end); kept = heap() - before {
+		runtime.Gosched()
+	}
+	if kept > conns*256<<10 {
+		t.Fatalf("%d KiB a connection are kept", kept>>10/conns)
+	}
+}
+
+// Clients go on asking whoever stands first, so that is an owner that is up.
+func TestSlotsLeadToOwnersThatAreUp(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 4, withResp)
+	leaders := func(n *Node) (of map[string]int, slots int) {
+		of = map[string]int{}
+		m := n.slotMap()
+		for _, r := range m.runs {
+			if r.from != slots {
+				t.Fatalf("slots from %d, after %d", r.from, slots-1)
+			}
+			slots = r.to + 1
+			x := m.view.Table.Nodes()[r.owners[0]]
+			of[x.Name] += r.to - r.from + 1
+			owners := m.view.Table.Owners(m.view.Table.Partition(uint16(r.from)))
+			if len(r.owners) != len(owners) || !slices.ContainsFunc(owners, func(p ring.Place) bool { return p.Node == r.owners[0] }) {
+				t.Fatalf("slot %d is said to be of %v, it is of %v", r.from, r.owners, owners)
+			}
+		}
+		return of, slots
+	}
+	for _, n := range nodes {
+		if of, slots := leaders(n); len(of) != 4 || slots != ring.Slots {
+			t.Errorf("%s: %d slots, led by %v", n.cfg.Name, slots, of)
+		}
+	}
+	nodes[3].kill()
+	eventually(t, "nobody is led to a node that is gone", func() bool {
+		of, slots := leaders(nodes[0])
+		return of["n4"] == 0 && slots == ring.Slots
+	})
+	c := dialResp(t, nodes[0].RespAddr())
+	if got := c.do("CLUSTER", "NODES"); strings.Count(got, " master,fail ") != 1 || strings.Count(got, "myself,master") != 1 || strings.Count(got, " connected ") != 3 {
+		t.Error(got)
+	}
+	if got := c.do("CLUSTER", "INFO"); !strings.Contains(got, "cluster_state:ok\r\n") || !strings.Contains(got, "cluster_known_nodes:4\r\n") || !strings.Contains(got, "cluster_size:3\r\n") {
+		t.Error(got)
 	}
 }

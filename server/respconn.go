@@ -16,6 +16,9 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
+// respKept is the largest buffer of its own that an idle connection of a Redis client keeps.
+const respKept = 16 << 10
+
 // respConn is the connection of a Redis client. One goroutine reads it: all that has come is parsed and carried
 // out, and what could be answered is written at once. What waits for other nodes waits in line; replies leave
 // in the order of the commands, by whoever brings the answer that they wait for.
@@ -56,7 +59,7 @@ func (n *Node) acceptResp(nc net.Conn) {
 	c.parser.Limits = resp.Limits{
 		Args: resp.ArgsMax, Bulk: max(n.cfg.Limits.Value, n.cfg.Limits.Key), Bytes: n.cfg.Limits.Frame, Inline: resp.DefaultLimits().Inline,
 	}
-	c.line.ReplyMax = n.cfg.Limits.Frame
+	c.line.ReplyMax = min(n.cfg.Limits.Frame, n.cfg.tuning.connBytes/2)
 	c.news.L = &c.mu
 	c.pipe = newPipe(nc, n.cfg.tuning.connBytes, n.cfg.tuning.connStall, func(err error) {
 		if errors.Is(err, errFull) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -260,20 +263,31 @@ func (c *respConn) queue() {
 	c.replies = c.replies[:0]
 }
 
-// room waits until the line has some for another command; false when the connection is closed. Called with mu held.
+// room waits until there is some for another command and its reply; false when the connection is closed. Called
+// with mu held.
 func (c *respConn) room() bool {
-	for c.line.Len() >= connCallsMax || c.line.Held() > connBytesSoft {
-		if !c.pause() {
-			return false
+	for {
+		switch {
+		case c.pipe.held() > connBytesSoft:
+			c.mu.Unlock()
+			c.flush()
+			c.pipe.wait(connBytesSoft)
+			c.mu.Lock()
+		case c.line.Len() >= connCallsMax, c.line.Held() > connBytesSoft:
+			if !c.pause() {
+				return false
+			}
+		default:
+			return !c.closed
 		}
 	}
-	return !c.closed
 }
 
-// enter puts a key in line, as soon as nothing under way is against it. Called with mu held.
+// enter puts a key in line, as soon as nothing under way is against it and what is may not bring too much. Called
+// with mu held.
 func (c *respConn) enter(n uint64, i int, key []byte, op wire.Op) bool {
 	h := hash(key)
-	for c.line.Asked() >= connCallsMax || !c.line.Enter(n, i, h, op.Writes()) {
+	for c.line.Asked() >= connCallsMax || c.line.Flying() > connBytesSoft || !c.line.Enter(n, i, h, op.Writes()) {
 		if !c.pause() {
 			return false
 		}
@@ -380,7 +394,7 @@ func (c *respConn) send() {
 		c.mu.Unlock()
 		c.pipe.push(out)
 		c.mu.Lock()
-		if c.sending = false; cap(out) <= bufferKept {
+		if c.sending = false; cap(out) <= respKept {
 			c.spare = out
 		}
 	}
@@ -431,13 +445,11 @@ func (c *respConn) shrink() {
 	if c.reader.large() {
 		c.request = wire.Request{}
 	}
-	if cap(c.own.Value) > bufferKept {
-		c.own.Value = nil
-	}
-	if cap(c.frame) > bufferKept {
+	c.own.Value = nil
+	if cap(c.frame) > respKept {
 		c.frame = nil
 	}
-	if cap(c.replies) > bufferKept {
+	if cap(c.replies) > respKept {
 		c.replies = nil
 	}
 }

@@ -14,6 +14,8 @@ type Line struct {
 	keys  map[uint64]int32 // by the hash of a key under way: reads, or writing
 	peak  int              // the most keys since there were none
 	asked int              // answers to come
+	reads int              // of these, values
+	usual int              // bytes of a value, as far as answers until now tell
 	held  int              // bytes of answers that wait for an older turn, or for others of their own
 	early *wire.Response   // to the next turn: its call was begun first
 }
@@ -60,8 +62,20 @@ func (l *Line) Len() int { return int(l.tail - l.head) }
 // Asked is how many answers are to come.
 func (l *Line) Asked() int { return l.asked }
 
+// Flying is how many bytes of values the answers to come may bring, one more among them: a guess by those that
+// came before. It is 0 while none is to come.
+func (l *Line) Flying() int {
+	if l.reads == 0 {
+		return 0
+	}
+	return (l.reads + 1) * max(l.usual, 1)
+}
+
 // Held is how many bytes of answers wait for their turn.
 func (l *Line) Held() int { return l.held }
+
+// firstGuess is how large values are thought to be before any came, in bytes.
+const firstGuess = 64 << 10
 
 const (
 	ringKept  = 128 // turns that an empty line keeps room for
@@ -122,12 +136,29 @@ func (l *Line) Enter(n uint64, key int, hash uint64, write bool) bool {
 	t := l.at(n)
 	t.left++
 	l.asked++
+	if t.values() && !write {
+		if l.reads++; l.usual == 0 {
+			l.usual = firstGuess
+		}
+	}
 	if t.parts != nil {
 		t.parts[key].hash, t.parts[key].write = hash, write
 	} else {
 		t.hash, t.write, t.open = hash, write, false
 	}
 	return true
+}
+
+// values reports whether what is read for a turn are values.
+func (t *turn) values() bool { return t.shape == ShapeValue || t.shape == ShapeValues }
+
+// learn takes the size of a value that came: a larger one counts at once, smaller ones by and by.
+func (l *Line) learn(size int) {
+	l.reads--
+	if size < l.usual {
+		size = l.usual - (l.usual-size+15)/16
+	}
+	l.usual = max(size, 1)
 }
 
 // leave frees a key.
@@ -166,20 +197,27 @@ func (l *Line) Answer(dst []byte, ticket uint64, r *wire.Response, wall int64) [
 	}
 	t.left--
 	l.asked--
+	write := t.write
+	if t.parts != nil {
+		write = t.parts[key].write
+	}
+	if t.values() && !write {
+		l.learn(len(r.Value))
+	}
 	switch {
 	case t.parts != nil:
 		p := &t.parts[key]
-		l.leave(p.hash, p.write)
+		l.leave(p.hash, write)
 		l.keep(t, p, r)
 		if t.left > 0 || t.open {
 			return dst
 		}
 		l.finish(t, wall)
 	case n == l.head:
-		l.leave(t.hash, t.write)
+		l.leave(t.hash, write)
 		dst = AppendAnswer(dst, t.version, t.shape, r, wall)
 	default:
-		l.leave(t.hash, t.write)
+		l.leave(t.hash, write)
 		t.reply = AppendAnswer(t.reply, t.version, t.shape, r, wall)
 		l.held += len(t.reply)
 	}

@@ -206,7 +206,7 @@ func TestAnyPipelineIsAnsweredAsOneCommandAfterAnother(t *testing.T) {
 		if string(c.out) != want {
 			t.Fatalf("seed %d:\n%q\nwant\n%q", seed, c.out, want)
 		}
-		if line.Len() != 0 || line.Asked() != 0 || line.Held() != 0 || len(line.keys) != 0 {
+		if line.Len() != 0 || line.Asked() != 0 || line.Held() != 0 || line.Flying() != 0 || len(line.keys) != 0 {
 			t.Fatalf("seed %d leaves %d commands, %d answers, %d bytes, %d keys", seed, line.Len(), line.Asked(), line.Held(), len(line.keys))
 		}
 	}
@@ -316,5 +316,34 @@ func TestHotPathOfALineAllocatesNothing(t *testing.T) {
 		out = l.Answer(out, Ticket(a, 0), &r, 0)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// How much may be under way follows from how large values turn out to be.
+func TestLineLearnsHowLargeValuesAre(t *testing.T) {
+	var l Line
+	ask := func(size int) {
+		n := l.Single(RESP2, ShapeValue)
+		l.Enter(n, 0, n, false)
+		if f := l.Flying(); size > 0 && (f < 2 || f > 2*max(l.usual, 1)) {
+			t.Fatalf("%d bytes with one under way, of usually %d", f, l.usual)
+		}
+		l.Answer(nil, Ticket(n, 0), &wire.Response{Value: make([]byte, size)}, 0)
+	}
+	if ask(10); l.usual > firstGuess || l.usual < firstGuess/2 {
+		t.Errorf("after one small value: %d", l.usual)
+	}
+	for range 200 {
+		ask(10)
+	}
+	if l.usual > 32 {
+		t.Errorf("after many small values: %d", l.usual)
+	}
+	if ask(1 << 20); l.usual != 1<<20 {
+		t.Errorf("after a large one: %d", l.usual)
+	}
+	n := l.Single(RESP2, ShapeOK)
+	if l.Enter(n, 0, 1, true); l.Flying() != 0 {
+		t.Errorf("a write brings %d bytes", l.Flying())
 	}
 }
