@@ -4,13 +4,14 @@
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME  ?= 60s
 CHECKS    ?= 100000
+SEEDS     ?= 5000
 BENCH     ?= .
 TOOL      := go tool -modfile=tools/go.mod
 # The command line library carries a documentation generator; the tag leaves it out of the binary.
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws e2e bench bench-path bench-client cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep e2e bench bench-path bench-client cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ laws: ## the properties over CHECKS (100000) cases each, drawn anew
 
 e2e: ## real processes, driven by clients of others: go-redis, redis-cli, redis-benchmark
 	cd e2e && go vet ./... && go test -count=1 ./...
+
+sweep: ## SEEDS (5000) simulated clusters from FROM (1000), about 30 ms each
+	go test ./sim -run EverySeed -timeout 12h -sim.from $(or $(FROM),1000) -sim.seeds $(SEEDS)
 
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -32,6 +32,7 @@ var table = []row{
 	{"client", 4, false},
 	{"server/resp", 5, true},
 	{"server", 5, false},
+	{"sim", 5, false},
 	{"bench", 6, false},
 	{"shoaltest", 6, false},
 	{"cmd/shoal", 7, false},

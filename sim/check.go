@@ -1,0 +1,31 @@
+package sim
+
+// check judges a run that is over. Each promise has a file of its own.
+func (w *World) check() {
+	w.total()
+	history := make([][]*op, w.plan.Cluster.Keys)
+	for i := range w.ops {
+		o := &w.ops[i]
+		history[o.key] = append(history[o.key], o)
+	}
+	for key, ops := range history {
+		w.checkValues(key, ops)
+		w.checkDeadlines(ops)
+		if w.plan.Cluster.Strict() && !w.plan.Cluster.sloppy(key) {
+			w.checkFresh(key, ops)
+			w.checkLost(key, ops)
+		}
+	}
+	if w.stats.Storage.Forked > 0 {
+		w.fail("I7: %d times a store met two contents of one dot", w.stats.Storage.Forked)
+	}
+	w.checkRest()
+	if w.failed == "" {
+		w.checkAgreement()
+	}
+}
+
+// remembers reports whether no node has forgotten anything but by losing its memory.
+func (w *World) remembers() bool {
+	return w.stats.Storage.Evicted == 0 && w.stats.Storage.GhostsDropped == 0
+}

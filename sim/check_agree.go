@@ -1,0 +1,58 @@
+package sim
+
+import (
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// checkAgreement is I4 as far as hints bring it: where no hint can have been lost, all who hold a key hold the same
+// version of it. A node whose disk is full, or whose clock is wrong, refuses stamps of its own and keeps no hint of them.
+func (w *World) checkAgreement() {
+	s := &w.stats
+	if !w.remembers() || s.Hints.Dropped+s.Hints.Refused > 0 || w.counts[Crash.String()]+w.counts[Wipe.String()] > 0 || s.Ahead > 0 || w.counts[Full.String()] > 0 {
+		return
+	}
+	w.count("agreement judged")
+	held := make([]map[string]uint64, len(w.nodes))
+	for i := range w.nodes {
+		held[i] = w.keys(i)
+	}
+	v := w.nodes[0].core.View()
+	for key := range w.plan.Cluster.Keys {
+		name := keyName(key)
+		first, at := uint64(0), -1
+		for _, place := range v.Table.Owners(v.Table.Partition(ring.Slot(name))) {
+			i := int(v.Table.Nodes()[place.Node].ID - 1)
+			switch stamp := held[i][string(name)]; {
+			case stamp == 0:
+			case at < 0:
+				first, at = stamp, i
+			case stamp != first:
+				w.fail("I4: %v after the faults ended n%d has version %v of %s and n%d %v", w.now-w.calm, at+1, vclock.Stamp(first), name, i+1, vclock.Stamp(stamp))
+				return
+			}
+		}
+	}
+}
+
+// keys are the live keys of a node, with their stamps.
+func (w *World) keys(i int) map[string]uint64 {
+	n := &w.nodes[i]
+	held := map[string]uint64{}
+	shards := n.core.Shards()
+	for p := range w.plan.Cluster.Partitions {
+		var page replica.ScanPage
+		r := wire.Request{Op: wire.OpScan, Key: wire.ScanCursor{Partition: p}.Append(nil)}
+		if page.Open(n.core.View(), &r) != nil {
+			continue
+		}
+		for page.Cursor.Partition == p && shards[int(p)%len(shards)].Scan(w.clock(n), &page) {
+		}
+		for _, it := range page.Response().Items {
+			held[string(it.Value)] = it.Stamp
+		}
+	}
+	return held
+}

@@ -1,0 +1,57 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// ttlUnit is much longer than any run: a deadline that lies near the nth unit was set by ask n, from 1.
+const ttlUnit = 1_000_000 * time.Millisecond
+
+// setBy is the ask that a deadline names, 0 where it is one of the short ones that name none.
+func setBy(deadline int64) int {
+	return int((deadline - wallBase + ttlUnit.Milliseconds()/2) / ttlUnit.Milliseconds())
+}
+
+// checkDeadlines is I11: nothing is read past its deadline, and no deadline that an acknowledged touch had changed
+// before the read began is seen again.
+func (w *World) checkDeadlines(ops []*op) {
+	strict := w.plan.Cluster.Strict() && !w.plan.Cluster.Sloppy
+	for _, r := range ops {
+		if r.ask.Op != wire.OpGet || !r.ok || r.status != wire.StatusOK {
+			continue
+		}
+		if r.deadline != 0 && r.deadline <= r.wall {
+			w.fail("I11: op %d reads op %d at %d, past its deadline of %d", r.number, r.wrote, r.wall, r.deadline)
+		}
+		if !strict {
+			continue
+		}
+		for _, t := range ops {
+			if t.ask.Op != wire.OpTouch || !t.ok || t.status != wire.StatusOK || t.end >= r.begin || t.stamp != r.stamp {
+				continue
+			}
+			if !slices.ContainsFunc(ops, func(o *op) bool { return o.named(r) && o.end >= t.begin }) {
+				w.fail("I11: undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %d, though op %d (%v-%v) had set it to %v from then", r.number,
+					r.begin, r.end, r.node+1, r.key, r.wrote, r.deadline, t.number, t.begin, t.end, t.ask.TTL)
+			}
+			w.count("deadline judged")
+		}
+	}
+}
+
+// named reports whether touch o may have set the deadline that r read.
+func (o *op) named(r *op) bool {
+	switch n := setBy(r.deadline); {
+	case o.ask.Op != wire.OpTouch || o.begin > r.end:
+		return false
+	case r.deadline == 0:
+		return o.ask.TTL == 0
+	case n > 0:
+		return o.ask.number == n
+	default:
+		return o.ask.TTL > 0 && o.ask.TTL < ttlUnit
+	}
+}

@@ -1,0 +1,48 @@
+package sim
+
+import "github.com/shoalcache/shoal/wire"
+
+// checkLost is I1 and I12: a read that finds nothing, though a value had been acknowledged before it began and
+// nothing can have ended that since, says that it may have been forgotten; and the last reads, when all is well
+// and there was memory for everything, find it.
+func (w *World) checkLost(key int, ops []*op) {
+	c := &w.plan.Cluster
+	_, acks := c.votes()
+	if owners := c.owners(); c.Down >= acks || c.Down > (owners-1)/2 {
+		return // what only those had who lost their memory is lost; and it takes half of the owners to get it back
+	}
+	for _, o := range ops {
+		if o.ask.Op != wire.OpGet || o.status != wire.StatusNotFound || !o.ok || o.forgotten && !(o.ask.Last && w.remembers()) {
+			continue
+		}
+		if u := live(ops, o); u != nil && (o.stamp == 0 || o.ask.Last) {
+			w.fail("I1: lost: op %d (%v-%v) at n%d finds nothing of k%d, though op %d (%v-%v) was acknowledged", o.number, o.begin, o.end,
+				o.node+1, key, u.number, u.begin, u.end)
+			return
+		}
+	}
+}
+
+// live is a write that read r must know of and that nothing can have ended since; nil if there is none.
+func live(ops []*op, r *op) (u *op) {
+	for _, o := range ops {
+		if o.ask.Op == wire.OpSet && o.ask.TTL == 0 && o.ok && o.end < r.begin && (u == nil || o.begin > u.begin) {
+			u = o
+		}
+	}
+	if u == nil {
+		return nil
+	}
+	for _, o := range ops {
+		// A write that was not acknowledged may still happen, however early it began.
+		if o.brief() && o.begin <= r.end && (o.end >= u.begin || o.stamp > u.stamp) {
+			return nil
+		}
+	}
+	return u
+}
+
+// brief reports whether the op may end its key's value within the run.
+func (o *op) brief() bool {
+	return o.ask.Op == wire.OpDelete || o.ask.TTL > 0 && o.ask.TTL < ttlUnit
+}

@@ -1,0 +1,181 @@
+package sim
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// op is one call of a client: what was asked, and what was answered.
+type op struct {
+	number     int // from 1; the value that a set writes
+	ask        *Ask
+	key        int
+	node       int
+	begin, end time.Duration // end: never, unless it was answered well
+	until      time.Duration // its deadline
+	sloppy     bool
+	done       bool // the client waits no more
+	ok         bool // it was answered, with a value, none, or an acknowledgement
+	replied    bool // the node has answered, whether or not anyone listened
+	retry      bool
+	status     wire.Status
+	stamp      uint64
+	wrote      int // read: the op that the value is of, from 1
+	deadline   int64
+	wall       int64 // at the node when it answered
+	forgotten  bool
+}
+
+const (
+	never    = time.Duration(1 << 62)
+	patience = 100 * time.Millisecond // a client waits so much longer than the node has
+)
+
+func keyName(key int) []byte { return strconv.AppendInt([]byte("k"), int64(key), 10) }
+
+func (o *op) writes() bool { return o.ask.Op == wire.OpSet || o.ask.Op == wire.OpDelete }
+
+// ask lets a client ask; where the node is down it finds another.
+func (w *World) ask(a *Ask) {
+	for d := range w.nodes {
+		if i := (a.Node + d) % len(w.nodes); w.nodes[i].core != nil {
+			w.askNode(i, a, false)
+			return
+		}
+	}
+	w.count("nobody to ask")
+}
+
+func (w *World) askNode(i int, a *Ask, retry bool) {
+	n := &w.nodes[i]
+	timeout := a.Timeout
+	if timeout == 0 {
+		timeout = coordinator.DefaultConfig().TimeoutDefault
+	}
+	number := len(w.ops)
+	w.ops = append(w.ops, op{
+		number: number + 1, ask: a, key: a.Key, node: i, begin: w.now, end: never, until: w.now + timeout, retry: retry,
+		sloppy: w.plan.Cluster.sloppy(a.Key) && a.Op != wire.OpGet,
+	})
+	o := &w.ops[number]
+	w.open[i] = append(w.open[i], int32(number))
+	r := &w.request
+	*r = wire.Request{
+		Op: a.Op, ID: uint64(number + 1), Key: keyName(a.Key), Timeout: uint32(timeout.Milliseconds()),
+		TTL: a.TTL.Milliseconds(), Sloppy: o.sloppy,
+	}
+	if c := &w.plan.Cluster; c.Read == wire.LevelExplicit {
+		r.Level, r.R, r.W = wire.LevelExplicit, c.R, c.W
+	}
+	if a.Op == wire.OpSet {
+		r.Value = strconv.AppendInt(nil, int64(number+1), 10)
+	}
+	w.say("op %d %v %s ttl %v at n%d", number+1, a.Op, r.Key, a.TTL, n.id)
+	w.frame = wire.AppendRequest(w.frame[:0], r)
+	leaves := w.now + timeout + patience
+	if !a.Patient {
+		leaves = w.now + timeout/8
+	}
+	w.at(event{at: leaves, what: turnAway, index: int32(number)})
+	if n.paused > w.now {
+		w.count("asked a node that stands still") // the bytes lie in its socket: they may as well be lost
+		return
+	}
+	k, shard := n.core.Locate(n.core.View(), r)
+	n.core.Shards()[shard].Request(w.clock(n), k, coordinator.Client{Conn: 1, ID: r.ID}, r, w.frame[wire.FrameHeader:], &n.out)
+	w.flush(i)
+}
+
+// answered takes what a node says to a client.
+func (w *World) answered(i int, r *wire.Response) {
+	if r.ID == 0 || r.ID > uint64(len(w.ops)) || w.ops[r.ID-1].node != i {
+		w.fail("I18: n%d answers op %d, which nobody asked it", i+1, r.ID)
+		return
+	}
+	o := &w.ops[r.ID-1]
+	if o.replied {
+		w.fail("I18: op %d is answered twice", r.ID)
+		return
+	}
+	o.replied = true
+	w.drop(i, int32(r.ID-1))
+	if o.done {
+		w.count("answered too late")
+		return
+	}
+	o.done, o.status, o.stamp, o.deadline, o.forgotten, o.wall = true, r.Status, r.Stamp, r.Deadline, r.Forgotten, w.clock(&w.nodes[i]).Wall
+	if o.ok = r.Status == wire.StatusOK || r.Status == wire.StatusNotFound; o.ok {
+		o.end = w.now
+	}
+	if o.ask.Op == wire.OpGet && r.Status == wire.StatusOK {
+		o.wrote, _ = strconv.Atoi(string(r.Value))
+		w.count("hit")
+	}
+	w.say("op %d %v k%d -> status %d value %d stamp %v deadline %d forgotten %v", r.ID, o.ask.Op, o.key, r.Status, o.wrote, vclock.Stamp(r.Stamp),
+		r.Deadline, r.Forgotten)
+	if !o.ok {
+		w.again(o)
+	}
+}
+
+// again lets a client ask once more, elsewhere, what failed.
+func (w *World) again(o *op) {
+	if o.retry || !w.plan.Cluster.Retries {
+		return
+	}
+	for d := 1; d < len(w.nodes); d++ {
+		if i := (o.node + d) % len(w.nodes); w.nodes[i].core != nil {
+			w.count("retried")
+			w.askNode(i, o.ask, true)
+			return
+		}
+	}
+}
+
+// turnAway is a client that waits no longer.
+func (w *World) turnAway(number int) {
+	o := &w.ops[number]
+	if o.done {
+		return
+	}
+	o.done = true
+	w.count("turned away")
+	w.say("op %d is given up", number+1)
+	if n := &w.nodes[o.node]; o.ask.Patient && n.core != nil && n.paused <= w.now && !o.replied && w.now > o.until+patience/2 && !w.wasStill(o) {
+		w.fail("liveness: op %d at n%d was not answered by its deadline", number+1, o.node+1)
+	}
+	w.again(o)
+}
+
+// wasStill reports whether the op's node stood still while the op was under way.
+func (w *World) wasStill(o *op) bool {
+	return w.nodes[o.node].paused > o.begin
+}
+
+// hangUp ends what clients had under way at a node.
+func (w *World) hangUp(i int) {
+	for _, number := range w.open[i] {
+		o := &w.ops[number]
+		o.replied = true
+		if !o.done {
+			o.done = true
+			w.again(o)
+		}
+	}
+	w.open[i] = w.open[i][:0]
+}
+
+func (w *World) drop(i int, number int32) {
+	open := w.open[i]
+	for at, x := range open {
+		if x == number {
+			open[at] = open[len(open)-1]
+			w.open[i] = open[:len(open)-1]
+			return
+		}
+	}
+}

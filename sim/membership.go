@@ -1,0 +1,45 @@
+package sim
+
+import "time"
+
+// peer is what a node believes of another: what gossip and the links tell, late, and sometimes wrongly.
+type peer struct {
+	up    bool
+	sees  bool          // what it would believe, if it were quick
+	since time.Duration // how long it takes it to notice
+	flap  time.Duration // it has the other for down until then, whatever is so
+}
+
+const lookPeriod = 100 * time.Millisecond
+
+// look lets a node find out about the others.
+func (w *World) look(i int) {
+	n := &w.nodes[i]
+	changed := false
+	for o := range w.nodes {
+		if o == i {
+			continue
+		}
+		p, other := &n.peers[o], &w.nodes[o]
+		sees := other.core != nil && other.paused <= w.now && !w.blocked(i, o) && !w.blocked(o, i) && p.flap <= w.now &&
+			n.core.View().Map.Node(other.id) != nil
+		if sees != p.sees {
+			p.sees, p.since = sees, w.now+time.Duration(w.rng.Int64N(int64(w.plan.Net.Gossip)))
+		}
+		if p.up == sees || p.since > w.now {
+			continue
+		}
+		p.up = sees
+		if n.core.SetUp(other.id, sees) {
+			changed = true
+			w.say("n%d has n%d for %s", n.id, other.id, map[bool]string{true: "up", false: "down"}[sees])
+		}
+		if sees {
+			w.sendMap(i, o)
+		}
+	}
+	if changed {
+		w.view(i)
+	}
+	w.at(event{at: w.now + lookPeriod, what: look, node: int32(i), life: n.life})
+}

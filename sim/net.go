@@ -1,0 +1,175 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// packet is one message on its way.
+type packet struct {
+	from, to uint64 // nodes
+	under    uint64 // the sender's placement
+	frame    []byte // without its length
+}
+
+// flush sends what a node wants sent.
+func (w *World) flush(i int) {
+	n := &w.nodes[i]
+	if n.out.Ceiling > n.ceiling {
+		w.count("ceiling wanted")
+		w.raise(n, n.out.Ceiling)
+	}
+	under := n.core.View().Placement
+	for p := range n.out.Peers {
+		parcel := &n.out.Peers[p]
+		for rest := parcel.Frames; len(rest) > 0; {
+			frame, next, err := wire.NextFrame(rest, &w.limits)
+			if err != nil {
+				panic(err) // a node never makes a frame that none would take
+			}
+			rest = next
+			w.send(packet{from: n.id, to: parcel.To, under: under, frame: frame})
+		}
+	}
+	for p := range n.out.Conns {
+		for rest := n.out.Conns[p].Frames; len(rest) > 0; {
+			frame, next, err := wire.NextFrame(rest, &w.limits)
+			if err != nil {
+				panic(err)
+			}
+			rest = next
+			if err := wire.DecodeResponse(frame, &w.response, &w.limits); err != nil {
+				panic(err)
+			}
+			w.answered(i, &w.response)
+		}
+	}
+	n.out.Reset()
+}
+
+// send puts a message on its way, or loses it, or sends two.
+func (w *World) send(p packet) {
+	if w.calm == 0 {
+		switch r := w.rng.Float64(); {
+		case r < w.plan.Net.Loss:
+			w.count("lost")
+			return
+		case r < w.plan.Net.Loss+w.plan.Net.Copies:
+			// A forwarded call is never sent twice, and no connection brings anything twice: nothing here tells a
+			// copy of it from a new one.
+			if wire.Kind(p.frame[1]) != wire.KindForward {
+				w.count("copied")
+				w.carry(p)
+			}
+		}
+	}
+	w.carry(p)
+}
+
+func (w *World) carry(p packet) {
+	delay := w.plan.Net.Delay/2 + time.Duration(w.rng.Int64N(int64(w.plan.Net.Delay)))
+	if w.calm == 0 && w.rng.Float64() < w.plan.Net.Tail {
+		delay *= time.Duration(1 + w.rng.IntN(1000))
+		w.count("slow")
+	}
+	q := w.packet()
+	q.from, q.to, q.under = p.from, p.to, p.under
+	q.frame = append(q.frame[:0], p.frame...)
+	w.at(event{at: w.now + delay, what: deliver, node: int32(p.to - 1), packet: q})
+}
+
+// packet returns one to use; recycle takes it back.
+func (w *World) packet() *packet {
+	if last := len(w.packets) - 1; last >= 0 {
+		p := w.packets[last]
+		w.packets = w.packets[:last]
+		return p
+	}
+	return new(packet)
+}
+
+func (w *World) recycle(p *packet) { w.packets = append(w.packets, p) }
+
+// blocked reports whether messages from one node do not reach another.
+func (w *World) blocked(from, to int) bool { return w.blocks[from*len(w.nodes)+to] > 0 }
+
+// block cuts the way from one node to another, or mends it by -1.
+func (w *World) block(from, to, by int) {
+	if from != to {
+		w.blocks[from*len(w.nodes)+to] += by
+	}
+}
+
+// deliver hands a message to the node it is for.
+func (w *World) deliver(p *packet) {
+	from, to := int(p.from-1), int(p.to-1)
+	n := &w.nodes[to]
+	if n.core == nil || w.blocked(from, to) {
+		w.count("undelivered")
+		return
+	}
+	if err := wire.DecodeMessage(p.frame, &w.message, &w.limits); err != nil {
+		panic(err)
+	}
+	m := &w.message
+	if w.talks {
+		w.tell(p, m)
+	}
+	switch m.Kind {
+	case wire.KindMap:
+		theirs, err := wire.DecodeMap(m.Body)
+		if err != nil {
+			panic(err)
+		}
+		w.learn(to, theirs)
+	case wire.KindBeat:
+		if n.core.Beat(w.clock(n), p.from, m.Wall) {
+			w.view(to)
+		}
+	default:
+		k, shard, ok := n.core.Route(n.core.View(), m, &w.request)
+		if !ok {
+			w.count("misrouted")
+			return
+		}
+		if p.under != n.core.View().Placement {
+			w.count("other placement")
+			w.sendMap(to, from)
+		}
+		n.core.Shards()[shard].Receive(w.clock(n), p.from, p.under, k, m, &w.request, &n.out)
+		w.flush(to)
+	}
+}
+
+// sendMap tells another node the map.
+func (w *World) sendMap(from, to int) {
+	n := &w.nodes[from]
+	if from == to {
+		return
+	}
+	w.frame = wire.AppendMessage(w.frame[:0], &wire.Message{Kind: wire.KindMap, Body: wire.EncodeMap(n.core.View().Map)})
+	w.send(packet{from: n.id, to: uint64(to + 1), under: n.core.View().Placement, frame: w.frame[wire.FrameHeader:]})
+}
+
+// beat tells the others a node's time.
+func (w *World) beat(i int) {
+	n := &w.nodes[i]
+	w.frame = wire.AppendMessage(w.frame[:0], &wire.Message{Kind: wire.KindBeat, Wall: w.clock(n).Wall, Floor: n.ceiling})
+	for o := range w.nodes {
+		if o != i {
+			w.send(packet{from: n.id, to: uint64(o + 1), frame: w.frame[wire.FrameHeader:]})
+		}
+	}
+	w.at(event{at: w.now + beatPeriod, what: beat, node: int32(i), life: n.life})
+}
+
+// tell puts a message in the timeline, but for those that come all the time.
+func (w *World) tell(p *packet, m *wire.Message) {
+	switch m.Kind {
+	case wire.KindBeat, wire.KindMap, wire.KindPull, wire.KindPullReply:
+		return
+	}
+	w.say("    n%d to n%d: %v %x key %q %v, version %v by n%d, value %q, floor %v, known %v", p.from, p.to, m.Kind, m.ID, m.Key, m.Outcome,
+		m.Set.Dot.Stamp, m.Set.Dot.Actor.Node, m.Set.Value, m.Floor, m.Known.Stamp)
+}

@@ -1,0 +1,228 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// World is one run of a plan: the nodes, the network between them, their clients, and true time, which none of
+// them sees.
+type World struct {
+	plan   Plan
+	rng    *rand.Rand // of the network and of gossip
+	now    time.Duration
+	calm   time.Duration // when the faults ended; 0 before
+	agenda agenda
+	nodes  []node
+	blocks []int // cuts of the way from one to another, from × to
+	first  *ring.Map
+
+	ops      []op
+	open     [][]int32     // ops under way, by node
+	stats    replica.Stats // of processes that are gone
+	totalled bool
+	counts   map[string]int
+	failed   string
+	trace    uint64 // hash of every event
+	events   int
+	log      []string
+	talks    bool // keep a timeline
+
+	limits   wire.Limits
+	packets  []*packet // not in use
+	message  wire.Message
+	request  wire.Request
+	response wire.Response
+	frame    []byte
+}
+
+// Result is how a run ended.
+type Result struct {
+	Seed         uint64
+	Operations   int
+	Acknowledged int
+	Faults       int // that happened
+	Events       int
+	Trace        uint64         // equal for equal runs
+	Counts       map[string]int // states and faults reached
+	Failure      string         // "" if every promise was kept
+	Timeline     []string       // where it was asked for
+}
+
+const (
+	healFor   = 45 * time.Second // after the faults: everything has to be well by then
+	eventsMax = 3_000_000
+)
+
+// Run carries out a plan. It is a pure function of it: the same plan has the same Trace, always.
+func Run(plan Plan, timeline bool) Result {
+	w := &World{
+		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
+	}
+	w.found()
+	for w.failed == "" && len(w.agenda.heap) > 0 {
+		e := w.agenda.pop()
+		if e.at > runFor+healFor {
+			break
+		}
+		w.now = e.at
+		if w.calm == 0 && w.now >= runFor {
+			w.heal()
+		}
+		w.happen(&e)
+		if w.events++; w.events > eventsMax {
+			w.fail("the run does not end: %d events", w.events)
+		}
+	}
+	if w.failed == "" {
+		w.check()
+	}
+	return w.result()
+}
+
+// found makes the first map and starts every node.
+func (w *World) found() {
+	c := &w.plan.Cluster
+	w.nodes = make([]node, c.Nodes)
+	w.blocks = make([]int, c.Nodes*c.Nodes)
+	w.open = make([][]int32, c.Nodes)
+	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
+		Name: replica.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Version: 1,
+	}}}
+	for i := range w.nodes {
+		n := &w.nodes[i]
+		n.id, n.dc = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters)
+		n.disk.founder = true
+		if s := c.Skew.Milliseconds(); s > 0 {
+			n.skew = time.Duration(w.rng.Int64N(2*s+1)-s) * time.Millisecond
+		}
+		n.drift = (2*w.rng.Float64() - 1) * c.Drift
+		w.first = w.first.With(n.entry(1))
+	}
+	for i := range w.nodes {
+		w.nodes[i].disk.cluster = w.first
+		w.start(i)
+	}
+	for i := range w.plan.Asks {
+		w.at(event{at: w.plan.Asks[i].At, what: ask, index: int32(i)})
+	}
+	for i := range w.plan.Faults {
+		w.at(event{at: w.plan.Faults[i].At, what: begin, index: int32(i)})
+	}
+	w.at(event{at: runFor, what: end, index: -1}) // so that there is an event to heal at
+}
+
+func (w *World) at(e event) { w.agenda.push(e) }
+
+// happen lets an event take place, unless it belongs to a life that is over or its node stands still.
+func (w *World) happen(e *event) {
+	var node *node
+	switch e.what {
+	case deliver, tick, beat, look, boot:
+		node = &w.nodes[e.node]
+		if e.what != deliver && e.life != node.life {
+			return
+		}
+		if node.paused > w.now {
+			node.waiting = append(node.waiting, *e)
+			return
+		}
+	}
+	w.note(e)
+	switch e.what {
+	case deliver:
+		w.deliver(e.packet)
+		w.recycle(e.packet)
+	case tick:
+		w.tick(int(e.node))
+	case beat:
+		w.beat(int(e.node))
+	case look:
+		w.look(int(e.node))
+	case boot:
+		w.start(int(e.node))
+	case ask:
+		w.ask(&w.plan.Asks[e.index])
+	case turnAway:
+		w.turnAway(int(e.index))
+	case begin:
+		w.begin(int(e.index))
+	case end:
+		w.end(int(e.index))
+	}
+}
+
+// note adds an event to the trace.
+func (w *World) note(e *event) {
+	h := uint64(e.at)*0x9e3779b97f4a7c15 ^ uint64(e.what)<<56 ^ uint64(uint32(e.node))<<32 ^ uint64(uint32(e.index))
+	if e.packet != nil {
+		h ^= xxhash.Sum64(e.packet.frame) + e.packet.from
+	}
+	w.trace = (w.trace ^ h) * 0x100000001b3
+	w.trace ^= w.trace >> 29
+}
+
+func (w *World) say(format string, args ...any) {
+	if w.talks {
+		w.log = append(w.log, fmt.Sprintf("%12v  ", w.now)+fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *World) count(state string) { w.counts[state]++ }
+
+func (w *World) fail(format string, args ...any) {
+	if w.failed == "" {
+		w.failed = fmt.Sprintf(format, args...)
+		w.say("FAIL %s", w.failed)
+	}
+}
+
+// total adds the processes that run to the counts of those that are gone, once.
+func (w *World) total() {
+	if w.totalled {
+		return
+	}
+	w.totalled = true
+	for i := range w.nodes {
+		if w.nodes[i].core != nil {
+			for _, s := range w.nodes[i].core.Shards() {
+				s.Add(&w.stats)
+			}
+		}
+	}
+}
+
+func (w *World) result() Result {
+	r := Result{
+		Seed: w.plan.Seed, Operations: len(w.ops), Events: w.events, Trace: w.trace, Counts: w.counts, Failure: w.failed, Timeline: w.log,
+	}
+	for i := range w.ops {
+		if w.ops[i].ok {
+			r.Acknowledged++
+		}
+	}
+	for k := range faultKinds {
+		r.Faults += w.counts[k.String()]
+	}
+	w.total()
+	s := &w.stats
+	for name, n := range map[string]int64{
+		"evicted": int64(s.Storage.Evicted), "expired": int64(s.Storage.Expired), "ghost dropped": int64(s.Storage.GhostsDropped),
+		"conflict": int64(s.Storage.Conflicts), "behind": int64(s.Storage.Behind), "restamp": s.Restamps, "repair": s.Repairs, "hedge": s.Hedges,
+		"late": s.Late, "ahead": s.Ahead, "forgotten": s.Forgotten, "recovered": s.Recovered, "refilled": s.Refilled, "forwarded": s.Forwarded,
+		"overloaded": s.Overloaded, "hint added": s.Hints.Added, "hint merged": s.Hints.Merged, "hint delivered": s.Hints.Delivered, "hint refused": s.Hints.Refused,
+		"hint dropped": s.Hints.Dropped,
+	} {
+		if n > 0 {
+			w.counts[name] += int(n)
+		}
+	}
+	return r
+}
