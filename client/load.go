@@ -27,6 +27,7 @@ import (
 type Loader[T any] struct {
 	typed  *Typed[T]
 	o      loadOptions
+	ttl    time.Duration  // of what is loaded, unless a call has its own
 	random func() float64 // from 0 up to 1
 	turns  chan struct{}  // one for each load that runs
 	writes chan struct{}  // one for each write to the cache
@@ -53,6 +54,7 @@ func NewLoader[T any](t *Typed[T], opts ...LoadOption) *Loader[T] {
 	for _, set := range opts {
 		set(&l.o)
 	}
+	l.ttl = lifetime(DefaultLoadTTL, l.o.calls)
 	l.turns, l.writes = make(chan struct{}, l.o.loads), make(chan struct{}, l.o.loads)
 	l.life, l.end = context.WithCancel(context.Background())
 	return l
@@ -79,11 +81,14 @@ type Load[T any] func(ctx context.Context) (T, error)
 // would ever take.
 func (l *Loader[T]) GetOrLoad(ctx context.Context, key string, load Load[T], opts ...CallOption) (T, error) {
 	var none T
-	opts = append(l.o.calls[:len(l.o.calls):len(l.o.calls)], opts...)
-	ttl, err := lifetime(opts)
-	if err != nil {
-		return none, err
+	ttl := l.ttl
+	if len(opts) > 0 {
+		ttl = lifetime(ttl, opts)
 	}
+	if ttl <= 0 {
+		return none, &BadRequestError{Op: wire.OpSet, Text: fmt.Sprintf("a TTL of %v: use one above 0", ttl)}
+	}
+	opts = append(l.o.calls[:len(l.o.calls):len(l.o.calls)], opts...)
 	for again := true; ; again = false {
 		f, landed := l.join(key)
 		if f != nil {
@@ -113,13 +118,11 @@ func (l *Loader[T]) GetOrLoad(ctx context.Context, key string, load Load[T], opt
 	}
 }
 
-// lifetime is how long what is loaded is kept.
-func lifetime(opts []CallOption) (time.Duration, error) {
-	o := callOptions{ttl: DefaultLoadTTL}
-	if o.apply(opts); o.ttl <= 0 {
-		return 0, &BadRequestError{Op: wire.OpSet, Text: fmt.Sprintf("a TTL of %v: use one above 0", o.ttl)}
-	}
-	return o.ttl, nil
+// lifetime is the TTL of opts, or the one given.
+func lifetime(ttl time.Duration, opts []CallOption) time.Duration {
+	o := callOptions{ttl: ttl}
+	o.apply(opts)
+	return o.ttl
 }
 
 // hopeless reports an error that is the caller's, and not the cache's.

@@ -559,6 +559,11 @@ func TestWhatNoCacheWouldTakeIsNotLoaded(t *testing.T) {
 	if _, err := l.GetOrLoad(t.Context(), "k", s.load, WithTTL(0)); !errors.As(err, &bad) {
 		t.Fatal(err)
 	}
+	never := newBytes(m, WithLoadDefaults(WithTTL(-1)))
+	defer never.Close()
+	if _, err := never.GetOrLoad(t.Context(), "k", s.load); !errors.As(err, &bad) {
+		t.Fatal(err)
+	}
 	m.breakDown(&TooLargeError{Text: "a key of a mile"})
 	var large *TooLargeError
 	if _, err := l.GetOrLoad(t.Context(), "k", s.load); !errors.As(err, &large) {
@@ -571,5 +576,18 @@ func TestWhatNoCacheWouldTakeIsNotLoaded(t *testing.T) {
 	}
 	if s.loads.Load() != 0 {
 		t.Fatal("it was loaded")
+	}
+}
+
+func TestAHitAllocatesWhatTheReadDoes(t *testing.T) {
+	m, s := newMemory(), &source{value: "v"}
+	l := newBytes(m)
+	defer l.Close()
+	_ = m.Set(t.Context(), "k", []byte("v"), WithTTL(time.Hour))
+	load := s.load
+	read := testing.AllocsPerRun(1000, func() { _, _, _ = l.typed.GetItem(t.Context(), "k") })
+	through := testing.AllocsPerRun(1000, func() { _, _ = l.GetOrLoad(t.Context(), "k", load) })
+	if through > read {
+		t.Fatalf("%v allocations, the read alone %v", through, read)
 	}
 }

@@ -224,28 +224,81 @@ func TestAnswersThatCannotBeReadAreAnErrorAndNoPanic(t *testing.T) {
 	e.answer(good, 1) // nobody waits for it any more
 }
 
-func BenchmarkEmbedded(b *testing.B) {
-	cfg := Quick(Config{Name: "n1", ClientAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", GossipAddr: "127.0.0.1:0", DataDir: b.TempDir(), Memory: 64 << 20})
-	n, err := Start(b.Context(), cfg)
+func TestShutdownLetsTheProgramsCallsFinishAndRefusesNewOnes(t *testing.T) {
+	nodes := cluster(t, 3)
+	n := nodes[2]
+	kv := n.Client()
+	thaw1, thaw2 := nodes[0].freeze(), nodes[1].freeze()
+	defer thaw1()
+	defer thaw2()
+	set, stopped := make(chan error, 1), make(chan error, 1)
+	go func() { set <- kv.Set(t.Context(), "k", []byte("v")) }()
+	eventually(t, "a write is under way", func() bool { return n.busy() == 1 })
+	go func() { stopped <- n.Shutdown(context.Background()) }()
+	eventually(t, "a new call is refused", func() bool {
+		_, err := kv.Get(t.Context(), "k", atOne)
+		_, refused := errors.AsType[*client.NotReadyError](err)
+		return refused
+	})
+	thaw1()
+	thaw2()
+	for what, c := range map[string]chan error{"the write": set, "the end": stopped} {
+		if err := <-c; err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// embeddedCalls are a set and a get of a hundred bytes at a node that is alone.
+func embeddedCalls(tb testing.TB) (set, get func() error) {
+	n, err := Start(tb.Context(), Quick(Config{
+		Name: "n1", ClientAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", GossipAddr: "127.0.0.1:0", DataDir: tb.TempDir(), Memory: 64 << 20,
+	}))
 	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(n.kill)
+	kv, ctx, value := n.Client(), tb.Context(), make([]byte, 100)
+	set = func() error { return kv.Set(ctx, "key", value) }
+	get = func() error { _, err := kv.Get(ctx, "key"); return err }
+	return set, get
+}
+
+func TestAnEmbeddedCallAllocatesLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("under the race detector, which runs what is short, pools forget")
+	}
+	set, get := embeddedCalls(t)
+	if err := set(); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func() error{"set": set, "get": get} {
+		const most = 9 // 7 and 8, four of them for the timeout, and what the node does beside it
+		if n := testing.AllocsPerRun(2000, func() { _ = call() }); n > most {
+			t.Errorf("a %s allocates %v times", name, n)
+		}
+	}
+}
+
+func BenchmarkEmbeddedSet(b *testing.B) {
+	set, _ := embeddedCalls(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := set(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEmbeddedGet(b *testing.B) {
+	set, get := embeddedCalls(b)
+	if err := set(); err != nil {
 		b.Fatal(err)
 	}
-	defer n.kill()
-	kv, value := n.Client(), make([]byte, 100)
-	for _, op := range []struct {
-		name string
-		f    func() error
-	}{
-		{"set", func() error { return kv.Set(b.Context(), "key", value) }},
-		{"get", func() error { _, err := kv.Get(b.Context(), "key"); return err }},
-	} {
-		b.Run(op.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := op.f(); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := get(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
