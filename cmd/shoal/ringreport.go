@@ -120,7 +120,11 @@ func (p *placement) show(t *tool) error {
 		head += "\n"
 	}
 	if t.terminal {
-		head += "\n" + p.picture(t)
+		for d, load := range p.Datacenters {
+			if load.Nodes > 0 {
+				head += "\n" + p.picture(t, uint8(d), load.Datacenter)
+			}
+		}
 	}
 	if err := t.write([]byte(head + "\n")); err != nil {
 		return err
@@ -149,8 +153,9 @@ func markColour(node int) text.Color {
 // The picture's radius in lines; a letter is half as wide as a line is high.
 const ringRadius = 9
 
-// picture is the ring from above, clockwise from the top: each place shows the first owner of the partition there.
-func (p *placement) picture(t *tool) string {
+// picture is the ring of one datacenter from above, clockwise from the top, with its name in the middle: each place shows
+// the first owner of the partition there.
+func (p *placement) picture(t *tool, datacenter uint8, name string) string {
 	const size, steps = 2*ringRadius + 1, 720
 	var cells [size][2*size - 1]string
 	for i := range steps {
@@ -159,10 +164,16 @@ func (p *placement) picture(t *tool) string {
 		x := 2*ringRadius + int(math.Round(2*ringRadius*math.Sin(angle)))
 		y := ringRadius - int(math.Round(ringRadius*math.Cos(angle)))
 		owners := p.table.Owners(uint32(turn * float64(p.Partitions)))
-		if cells[y][x] == "" && len(owners) > 0 {
-			node := p.ranks[owners[0].Node]
+		first := slices.IndexFunc(owners, func(o ring.Place) bool { return o.Datacenter == datacenter })
+		if cells[y][x] == "" && first >= 0 {
+			node := p.ranks[owners[first].Node]
 			cells[y][x] = t.colour(markColour(node), string(markOf(node)))
 		}
+	}
+	label := []rune(style{}.printable([]byte(name)))
+	label = label[:min(len(label), 2*ringRadius)]
+	for i, r := range label {
+		cells[ringRadius][2*ringRadius-len(label)/2+i] = string(r)
 	}
 	var b strings.Builder
 	for y := range cells {
