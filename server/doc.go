@@ -2,7 +2,7 @@
 // nothing about keys. It owns
 //
 //   - sockets: the client, Redis, peer and admin listeners, connections of native clients (conn.go, pipe.go,
-//     frames.go) and of Redis' (respconn.go, which drives package resp), and one link to every other node
+//     frames.go) and of Redis' (resp*.go, which drive package resp), and one link to every other node
 //     (link.go), dialled from this side and written only; gossip has its own;
 //   - locks: one per shard and one for who is there, the map and the links' state (node.go, members.go). None is held
 //     while a socket or the disk is waited for, but the second while a changed map is saved;

@@ -2,6 +2,8 @@ package resp
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -159,6 +161,32 @@ func TestFailuresTellClientsWhatTheyMayDo(t *testing.T) {
 		got := string(AppendAnswer(nil, RESP3, ShapeValue, &r, 0))
 		if !strings.HasPrefix(got, c.want) || strings.Count(got, "\n") != 1 {
 			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// The page that people read names the commands there are, and no others.
+func TestThePageNamesEveryCommand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/REDIS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Commands\n")
+	section, _, _ = strings.Cut(section, "\n##")
+	named := map[string]bool{}
+	for _, quoted := range regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(section, -1) {
+		named[quoted[1]] = true
+	}
+	there := map[string]bool{}
+	for _, c := range byName {
+		name := c.Name[strings.Index(c.Name, "|")+1:]
+		if there[name] = true; !named[name] {
+			t.Errorf("docs/REDIS.md does not name %s", c.Name)
+		}
+	}
+	for name := range named {
+		if !there[name] {
+			t.Errorf("docs/REDIS.md names %s, which is not there", name)
 		}
 	}
 }
