@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -180,7 +181,7 @@ func (d *demo) play(ctx context.Context) error {
 	}
 
 	d.say(text.FgGreen, "reads and writes at quorum, every read checked")
-	enough := d.steadily(ctx)
+	limit := d.steadily(ctx)
 	if err := d.until(ctx, func(*demoSight) bool { return l.sum().Reads >= goal/4 }); err != nil {
 		return err
 	}
@@ -201,26 +202,21 @@ func (d *demo) play(ctx context.Context) error {
 	}
 
 	l.setDown(false)
-	if d.running[demoVictim], err = d.spawn(demoVictim, d.nodes[demoVictim].options, d.self, d.exits); err != nil {
+	limit.Store(int64(l.sum().Reads + goal))
+	again, err := d.spawn(demoVictim, d.nodes[demoVictim].options, d.self, d.exits)
+	if err != nil {
 		return err
 	}
-	d.say(text.FgGreen, "%s is started again, empty (process %d)", d.nodes[demoVictim].Name, d.running[demoVictim].Process.Pid)
-	back := l.sum().Reads
+	d.running[demoVictim] = again
+	d.say(text.FgGreen, "%s is started again, empty (process %d)", d.nodes[demoVictim].Name, again.Process.Pid)
 	if err := d.until(ctx, func(s *demoSight) bool { return s.up == len(d.nodes) }); err != nil {
 		return err
 	}
 	d.say(text.FgGreen, "%s serves, and recovers what it held from the others", d.nodes[demoVictim].Name)
-	err = d.until(ctx, func(s *demoSight) bool {
-		reads := l.sum().Reads
-		if reads >= back+goal {
-			enough.Store(true)
-		}
-		return s.settled && s.hints == 0 && reads >= goal
-	})
-	if err != nil {
+	if err := d.until(ctx, func(s *demoSight) bool { return s.settled && s.hints == 0 && l.sum().Reads >= goal }); err != nil {
 		return err
 	}
-	enough.Store(true)
+	limit.Store(0)
 
 	d.say(text.FgGreen, "it has recovered; now every key is read once more")
 	if err := d.through(ctx, l.every(false)); err != nil {
@@ -229,11 +225,13 @@ func (d *demo) play(ctx context.Context) error {
 	return d.until(ctx, func(s *demoSight) bool { return s.settled && s.hints == 0 })
 }
 
-// steadily starts the steady traffic, which goes on until what it returns is set.
-func (d *demo) steadily(ctx context.Context) *atomic.Bool {
-	enough := new(atomic.Bool)
-	d.traffic.Go(func() { d.load.drive(ctx, d.load.steady(ctx, enough.Load), client.WithLevel(client.LevelQuorum)) })
-	return enough
+// steadily starts the steady traffic, which ends once as many reads were checked as what it returns says.
+func (d *demo) steadily(ctx context.Context) *atomic.Int64 {
+	limit := new(atomic.Int64)
+	limit.Store(math.MaxInt64)
+	over := func() bool { return int64(d.load.sum().Reads) >= limit.Load() }
+	d.traffic.Go(func() { d.load.drive(ctx, d.load.steady(ctx, over), client.WithLevel(client.LevelQuorum)) })
+	return limit
 }
 
 // through drives what next hands out to its end.
@@ -259,7 +257,7 @@ func (d *demo) until(ctx context.Context, enough func(*demoSight) bool) error {
 				demoMax, t.Reads, d.reads, t.HintsOwedEnd)
 		case i := <-d.exits:
 			if i != demoVictim || !d.dying {
-				return fmt.Errorf("%s ended by itself: %w", d.nodes[i].Name, d.running[i].err)
+				return fmt.Errorf("%s ended by itself: %s", d.nodes[i].Name, d.running[i].fate())
 			}
 			d.dying = false
 		case <-tick.C:

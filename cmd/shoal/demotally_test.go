@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -85,5 +86,16 @@ func TestDemoFailsWithWhatItSaw(t *testing.T) {
 		case !lie && (code != 0 || stderr.Len() > 0):
 			t.Errorf("exit code %d, %q", code, &stderr)
 		}
+	}
+}
+
+func TestDemoThatTakesTooLongSaysHowFarItCame(t *testing.T) {
+	d := &demo{load: newDemoLoad(5), reads: 200}
+	d.load.tally = *clean()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := d.until(ctx, func(*demoSight) bool { return true })
+	if err == nil || codeOf(err) != 1 || !strings.Contains(err.Error(), "not done after 10m0s, with 100 of 200 reads checked and 0 hints owed") {
+		t.Error(err)
 	}
 }

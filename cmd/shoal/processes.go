@@ -142,17 +142,21 @@ type childError struct {
 	code int
 }
 
+// fate is how a process that has exited did.
+func (p *process) fate() string {
+	if p.err != nil {
+		return p.err.Error()
+	}
+	return "exit status 0"
+}
+
 // epitaph says how a node ended and how to bring it back.
 func (d *dev) epitaph(i int, p *process) error {
-	how := "exit status 0"
-	if p.err != nil {
-		how = p.err.Error()
-	}
 	line := []string{quote(os.Args[0])}
 	for _, arg := range command(&d.nodes[i].options) {
 		line = append(line, quote(arg))
 	}
-	_, err := fmt.Fprintf(d.err, "\n%s exited (%s). Start it again with:\n  %s\n\n", d.nodes[i].Name, how, strings.Join(line, " "))
+	_, err := fmt.Fprintf(d.err, "\n%s exited (%s). Start it again with:\n  %s\n\n", d.nodes[i].Name, p.fate(), strings.Join(line, " "))
 	return err
 }
 
