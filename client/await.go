@@ -13,7 +13,7 @@ import (
 func (c *Client) await(ctx context.Context, k *call) error {
 	const never = time.Duration(math.MaxInt64)
 	now := k.flights[0].began
-	check, hedge := now+quietMax, never
+	check, hedge := now+c.options.quiet/2, never
 	if c.options.hedging && (k.request.Op == wire.OpGet || k.request.Op == wire.OpHead) && k.only == nil {
 		hedge = now + min(max(c.latency.value(), hedgeMin), hedgeMax)
 	}
@@ -31,7 +31,7 @@ func (c *Client) await(ctx context.Context, k *call) error {
 		case <-k.timer.C:
 			now = sinceEpoch()
 			if now >= check || now >= k.limit {
-				check = now + quietMax
+				check = now + c.options.quiet/2
 				k.suspect(now)
 			}
 			if now >= k.limit {

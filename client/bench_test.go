@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
@@ -162,14 +161,5 @@ func BenchmarkCompile(b *testing.B) {
 			}
 			b.ReportMetric(float64(2*len(r.owners)+8*len(r.links)), "B-kept")
 		})
-	}
-}
-
-// BenchmarkTimer tells what the timer of a call costs, for whoever thinks of doing without.
-func BenchmarkTimer(b *testing.B) {
-	timer := time.NewTimer(time.Hour)
-	for b.Loop() {
-		timer.Reset(time.Second)
-		timer.Stop()
 	}
 }

@@ -25,8 +25,10 @@ func newBudget(share, burst float64) budget {
 func (b *budget) take(calls uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.credit = min(b.credit+float64(calls-b.seen)*b.share, b.burst)
-	b.seen = calls
+	if calls > b.seen { // else somebody who looked later came first
+		b.credit = min(b.credit+float64(calls-b.seen)*b.share, b.burst)
+		b.seen = calls
+	}
 	if b.credit < 1 {
 		return false
 	}

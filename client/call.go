@@ -24,10 +24,11 @@ type call struct {
 	attempts int           // begun
 	retries  int           // attempts after one that failed
 	hedged   bool
-	unsure   bool    // an earlier attempt may have been carried out, or may still be
-	tried    []*link // in this round of attempts
-	node     *link   // that was asked, or answered, last; nil: none yet
-	only     *link   // where set, no other is asked
+	partial  []wire.Item // of a multi-get that left keys to be asked for again
+	unsure   bool        // an earlier attempt may have been carried out, or may still be
+	tried    []*link     // in this round of attempts
+	node     *link       // that was asked, or answered, last; nil: none yet
+	only     *link       // where set, no other is asked
 
 	timer   *time.Timer
 	done    chan *flight // what has ended; room for all flights

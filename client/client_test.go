@@ -205,7 +205,7 @@ func TestACallEndsByItselfAndSaysWhetherItMayStillHappen(t *testing.T) {
 
 func TestWhatNoNodeWouldTakeIsRefusedBeforeItIsSent(t *testing.T) {
 	f := newFake(t)
-	c := dial(t, nil, f)
+	c := dial(t, []Option{steady}, f)
 	ctx := t.Context()
 	var large *TooLargeError
 	var bad *BadRequestError
@@ -232,10 +232,10 @@ func TestWhatNoNodeWouldTakeIsRefusedBeforeItIsSent(t *testing.T) {
 	if len(f.ops()) != 0 {
 		t.Errorf("sent: %v", f.ops())
 	}
-	if err := c.Set(ctx, "k", make([]byte, 16<<20)); err != nil {
+	if err := c.Set(ctx, "k", make([]byte, 16<<20), WithTimeout(time.Minute)); err != nil {
 		t.Errorf("the largest value: %v", err)
 	}
-	if v, err := c.Get(ctx, "k"); err != nil || len(v) != 16<<20 {
+	if v, err := c.Get(ctx, "k", WithTimeout(time.Minute)); err != nil || len(v) != 16<<20 {
 		t.Errorf("the largest value: %d bytes, %v", len(v), err)
 	}
 }

@@ -20,8 +20,8 @@ const (
 	readBuffer   = 64 << 10               // bytes; grows to the largest frame while one arrives
 	pieceMax     = 1 << 20                // bytes of one write: that they went out is a sign of life
 	writeTimeout = 10 * time.Second       // a node that reads nothing for so long is given up
-	quietMax     = 250 * time.Millisecond // a node that owes answers and says nothing for so long is probed
-	probeMax     = 500 * time.Millisecond // and given up when it says nothing for so long after that
+	quietMax     = 100 * time.Millisecond // a node that owes answers and says nothing for so long is probed
+	probeFactor  = 5                      // and given up when it says nothing for so many times that after it
 )
 
 // conn is one connection, shared by all calls to a node. Two goroutines serve it: one reads, one writes.
@@ -37,6 +37,7 @@ type conn struct {
 	hello    wire.Hello // the node's
 	limits   wire.Limits
 	inFlight int
+	quiet    time.Duration // quietMax, but in tests
 	wake     chan struct{} // something is queued and nobody writes
 	closed   chan struct{}
 	alive    atomic.Bool
@@ -66,7 +67,7 @@ func (e *lostError) Error() string { return e.cause.Error() }
 func newConn(nc net.Conn, l *link, hello wire.Hello) *conn {
 	o := &l.client.options
 	c := &conn{
-		net: nc, link: l, hello: hello, limits: o.limits, inFlight: o.inFlight,
+		net: nc, link: l, hello: hello, limits: o.limits, inFlight: o.inFlight, quiet: o.quiet,
 		wake: make(chan struct{}, 1), closed: make(chan struct{}), pending: map[uint64]*flight{},
 	}
 	c.alive.Store(true)
@@ -169,27 +170,29 @@ func (c *conn) withdraw(f *flight) bool {
 }
 
 // suspect is told that a call has been waiting. A node that said nothing meanwhile is asked whether it is there, which
-// any node answers at once whatever else it waits for; if it does not, the connection ends.
+// any node answers at once whatever else it waits for. While it does not, new calls go elsewhere; in the end those under
+// way do, too.
 func (c *conn) suspect(now time.Duration) {
 	heard := time.Duration(c.heard.Load())
-	if now-heard < quietMax {
+	if now-heard < c.quiet {
 		return
 	}
 	c.mu.Lock()
-	wake := false
-	switch {
-	case c.err != nil:
-	case c.probed == 0:
+	wake, probed := false, c.probed
+	if c.err == nil && probed == 0 {
 		c.probed, c.probe = now, flight{conn: c, began: now}
-		wake = c.queue(&wire.Request{Op: wire.OpPing, Timeout: uint32(millis(probeMax))}, &c.probe)
-	case now-max(heard, c.probed) >= probeMax:
-		c.mu.Unlock()
-		c.fail(fmt.Errorf("no word from the node for %v", (now - heard).Round(time.Millisecond)))
-		return
+		wake = c.queue(&wire.Request{Op: wire.OpPing, Timeout: uint32(millis(probeFactor * quietMax))}, &c.probe)
 	}
 	c.mu.Unlock()
 	if wake {
 		c.wake <- struct{}{}
+	}
+	switch silent := now - max(heard, probed); {
+	case probed == 0 || silent < c.quiet:
+	case silent < probeFactor*c.quiet:
+		c.link.rest(0)
+	default:
+		c.fail(fmt.Errorf("no word from the node for %v", (now - heard).Round(time.Millisecond)))
 	}
 }
 

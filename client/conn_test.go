@@ -125,22 +125,18 @@ func TestANodeThatReadsNothingCostsBoundedMemory(t *testing.T) {
 
 func TestANodeThatDoesNotEvenAnswerAPingIsGivenUp(t *testing.T) {
 	silent := func(*wire.Request, func(*wire.Response)) {}
-	pings := func(q *wire.Request, reply func(*wire.Response)) {
-		if q.Op == wire.OpPing {
-			reply(&wire.Response{})
-		}
-	}
 	for name, k := range map[string]struct {
-		answer func(*wire.Request, func(*wire.Response))
-		limit  time.Duration
-		alive  bool
+		deaf  bool
+		limit time.Duration
+		alive bool
 	}{
-		"too early to tell":         {silent, quietMax / 10, true},
-		"silent":                    {silent, 2 * (quietMax + probeMax), false},
-		"busy with what takes long": {pings, 2 * (quietMax + probeMax), true},
+		"too early to tell":         {true, quietMax / 10, true},
+		"silent":                    {true, 2 * (1 + probeFactor) * quietMax, false},
+		"busy with what takes long": {false, 2 * (1 + probeFactor) * quietMax, true},
 	} {
 		f := newFake(t)
-		f.answer = k.answer
+		f.answer = silent
+		f.deaf.Store(k.deaf)
 		c := dial(t, []Option{WithRetries(0)}, f)
 		cn := c.seeds[0].connected()
 		_, err := c.Get(t.Context(), "k", WithTimeout(k.limit))

@@ -31,6 +31,7 @@ type fake struct {
 
 	cluster atomic.Pointer[ring.Map]
 	garbage atomic.Bool // in place of the map
+	deaf    atomic.Bool // answer decides on what the client asks by itself, too
 
 	mu     sync.Mutex
 	values map[string][]byte
@@ -101,8 +102,12 @@ func (f *fake) serve(nc net.Conn) {
 		cut, _, _ := wire.NextFrame(whole, &l)
 		return cut
 	}
+	first := frame()
+	if first == nil { // a client that closed meanwhile
+		return
+	}
 	var hello wire.Hello
-	if wire.DecodeHello(frame(), &hello) != nil || hello.Role != wire.RoleClient {
+	if wire.DecodeHello(first, &hello) != nil || hello.Role != wire.RoleClient {
 		f.t.Error("no client's hello")
 		return
 	}
@@ -122,12 +127,12 @@ func (f *fake) serve(nc net.Conn) {
 			return
 		}
 		f.mu.Lock()
-		if q.Op != wire.OpMap {
+		if !own(q.Op) {
 			f.seen = append(f.seen, q.Op)
 		}
 		f.mu.Unlock()
 		answer := f.answer
-		if q.Op == wire.OpMap {
+		if own(q.Op) && !f.deaf.Load() {
 			answer = f.store
 		}
 		answer(&q, func(p *wire.Response) {
@@ -138,6 +143,9 @@ func (f *fake) serve(nc net.Conn) {
 		})
 	}
 }
+
+// own reports whether it may be the client that asks, for itself.
+func own(op wire.Op) bool { return op == wire.OpMap || op == wire.OpPing }
 
 // store answers like a node that is alone.
 func (f *fake) store(q *wire.Request, reply func(*wire.Response)) {

@@ -40,6 +40,7 @@ type options struct {
 	retries     int
 	routing     bool
 	hedging     bool
+	quiet       time.Duration // see quietMax; only tests have another
 	site        site
 	limits      wire.Limits
 	hooks       Hooks
@@ -50,7 +51,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		dialTimeout: DefaultDialTimeout, inFlight: DefaultInFlight, conns: DefaultConns, retries: DefaultRetries,
-		routing: true, hedging: true, limits: wire.DefaultLimits(), log: slog.New(slog.DiscardHandler),
+		routing: true, hedging: true, quiet: quietMax, limits: wire.DefaultLimits(), log: slog.New(slog.DiscardHandler),
 		calls: callOptions{timeout: DefaultTimeout},
 	}
 }

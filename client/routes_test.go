@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +27,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// steady lets a client take its time, so that a slow machine does not look like a slow node.
+func steady(o *options) { o.quiet, o.hedging = time.Minute, false }
 
 // settled waits until a client has routes to n nodes, and connections to so many of the fakes.
 func settled(t *testing.T, c *Client, conns int) {
@@ -73,7 +78,7 @@ func keyOf(t *testing.T, fakes []*fake, i int) string {
 
 func TestAKeyIsAskedOfItsFirstOwner(t *testing.T) {
 	fakes := cluster(t, 4)
-	c := routed(t, nil, fakes[2]) // one seed is enough
+	c := routed(t, []Option{steady}, fakes[2]) // one seed is enough
 	settled(t, c, 4)
 	share := map[int]int{}
 	for i := range 200 {
@@ -165,7 +170,7 @@ func unreachableMap(t *testing.T, fakes []*fake, from int) {
 func TestAClientThatReachesOnlyItsSeedsGoesOn(t *testing.T) {
 	fakes := cluster(t, 3)
 	unreachableMap(t, fakes, 0)
-	c := routed(t, nil, fakes[0])
+	c := routed(t, []Option{steady}, fakes[0])
 	settled(t, c, 1)
 	for i := range 500 {
 		if err := c.Set(t.Context(), fmt.Sprint("k", i), nil); err != nil {
@@ -180,7 +185,7 @@ func TestAClientThatReachesOnlyItsSeedsGoesOn(t *testing.T) {
 func TestASeedIsTheDoorOfItsNodeWhereTheMapsAddressIsNot(t *testing.T) {
 	fakes := cluster(t, 3)
 	unreachableMap(t, fakes, 0)
-	c := routed(t, nil, fakes...)
+	c := routed(t, []Option{steady}, fakes...)
 	settled(t, c, 3)
 	for i := range fakes {
 		key := keyOf(t, fakes, i)
@@ -194,7 +199,7 @@ func TestASeedIsTheDoorOfItsNodeWhereTheMapsAddressIsNot(t *testing.T) {
 
 func TestTheKeysOfANodeThatDiedGoToTheirNextOwners(t *testing.T) {
 	fakes := cluster(t, 3)
-	c := routed(t, nil, fakes...)
+	c := routed(t, []Option{steady}, fakes...)
 	settled(t, c, 3)
 	fakes[1].close()
 	for i := range 300 {
@@ -213,7 +218,7 @@ func TestTheKeysOfANodeThatDiedGoToTheirNextOwners(t *testing.T) {
 
 func TestANodeThatJoinsOrLeavesIsNoticed(t *testing.T) {
 	fakes := cluster(t, 3)
-	c := routed(t, nil, fakes[0], fakes[1])
+	c := routed(t, []Option{steady}, fakes[0], fakes[1])
 	settled(t, c, 3)
 	fourth := newFake(t)
 	grown := append(slices.Clone(fakes), fourth)
@@ -244,7 +249,7 @@ func TestAMapOfAnotherClusterIsNotBelieved(t *testing.T) {
 	m := fakes[0].cluster.Load().Clone()
 	m.ClusterID = 8
 	fakes[0].cluster.Store(m)
-	c := routed(t, nil, fakes[0])
+	c := routed(t, []Option{steady}, fakes[0])
 	eventually(t, "the map was looked at", func() bool { return c.Counters().MapsFailed > 0 })
 	if n := c.Counters(); n.Maps != 0 || n.Nodes != 1 {
 		t.Errorf("%+v", n)
@@ -257,7 +262,7 @@ func TestAMapOfAnotherClusterIsNotBelieved(t *testing.T) {
 func TestAMapThatIsGarbageLeavesTheSeeds(t *testing.T) {
 	f := newFake(t)
 	f.garbage.Store(true)
-	c := routed(t, nil, f)
+	c := routed(t, []Option{steady}, f)
 	eventually(t, "the map was looked at", func() bool { return c.Counters().MapsFailed > 0 })
 	if err := c.Set(t.Context(), "k", nil); err != nil {
 		t.Error(err)
@@ -266,7 +271,7 @@ func TestAMapThatIsGarbageLeavesTheSeeds(t *testing.T) {
 
 func TestEachOwnerIsAskedForItsKeysOfAMultiGet(t *testing.T) {
 	fakes := cluster(t, 3)
-	c := routed(t, nil, fakes...)
+	c := routed(t, []Option{steady}, fakes...)
 	settled(t, c, 3)
 	var keys []string
 	for i := range 90 {
@@ -306,7 +311,7 @@ func TestAMultiGetTellsWhichKeysFailed(t *testing.T) {
 			f.store(q, reply)
 		}
 	}
-	c := routed(t, nil, fakes...)
+	c := routed(t, []Option{steady}, fakes...)
 	settled(t, c, 3)
 	keys := []string{keyOf(t, fakes, 0), keyOf(t, fakes, 1), keyOf(t, fakes, 2)}
 	got, err := c.MGet(t.Context(), keys)
@@ -321,5 +326,64 @@ func TestAMultiGetTellsWhichKeysFailed(t *testing.T) {
 	}
 	if _, err := c.MGet(t.Context(), keys[1:2]); !errors.As(err, &quorum) {
 		t.Errorf("where every key failed: %v", err)
+	}
+}
+
+func TestAMultiGetAsksAgainForTheKeysThatANodeCouldNotRead(t *testing.T) {
+	for name, after := range map[string]func(*fake, *wire.Request, func(*wire.Response)){
+		"and gets them elsewhere": (*fake).store,
+		"and keeps what it has": func(_ *fake, q *wire.Request, reply func(*wire.Response)) {
+			reply(&wire.Response{Status: wire.StatusBadRequest, Err: &wire.Error{Op: q.Op}})
+		},
+	} {
+		fakes := cluster(t, 3)
+		keys := []string{keyOf(t, fakes, 1), keyOf(t, fakes, 1) + "x"}
+		for _, f := range fakes {
+			f.set(keys[0], "v")
+			f.set(keys[1], "w")
+			f.answer = func(q *wire.Request, reply func(*wire.Response)) { after(f, q, reply) }
+		}
+		c := dial(t, nil, fakes...)
+		fakes[0].answer = func(_ *wire.Request, reply func(*wire.Response)) {
+			reply(&wire.Response{Items: []wire.Item{{Value: []byte("v"), Stamp: 1}, {Status: wire.StatusNotReady}}})
+		}
+		got, err := c.MGet(t.Context(), keys)
+		if err != nil || got[0].Err != nil || string(got[0].Value) != "v" {
+			t.Fatalf("%s: %+v, %v", name, got, err)
+		}
+		var notReady *NotReadyError
+		if kept := errors.As(got[1].Err, &notReady); kept != (name == "and keeps what it has") {
+			t.Errorf("%s: %+v", name, got[1])
+		}
+	}
+}
+
+func TestANodeThatHangsCostsNoCallAndIsLeftAlone(t *testing.T) {
+	fakes := cluster(t, 3)
+	c := routed(t, nil, fakes...)
+	settled(t, c, 3)
+	var hanging atomic.Bool
+	f := fakes[1]
+	f.answer = func(q *wire.Request, reply func(*wire.Response)) {
+		if !hanging.Load() {
+			f.store(q, reply)
+		}
+	}
+	f.deaf.Store(true)
+	hanging.Store(true)
+	key := keyOf(t, fakes, 1)
+	var callers sync.WaitGroup
+	for range 30 {
+		callers.Go(func() {
+			for range 30 {
+				if _, err := c.Get(t.Context(), key); !errors.Is(err, ErrNotFound) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if n := len(f.ops()); n > 300 {
+		t.Errorf("of 900 calls, %d went to the node that hangs", n)
 	}
 }

@@ -112,7 +112,10 @@ func (c *Client) finish(ctx context.Context, k *call, err error) error {
 			err = c.await(ctx, k)
 		}
 		if err == nil {
-			return nil
+			if err = k.missed(); err == nil {
+				return nil
+			}
+			k.partial = k.response.Items
 		}
 		err = c.explain(ctx, k, err)
 		k.unsure = k.unsure || Indeterminate(err)
@@ -345,8 +348,24 @@ func (c *Client) again(ctx context.Context, k *call, err error) bool {
 	return false
 }
 
-// last is the error of a call after its last attempt.
+// missed is the first failure of a single key of a multi-get that another node might answer.
+func (k *call) missed() error {
+	for i := range k.response.Items {
+		switch s := k.response.Items[i].Status; s {
+		case wire.StatusQuorum, wire.StatusOverloaded, wire.StatusNotReady:
+			failed := wire.Response{Status: s, Err: &wire.Error{Op: wire.OpMGet}}
+			return failed.AsError()
+		}
+	}
+	return nil
+}
+
+// last is the error of a call after its last attempt. What a multi-get brought before is better than that.
 func (c *Client) last(k *call, err error) error {
+	if k.partial != nil {
+		k.response.Items = k.partial
+		return nil
+	}
 	if k.retries == 0 {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestWhatMayBeTriedAgainIs(t *testing.T) {
 		a, b := newFake(t), newFake(t)
 		var first, second atomic.Int32
 		a.answer, b.answer = refusing(k.status, &first), refusing(k.status, &second)
-		c := dial(t, nil, a, b)
+		c := dial(t, []Option{steady}, a, b)
 		err := k.call(c)
 		want := int32(1)
 		var retried *RetryError
@@ -111,7 +111,7 @@ func TestRetriesOfAllCallsTogetherAreBounded(t *testing.T) {
 	f := newFake(t)
 	var asked atomic.Int32
 	f.answer = refusing(wire.StatusOverloaded, &asked)
-	c := dial(t, nil, f)
+	c := dial(t, []Option{steady}, f)
 	const calls = 1000
 	var callers sync.WaitGroup
 	for range 50 {
@@ -144,7 +144,7 @@ func TestABudgetGrowsWithTheCalls(t *testing.T) {
 	for _, k := range []struct {
 		calls uint64
 		want  int
-	}{{0, 3}, {5, 0}, {10, 1}, {29, 1}, {30, 1}, {1000, 3}, {1000, 0}} {
+	}{{0, 3}, {5, 0}, {10, 1}, {29, 1}, {30, 1}, {1000, 3}, {1000, 0}, {990, 0}} {
 		if got := taken(k.calls); got != k.want {
 			t.Errorf("after %d calls: %d, want %d", k.calls, got, k.want)
 		}
@@ -172,7 +172,7 @@ func TestASlowGetIsSentToASecondNode(t *testing.T) {
 		}
 		fakes[1].store(q, reply)
 	}
-	c := routed(t, nil, fakes...)
+	c := routed(t, []Option{steady, WithHedging(true)}, fakes...)
 	settled(t, c, 3)
 	fakes[0].set(key, "v")
 	fakes[2].set(key, "v")
@@ -190,7 +190,7 @@ func TestASlowGetIsSentToASecondNode(t *testing.T) {
 			t.Fatalf("%q, %v", v, err)
 		}
 	}
-	if n := c.Counters(); n.Hedges != 1 || n.HedgesWon != 1 || n.Retries != 0 {
+	if n := c.Counters(); n.Hedges == 0 || n.HedgesWon == 0 || n.Retries != 0 {
 		t.Errorf("%+v", n)
 	}
 }
