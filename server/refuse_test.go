@@ -84,6 +84,7 @@ func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
 		defer l.Close()
 		for flag, set := range map[string]func(*Config){
 			"--client-addr": func(c *Config) { c.ClientAddr = l.Addr().String() },
+			"--resp-addr":   func(c *Config) { c.RespAddr = l.Addr().String() },
 			"--peer-addr":   func(c *Config) { c.PeerAddr = l.Addr().String() },
 			"--gossip-addr": func(c *Config) { c.GossipAddr = l.Addr().String() },
 			"--admin-addr":  func(c *Config) { c.AdminAddr = l.Addr().String() },

@@ -74,6 +74,14 @@ func TestAFlagCountsBeforeAVariableBeforeTheFileBeforeTheDefault(t *testing.T) {
 	}
 }
 
+func TestANodeListensForRedisClientsUnlessToldNotTo(t *testing.T) {
+	for args, want := range map[string]string{"": defaultRespAddr, "none": "", "h:1": "h:1"} {
+		if o, err := configured(t, "", "--resp-addr", args); err != nil || o.RespAddr != want {
+			t.Errorf("--resp-addr %q: %q, %v", args, o.RespAddr, err)
+		}
+	}
+}
+
 // Each setting is given a value of its own by its name alone, in all three places.
 func TestEverySettingArrivesWhereItsNameSays(t *testing.T) {
 	values := map[string]string{
