@@ -22,7 +22,8 @@ import (
 // what was loaded, and at most WithLoads loads run at once. A caller whose context ends leaves, and the load goes on for
 // the others. A load that panics is an error for all who wait for it.
 //
-// It cannot promise that a value is fresh: a load that began before a write to the source may store what it read after
+// It cannot promise that a value is fresh: whoever comes while it is written to the cache gets what was loaded, which takes
+// a cache that is down as long as a call may; a load that began before a write to the source may store what it read after
 // whoever wrote has deleted the key, and WithTTL bounds for how long that is seen.
 type Loader[T any] struct {
 	typed  *Typed[T]

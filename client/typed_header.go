@@ -11,8 +11,8 @@ import (
 //
 //	[type, version, codec] payload
 //
-// A codec without a name writes no header. In both cases the byte 0xc1, which begins no MessagePack value, no JSON and
-// no text, sets apart what is not a value.
+// which costs four bytes and the two names. A codec without a name writes no header. In both cases the byte 0xc1, which
+// begins no MessagePack value, no JSON and no text, sets apart what is not a value.
 const (
 	reserved = "\xc1shoal:"
 	absent   = reserved + "none"   // a Loader was told that there is none
@@ -23,7 +23,11 @@ const (
 func appendHeader(b []byte, t Tag) []byte {
 	b = append(b, 0x93)
 	b = appendText(b, t.Type)
-	b = binary.BigEndian.AppendUint32(append(b, 0xce), t.Version)
+	if t.Version < 0x80 {
+		b = append(b, byte(t.Version))
+	} else {
+		b = binary.BigEndian.AppendUint32(append(b, 0xce), t.Version)
+	}
 	return appendText(b, t.Codec)
 }
 
@@ -42,12 +46,19 @@ func readHeader(b []byte) (t Tag, ok bool) {
 	if len(b) == 0 || b[0] != 0x93 {
 		return t, false
 	}
-	if t.Type, b, ok = cutText(b[1:]); !ok || len(b) < 5 || b[0] != 0xce {
+	t.Type, b, ok = cutText(b[1:])
+	switch {
+	case ok && len(b) > 0 && b[0] < 0x80:
+		t.Version, b = uint32(b[0]), b[1:]
+	case ok && len(b) > 4 && b[0] == 0xce:
+		t.Version, b = binary.BigEndian.Uint32(b[1:]), b[5:]
+	default:
 		return Tag{}, false
 	}
-	t.Version = binary.BigEndian.Uint32(b[1:])
-	t.Codec, _, ok = cutText(b[5:])
-	return t, ok
+	if t.Codec, _, ok = cutText(b); !ok {
+		return Tag{}, false
+	}
+	return t, true
 }
 
 func cutText(b []byte) (s string, rest []byte, ok bool) {

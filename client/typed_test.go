@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"strings"
@@ -171,7 +172,7 @@ func TestAValueOfAnotherTypeVersionOrCodecIsATypeError(t *testing.T) {
 			t.Errorf("%s: gone for whoever wrote it", name)
 		}
 	}
-	for _, plain := range []string{"", "hello", "\x93", "\x93\xa1", "\x93\xa1u\xce\x00", "\x93\xda\xff\xff", "\xc0", reserved, reserved + "later"} {
+	for _, plain := range []string{"", "hello", "\x93", "\x93\xa1", "\x93\xa1u\xce\x00", "\x93\xa1u\x01", "\x93\xa1u\x01\xa2c", "\x93\xda\xff\xff", "\xc0", reserved, reserved + "later"} {
 		_ = m.Set(ctx, "k", []byte(plain))
 		var wrong *TypeError
 		if _, err := want.Get(ctx, "k"); !errors.As(err, &wrong) || wrong.Got != (Tag{}) {
@@ -230,10 +231,10 @@ func TestWhatACodecCannotDoIsACodecErrorAndNeverAPanic(t *testing.T) {
 }
 
 func TestTheHeaderIsOneMessagePackArrayThatAnyLibraryReads(t *testing.T) {
-	for _, tag := range []Tag{{}, {"user", 2, "json"}, {strings.Repeat("t", 40), 1<<32 - 1, strings.Repeat("c", 300)}} {
+	for _, tag := range []Tag{{}, {"user", 2, "json"}, {strings.Repeat("t", 40), 1<<32 - 1, strings.Repeat("c", 300)}, {"t", 127, "c"}, {"t", 128, "c"}} {
 		header := appendHeader(nil, tag)
 		var got []any
-		if err := msgpack.Unmarshal(header, &got); err != nil || len(got) != 3 || got[0] != tag.Type || got[1] != tag.Version || got[2] != tag.Codec {
+		if err := msgpack.Unmarshal(header, &got); err != nil || len(got) != 3 || got[0] != tag.Type || fmt.Sprint(got[1]) != fmt.Sprint(tag.Version) || got[2] != tag.Codec {
 			t.Fatalf("%v is read as %v, %v", tag, got, err)
 		}
 		if back, ok := readHeader(append(header, 1, 2)); !ok || back != tag {

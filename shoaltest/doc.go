@@ -14,6 +14,8 @@
 // NewCluster takes everything down at the end of the test, and shows the nodes' logs only if it failed. Start is for
 // what has no testing.TB: a TestMain whose tests share a cluster, an example, a demonstration.
 //
+// CheckKV says whether a program's own stand-in for a client does what client.KV promises.
+//
 // The periods of the nodes are those of server.Quick: a node that was killed serves at most two seconds after Restart
 // begins and has recovered about two seconds later. A cluster takes requests as soon as it has started; its nodes
 // count as recovering for the first two seconds, though there is nothing to recover. A test that kills nodes and

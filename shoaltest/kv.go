@@ -374,7 +374,7 @@ func (c kvCheck) contexts(t *testing.T) {
 
 // crossing lets many callers write and read keys of their own, while others leave in the midst of it.
 func (c kvCheck) crossing(t *testing.T) {
-	const callers, rounds = 32, 60
+	const callers, rounds = 16, 60
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
