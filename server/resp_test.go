@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"regexp"
 	"runtime"
@@ -430,4 +431,23 @@ func TestSlotsLeadToOwnersThatAreUp(t *testing.T) {
 	if got := c.do("CLUSTER", "INFO"); !strings.Contains(got, "cluster_state:ok\r\n") || !strings.Contains(got, "cluster_known_nodes:4\r\n") || !strings.Contains(got, "cluster_size:3\r\n") {
 		t.Error(got)
 	}
+}
+
+// As in: printf ... | nc HOST PORT.
+func TestClientThatHasSaidAllStillGetsItsReplies(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 3, withResp)
+	c := dialResp(t, nodes[0].RespAddr())
+	var commands [][]string
+	for i := range 500 {
+		commands = append(commands, []string{"SET", fmt.Sprint("k", i), "v"})
+	}
+	c.send(pipelined(commands...))
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ended(); got != strings.Repeat("+OK\r\n", 500) {
+		t.Errorf("%d bytes: %.100q", len(got), got)
+	}
+	eventually(t, "nothing is left of it", func() bool { return count(nodes[0], "server", "clients") == 0 })
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -103,7 +104,10 @@ func (c *respConn) serve() {
 		c.flush()
 		c.shrink()
 		c.pipe.wait(connBytesSoft)
-		if c.reader.fill(c.parser.Wants()) != nil {
+		if err := c.reader.fill(c.parser.Wants()); err != nil {
+			if errors.Is(err, io.EOF) { // it has nothing more to say, and may still listen
+				c.finish()
+			}
 			return
 		}
 	}
@@ -115,8 +119,9 @@ func (c *respConn) refuse(err error) {
 	c.n.counts.badBytes.Add(1)
 	e, ok := errors.AsType[*resp.ProtocolError](err)
 	if !ok || e.HTTP {
-		c.n.counts.crossProtocol.Add(1)
-		c.n.log.Warn("HTTP on the Redis port: closed", zap.String("addr", c.reader.conn.RemoteAddr().String()))
+		if k := c.n.counts.crossProtocol.Add(1); k&(k-1) == 0 { // whoever sends many gets few lines in the log
+			c.n.log.Warn("HTTP on the Redis port: closed", zap.String("addr", c.reader.conn.RemoteAddr().String()), zap.Uint64("count", k))
+		}
 		return
 	}
 	c.reply(resp.AppendError(nil, e.Reply()))
