@@ -156,7 +156,8 @@ func (l *Loader[T]) refresh(key string, deadline time.Time, trip trip[T]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ahead := time.Duration(float64(l.cost) * l.o.early * -math.Log(1-l.random()))
-	if time.Until(deadline) > ahead || l.flights[key] != nil || l.closed {
+	left := time.Until(deadline)
+	if left <= 0 || left > ahead || l.flights[key] != nil || l.closed { // of what has expired clocks disagree: it is still served
 		return
 	}
 	select {

@@ -327,6 +327,27 @@ func TestAValueThatComesToExpireIsLoadedAnewInTheBackgroundOnce(t *testing.T) {
 	})
 }
 
+// behind is a cache whose clock is a minute behind this one's.
+type behind struct{ *memory }
+
+func (m behind) GetItem(ctx context.Context, key string, opts ...CallOption) (Item, error) {
+	it, err := m.memory.GetItem(ctx, key, opts...)
+	it.Deadline = it.Deadline.Add(-time.Minute)
+	return it, err
+}
+
+func TestAValueThatHasExpiredByThisClockAloneIsNotLoadedAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{value: "v"}
+		l := newBytes(behind{newMemory()}, WithLoadDefaults(WithTTL(30*time.Second)))
+		defer l.Close()
+		for range 10 {
+			wantOne(t, l, s, "v", 1)
+			synctest.Wait()
+		}
+	})
+}
+
 func TestWhatExpiresDuringItsRefreshIsNotLoadedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s := newMemory(), &source{value: "v"}
