@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -190,4 +192,40 @@ func TestGoRedisGoesOnWhenANodeIsKilled(t *testing.T) {
 	if failed.Load()*1000 > done.Load() {
 		t.Errorf("%d of %d calls failed, the last with %v", failed.Load(), done.Load(), last.Load())
 	}
+}
+
+// A write that may have happened is told once, and not sent again behind the caller's back; a read is tried again.
+func TestGoRedisDoesNotRepeatAWriteThatMayHaveHappened(t *testing.T) {
+	nodes := startCluster(t, 3)
+	nodes[1].kill()
+	nodes[2].kill()
+	c := redis.NewClient(&redis.Options{Addr: nodes[0].redis, MaxRetries: 2, MinRetryBackoff: time.Millisecond, ReadTimeout: time.Minute})
+	defer c.Close()
+	tries := func(what func() error) (code string, n int64) {
+		before := calls(t, c)
+		code, _, _ = strings.Cut(fmt.Sprint(what()), " ")
+		return code, calls(t, c) - before
+	}
+	if code, n := tries(func() error { return c.Set(t.Context(), "k", "v", 0).Err() }); code != "INDETERMINATE" || n != 1 {
+		t.Errorf("SET: %s after %d tries", code, n)
+	}
+	if code, n := tries(func() error { return c.Get(t.Context(), "k").Err() }); code != "CLUSTERDOWN" || n != 3 {
+		t.Errorf("GET: %s after %d tries", code, n)
+	}
+}
+
+// calls is how many requests a node has answered.
+func calls(t *testing.T, c *redis.Client) int64 {
+	t.Helper()
+	info, err := c.Info(t.Context(), "stats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(info, "total_commands_processed:")
+	text, _, _ = strings.Cut(text, "\r\n")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
