@@ -75,7 +75,7 @@ bench-path: build ## the request path beside Redis, which must be installed, by 
 	go run ./bench/path -shoal bin/shoal
 	go run ./bench/path -shoal bin/shoal -door resp
 
-bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about three minutes
+bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about four minutes
 	cd bench/rueidis && go run . -shoal ../../bin/shoal
 
 cover: ## which statements the tests reach: bin/cover.html

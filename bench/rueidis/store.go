@@ -175,7 +175,7 @@ func startNodes(ctx context.Context, o *options, s *servers, opts ...client.Opti
 		at := addrs[3*i:]
 		seeds = append(seeds, at[0])
 		args := []string{
-			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at[0], "--peer-addr", at[1], "--gossip-addr", at[2],
+			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at[0], "--resp-addr", "none", "--peer-addr", at[1], "--gossip-addr", at[2],
 			"--data-dir", filepath.Join(s.dir, fmt.Sprint("n", i+1)), "--replicas", strconv.Itoa(nodes), "--log-level", "warn",
 		}
 		if i > 0 {
