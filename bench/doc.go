@@ -17,15 +17,22 @@
 // with every request that was due in it, sent or not.
 //
 // A generator that lacks processor time looks like a slow cluster. So it keeps account of itself: how late its own
-// goroutines sent what was due while nothing of the cluster's held them up, how long they waited for a processor, and
-// how much processor time they took (Generator). Warnings say when figures are the generator's rather than the cluster's.
+// goroutines sent what was due while nothing of the cluster's held them up (time in a write counts as the cluster's), how
+// long they waited for a thread and its threads for a processor, and how much processor time they took (Generator).
+// Warnings say when figures are the generator's rather than the cluster's.
+//
+// What it can drive: against a responder in its own process that does next to nothing, on two cores that both sides
+// share, 50 connections reached 40,000 requests a second at depth 1, 500,000 at 16 and 2 million at 64. A request took
+// 14, 1.1 and 0.45 µs of processor time there, both sides and the kernel together (BenchmarkCeiling); drawing it, encoding
+// it and taking its answer is 0.12 µs of that, without an allocation (BenchmarkBatch).
 //
 // # Verify
 //
 // With Verify each value carries its key, the number of its write and a checksum, and a table knows of each key what a
 // read may find (history.go). Stale is a value whose write was acknowledged before another write began that was
 // acknowledged before the read did. That is the promise I2 of docs/CONSISTENCY.md, no more: writes under way at once, a
-// write that failed without saying whether it happened, and misses raise no alarm.
+// write that failed without saying whether it happened, and misses raise no alarm. At most four writes of a key are under
+// way at once; another takes a key nearby, so that the most popular keys get somewhat fewer writes than was asked for.
 //
 // # Replay
 //

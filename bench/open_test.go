@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -141,13 +142,15 @@ func TestWarningsTellTheGeneratorFromTheCluster(t *testing.T) {
 		r    Report
 		want []string
 	}{
-		"all well":                  {Report{Rate: 1000, PerSecond: 999, Requests: 1, P99Micros: 10_000, Generator: Generator{0.5, 100, 500, 3000}}, nil},
-		"late":                      {Report{Rate: 1000, PerSecond: 900, Requests: 1, P99Micros: 10_000, Generator: Generator{LateP99Micros: 2500}}, []string{"sent 2.5ms late"}},
-		"late by what harms nobody": {Report{P99Micros: 1000, Generator: Generator{LateP99Micros: 900}}, nil},
-		"busy":                      {Report{Generator: Generator{ProcessorShare: 0.95}}, []string{"it took 95 % of its processors"}},
-		"waiting":                   {Report{P99Micros: 5000, Generator: Generator{WaitP99Micros: 3000}}, []string{"waited 3ms or more"}},
-		"the cluster is slow":       {Report{Rate: 1000, PerSecond: 500, Requests: 1, P99Micros: 5_000_000}, []string{"the cluster answered 500 of the 1000"}},
-		"failures before":           {Report{FailedBefore: 3}, []string{"3 requests failed before"}},
+		"all well":                         {Report{Rate: 1000, PerSecond: 999, Requests: 1, P99Micros: 10_000, Generator: Generator{0.5, 0.4, 100, 500, 3000}}, nil},
+		"late":                             {Report{Rate: 1000, PerSecond: 900, Requests: 1, P99Micros: 10_000, Generator: Generator{LateP99Micros: 2500}}, []string{"sent 2.5ms late"}},
+		"late by what harms nobody":        {Report{P99Micros: 1000, Generator: Generator{LateP99Micros: 900}}, nil},
+		"busy":                             {Report{Generator: Generator{ProcessorShare: 0.95}}, []string{"it took 95 % of its processors"}},
+		"waiting":                          {Report{P99Micros: 5000, Generator: Generator{WaitP99Micros: 3000}}, []string{"waited 3ms or more for a thread"}},
+		"starved":                          {Report{Rate: 1000, PerSecond: 999, Generator: Generator{StarvedShare: 0.7}}, []string{"no processor in 70 % of the time"}},
+		"a closed loop beside its cluster": {Report{Generator: Generator{StarvedShare: 0.7}}, nil},
+		"the cluster is slow":              {Report{Rate: 1000, PerSecond: 500, Requests: 1, P99Micros: 5_000_000}, []string{"the cluster answered 500 of the 1000"}},
+		"failures before":                  {Report{FailedBefore: 3}, []string{"3 requests failed before"}},
 	} {
 		got := c.r.warn()
 		if len(got) != len(c.want) || slices.ContainsFunc(got, func(w string) bool { return !strings.Contains(w, c.want[0]) }) {
@@ -224,5 +227,20 @@ func TestProgressIsToldOfEveryPhase(t *testing.T) {
 	}
 	if !slices.Equal(told, want) || len(w.series) != 2 || w.total.reads.TotalCount()+w.total.writes.TotalCount() != 3 {
 		t.Fatalf("%+v", told)
+	}
+}
+
+// Whoever computes has run; the figures only grow.
+func TestTheGeneratorSeesItsOwnEffort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not tell")
+	}
+	before := effortNow()
+	for end := effortNow(); end.processor-before.processor < 50*time.Millisecond; end = effortNow() {
+		newZipf(zetaExact, 0.9)
+	}
+	after := effortNow()
+	if g := after.since(before); g.ProcessorShare <= 0 || g.ProcessorShare > 1.01 || g.StarvedShare < 0 || g.StarvedShare >= 1 || after.ran <= before.ran {
+		t.Fatalf("%+v", g)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"testing"
 
 	"github.com/shoalcache/shoal/server"
-	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -195,7 +194,7 @@ func TestFitCountsRecordsAndTheGhostsOfTheOthers(t *testing.T) {
 			t.Error(share, err)
 		}
 	}
-	if _, err := FitShare(1000, 1, storage.Config{}.RecordBytesMax+1<<30); err == nil {
+	if _, err := FitShare(1000, 1, 18<<20); err == nil {
 		t.Error("a value that fits nowhere")
 	}
 }

@@ -78,7 +78,8 @@ func (v *Verified) Bad() uint64 {
 // Generator is what the generator says of itself: in all of a run, its load of keys and warm-up included.
 type Generator struct {
 	ProcessorShare float64 `json:"processor_share"` // of the processors it may use; 0 where the system does not tell
-	WaitP99Micros  int64   `json:"wait_p99_us"`     // that its goroutines waited for a processor
+	StarvedShare   float64 `json:"starved_share"`   // of the time its threads could have run, the part in which others had the processors; likewise
+	WaitP99Micros  int64   `json:"wait_p99_us"`     // that its goroutines waited for a thread
 	LateP99Micros  int64   `json:"late_p99_us"`     // open loop: that it sent late, though nothing held it up
 	LateMaxMicros  int64   `json:"late_max_us"`
 }
@@ -152,7 +153,8 @@ func latency(h *hdrhistogram.Histogram) Latency {
 // What a generator may do before its figures are no longer the cluster's.
 const (
 	lateShare      = 0.2  // of the 99th percentile that may be its own lateness
-	waitShare      = 0.5  // of it that its goroutines may have waited for a processor
+	waitShare      = 0.5  // of it that its goroutines may have waited for a thread
+	starvedShare   = 0.5  // of the time it could have run that it may get no processor
 	processorShare = 0.9  // of its processors that it may take
 	rateShare      = 0.99 // of the rate that should be answered
 	warnMicros     = 1000 // lateness and waits of less harm nobody
@@ -174,8 +176,11 @@ func (r *Report) warn() (warnings []string) {
 	case g.ProcessorShare > processorShare:
 		add("the generator is the bottleneck: it took %.0f %% of its processors: use fewer requests, or more machines that send them", 100*g.ProcessorShare)
 	case over(g.WaitP99Micros, waitShare):
-		add("the generator is the bottleneck: one of its goroutines in a hundred waited %v or more for a processor, which latencies include: use fewer connections, or another machine",
+		add("the generator is the bottleneck: one of its goroutines in a hundred waited %v or more for a thread, which latencies include: use fewer connections, or another machine",
 			micros(g.WaitP99Micros))
+	case r.Rate > 0 && g.StarvedShare > starvedShare: // a closed loop beside its cluster always is, and claims no more than that
+		add("the generator got no processor in %.0f %% of the time it wanted one, which latencies include: what else runs here, perhaps the cluster, had them: use a lower rate or another machine",
+			100*g.StarvedShare)
 	default:
 		bound = false
 	}

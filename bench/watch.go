@@ -133,6 +133,8 @@ type effort struct {
 	at        time.Time
 	processor time.Duration
 	told      bool
+	ran       time.Duration             // of its threads, where the system tells
+	starved   time.Duration             // that they could have run, likewise
 	waits     *metrics.Float64Histogram // seconds that goroutines waited for a processor
 }
 
@@ -141,17 +143,20 @@ func effortNow() effort {
 	metrics.Read(waits)
 	e := effort{at: time.Now()}
 	e.processor, e.told = processorTime()
+	e.ran, e.starved = threadTimes()
 	if waits[0].Value.Kind() == metrics.KindFloat64Histogram {
 		e.waits = waits[0].Value.Float64Histogram()
 	}
 	return e
 }
 
-// since is what was taken from an earlier moment on: the share of the processors the generator may use, and what one in
-// a hundred waits for one came to.
+// since is what was taken from an earlier moment on.
 func (e effort) since(b effort) (g Generator) {
 	if took := e.at.Sub(b.at).Seconds(); e.told && took > 0 {
 		g.ProcessorShare = (e.processor - b.processor).Seconds() / took / float64(runtime.GOMAXPROCS(0))
+	}
+	if ran, starved := e.ran-b.ran, e.starved-b.starved; ran > 0 && starved > 0 {
+		g.StarvedShare = starved.Seconds() / (ran + starved).Seconds()
 	}
 	if e.waits != nil && b.waits != nil {
 		counts := make([]uint64, len(e.waits.Counts))

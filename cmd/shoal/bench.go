@@ -65,7 +65,7 @@ func runFlags() []cli.Flag {
 		&cli.Float64Flag{Category: category, Name: "hot-keys", Usage: "hotspot: `SHARE` of the keys that are hot", DefaultText: "0.2"},
 		&cli.Float64Flag{Category: category, Name: "hot-ops", Usage: "hotspot: `SHARE` of the requests that fall on them", DefaultText: "0.8"},
 		&cli.StringFlag{Category: category, Name: "ttl", Usage: "let values expire after `TIME`, or a range, 10s-60s", DefaultText: "never"},
-		&cli.BoolFlag{Category: category, Name: "verify", Usage: "check every value that is read; exit code 1 if one is stale or corrupt"},
+		&cli.BoolFlag{Category: category, Name: "verify", Usage: "check every value that is read, under keys of the run's own; exit code 1 if one is stale or corrupt"},
 		&cli.Uint64Flag{Category: category, Name: "seed", Usage: "`N` that keys and sizes are drawn by", Value: 1},
 	}
 }

@@ -63,7 +63,7 @@ func (t *tool) benchReplay(c *cli.Context) error {
 		return err
 	}
 	if cfg.Trace, err = bench.ReadTrace(args, c.Int("requests")); err != nil {
-		return usage("%s", strings.TrimPrefix(say(err), "bench: "))
+		return usage("%s", say(err))
 	}
 	if err := asUsageOf(cfg.Validate()); err != nil {
 		return err
