@@ -1,0 +1,25 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+func TestACheckNamesAllThatIsNotWell(t *testing.T) {
+	node := func(name, state string, up bool, recovering int64) nodeStatus {
+		return nodeStatus{Up: up, NodeStats: wire.NodeStats{Name: name, State: state, PartitionsRecovering: recovering}}
+	}
+	well := clusterStatus{Cluster: "c", Agreed: true, Nodes: []nodeStatus{node("n1", "active", true, 0)}}
+	if err := well.check(); err != nil {
+		t.Errorf("of a cluster that is well: %v", err)
+	}
+	ill := clusterStatus{Cluster: "c", Nodes: []nodeStatus{
+		node("n1", "active", true, 0), node("n2", "down", false, 0), node("n3", "recovering", true, 7),
+		node("n4", "active", true, 1), node("n5", "leaving", true, 0),
+	}}
+	want := "cluster c is not well: n2 is down, n3 is recovering 7 partitions, n4 is recovering 1 partition, n5 is leaving, the nodes hold different maps"
+	if err := ill.check(); err == nil || err.Error() != want || codeOf(err) != exitNotFound {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
