@@ -42,13 +42,13 @@ func TestOpenLoopEndsWithItsDuration(t *testing.T) {
 
 // A node that stops for a while is charged with all that was due meanwhile, though only one request was under way.
 func TestLatenciesCountFromWhenRequestsWereDue(t *testing.T) {
-	const pause, requests = 300 * time.Millisecond, 300
+	const pause, requests = 600 * time.Millisecond, 300
 	var once sync.Once
 	addr := fake(t, func(q *wire.Request) *wire.Response {
 		once.Do(func() { <-time.After(pause) })
 		return ok(q)
 	})
-	r, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Depth: 1, Rate: 1000, Requests: requests})
+	r, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 1, Depth: 1, Rate: 500, Requests: requests})
 	if err != nil || r.Requests != requests {
 		t.Fatal(err, r.Requests)
 	}

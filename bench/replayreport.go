@@ -22,7 +22,7 @@ type ReplayReport struct {
 	Errors        map[string]uint64 `json:"errors,omitempty"` // gets and sets that failed, by status
 	Indeterminate uint64            `json:"indeterminate_writes"`
 	Generator     Generator         `json:"generator"`
-	Series        []Seconds         `json:"series"`
+	Series        []Seconds         `json:"series"` // its requests are gets and sets
 }
 
 // newReplayReport is what t counted since begins.
