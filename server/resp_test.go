@@ -270,17 +270,19 @@ func TestSlowCommandHoldsUpRepliesAndNotWork(t *testing.T) {
 	b := pipelined(commands...)
 	go func() { _, _ = c.Write(b) }()
 	eventually(t, "as much as may be is under way", func() bool {
-		busy := 0
-		for i := range nodes[0].shards {
-			s := &nodes[0].shards[i]
-			s.mu.Lock()
-			busy += s.Busy()
-			s.mu.Unlock()
+		nodes[0].callersMu.RLock()
+		defer nodes[0].callersMu.RUnlock()
+		for _, c := range nodes[0].callers {
+			c := c.(*respConn)
+			c.mu.Lock()
+			asked := c.line.Asked()
+			c.mu.Unlock()
+			if asked > connCallsMax {
+				t.Fatalf("%d requests of one connection", asked)
+			}
+			return asked == connCallsMax
 		}
-		if busy > connCallsMax {
-			t.Fatalf("%d requests of one connection", busy)
-		}
-		return busy == connCallsMax
+		return false
 	})
 	thaw1()
 	thaw2()

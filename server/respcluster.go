@@ -21,7 +21,8 @@ type slotRun struct {
 type slotMap struct {
 	view  *replica.View
 	runs  []slotRun
-	slots []byte // the reply to CLUSTER SLOTS, the same in both versions
+	led   [][]int // by node: the slots it comes first for, as from and to in turn
+	slots []byte  // the reply to CLUSTER SLOTS, the same in both versions
 }
 
 // slotMap returns that of the view of now. Owners that are up come before those that are not, so that the
@@ -31,8 +32,8 @@ func (n *Node) slotMap() *slotMap {
 	if m := n.respSlots.Load(); m != nil && m.view == v {
 		return m
 	}
-	m := &slotMap{view: v}
 	nodes := v.Table.Nodes()
+	m := &slotMap{view: v, led: make([][]int, len(nodes))}
 	size := ring.Slots / int(v.Table.Partitions())
 	var owners []uint16
 	for p := range v.Table.Partitions() {
@@ -54,6 +55,12 @@ func (n *Node) slotMap() *slotMap {
 	m.runs = slices.DeleteFunc(m.runs, func(r slotRun) bool { return len(r.owners) == 0 })
 	m.slots = resp.AppendArray(nil, len(m.runs))
 	for _, r := range m.runs {
+		led := &m.led[r.owners[0]]
+		if last := len(*led) - 1; last > 0 && (*led)[last]+1 == r.from {
+			(*led)[last] = r.to
+		} else {
+			*led = append(*led, r.from, r.to)
+		}
 		m.slots = resp.AppendArray(m.slots, 2+len(r.owners))
 		m.slots = resp.AppendInt(resp.AppendInt(m.slots, int64(r.from)), int64(r.to))
 		for _, o := range r.owners {
@@ -65,21 +72,6 @@ func (n *Node) slotMap() *slotMap {
 	}
 	n.respSlots.Store(m)
 	return m
-}
-
-// led is the slots that a node comes first for, as from and to in turn.
-func (m *slotMap) led(node uint16) (ends []int) {
-	for _, r := range m.runs {
-		if r.owners[0] != node {
-			continue
-		}
-		if last := len(ends) - 1; last > 0 && ends[last]+1 == r.from {
-			ends[last] = r.to
-			continue
-		}
-		ends = append(ends, r.from, r.to)
-	}
-	return ends
 }
 
 // redisID is a node's id in the length that Redis' have.
@@ -122,7 +114,7 @@ func (m *slotMap) lines() string {
 		host, port := split(x.RespAddr)
 		_, peer := split(x.PeerAddr)
 		fmt.Fprintf(&b, "%s %s:%s@%s %s - 0 0 %d %s", redisID(x.ID), host, port, peer, flags, x.Version, state)
-		ends := m.led(uint16(i))
+		ends := m.led[i]
 		for j := 0; j < len(ends); j += 2 {
 			if fmt.Fprintf(&b, " %d", ends[j]); ends[j] != ends[j+1] {
 				fmt.Fprintf(&b, "-%d", ends[j+1])
@@ -145,7 +137,7 @@ func (m *slotMap) shards(v resp.Version) []byte {
 	for _, i := range nodes {
 		x := &m.view.Table.Nodes()[i]
 		host, _ := split(x.RespAddr)
-		ends := m.led(i)
+		ends := m.led[i]
 		b = resp.AppendArray(resp.AppendBulk(resp.AppendMap(b, v, 2), "slots"), len(ends))
 		for _, slot := range ends {
 			b = resp.AppendInt(b, int64(slot))
