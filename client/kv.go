@@ -33,9 +33,9 @@ type KV interface {
 	Touch(ctx context.Context, key string, ttl time.Duration, opts ...CallOption) error
 	// Do carries out a batch and returns one Result for each of its operations, in their order. The error is as MGet's.
 	Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result, error)
-	// Scan yields the keys of the cluster, those that begin with WithPrefix if that is given, in no order. A key that is
-	// there all along is yielded at least once, and perhaps more often. After an error it ends. WithTimeout bounds each
-	// page and not the whole.
+	// Scan yields the keys of the cluster, those that begin with WithPrefix if that is given, in no order, as one owner of
+	// each sees them. A key that is there all along is yielded at least once, and perhaps more often; one that this owner
+	// has missed or lost may not be. After an error it ends. WithTimeout bounds each page and not the whole.
 	Scan(ctx context.Context, opts ...CallOption) iter.Seq2[string, error]
 }
 

@@ -210,9 +210,9 @@ func (v *verbs) Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result,
 	return results, err
 }
 
-// Scan yields the keys of the cluster, those that begin with WithPrefix if that is given, in no order. A key that is there
-// all along is yielded at least once, and perhaps more often. After an error it ends. WithTimeout bounds each page and not
-// the whole.
+// Scan yields the keys of the cluster, those that begin with WithPrefix if that is given, in no order, as one owner of each
+// sees them. A key that is there all along is yielded at least once, and perhaps more often; one that this owner has missed
+// or lost may not be. After an error it ends. WithTimeout bounds each page and not the whole.
 func (v *verbs) Scan(ctx context.Context, opts ...CallOption) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for page, err := range v.scanPages(ctx, "", opts) {

@@ -161,6 +161,9 @@ func (n *Node) linkChanged(id uint64) {
 
 // judgeUp decides whether a node is up: gossip has it, and both links stand. Called with mu held.
 func (n *Node) judgeUp(id uint64) {
+	if n.ctx.Err() != nil { // this node's links end because it stops: that says nothing of the others
+		return
+	}
 	up := false
 	if l := n.link(id); l != nil && n.in[id] != nil {
 		_, alive := n.alive[id]
