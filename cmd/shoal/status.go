@@ -40,7 +40,7 @@ type nodeStatus struct {
 func (t *tool) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "print the state of every node", Flags: sessionFlags(watchFlag(),
-			&cli.BoolFlag{Name: "check", Usage: "exit with 1 unless all nodes are up, have recovered, and agree"}),
+			&cli.BoolFlag{Name: "check", DisableDefaultText: true, Usage: "exit with 1 unless all nodes are up, have recovered, and agree"}),
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err

@@ -26,7 +26,7 @@ var onErrors = []string{"stop", "skip"}
 // transferFlags are those of export and import.
 func transferFlags(skips string, more ...cli.Flag) []cli.Flag {
 	return keyFlags(append([]cli.Flag{
-		&cli.BoolFlag{Name: "resume", Usage: "go on where the one before stopped"},
+		&cli.BoolFlag{Name: "resume", DisableDefaultText: true, Usage: "go on where the one before stopped"},
 		&cli.StringFlag{Name: "on-error", Usage: "`WHAT` to do with " + skips + ": stop or skip", Value: "stop"},
 		&cli.Float64Flag{Name: "rate", Usage: "at most `N` keys a second", DefaultText: "as fast as it goes"},
 		&cli.StringFlag{Name: "bandwidth", Usage: "at most `SIZE` a second, as in 5MiB", DefaultText: "as fast as it goes"},

@@ -12,11 +12,11 @@ import (
 )
 
 func hexFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "hex", Usage: "keys and values are hexadecimal, as arguments and in results"}
+	return &cli.BoolFlag{Name: "hex", DisableDefaultText: true, Usage: "keys and values are hexadecimal, as arguments and in results"}
 }
 
 func literalFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "literal", Usage: "a VALUE that is - or begins with @ is just that"}
+	return &cli.BoolFlag{Name: "literal", DisableDefaultText: true, Usage: "a VALUE that is - or begins with @ is just that"}
 }
 
 // keysOf reads arguments that are keys.
