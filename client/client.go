@@ -138,10 +138,6 @@ func (c *Client) link(addr string) *link {
 // connected is told how an attempt to connect ended.
 func (c *Client) connected(l *link, cn *conn, err error) {
 	c.counts.dials.Add(1)
-	c.mu.Lock()
-	close(c.news)
-	c.news = make(chan struct{})
-	c.mu.Unlock()
 	if c.life.Err() != nil {
 		return
 	}
@@ -164,6 +160,14 @@ func (c *Client) connected(l *link, cn *conn, err error) {
 	if cn.hello.MapHash != c.routes.Load().hash {
 		c.keeper.wake()
 	}
+}
+
+// announce wakes the calls that wait for any connection.
+func (c *Client) announce() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.news)
+	c.news = make(chan struct{})
 }
 
 // lost is told that a connection ended.

@@ -31,6 +31,7 @@ type fake struct {
 
 	cluster atomic.Pointer[ring.Map]
 	garbage atomic.Bool // in place of the map
+	open    atomic.Int32
 	deaf    atomic.Bool // answer decides on what the client asks by itself, too
 
 	mu     sync.Mutex
@@ -88,6 +89,8 @@ func (f *fake) accept() {
 }
 
 func (f *fake) serve(nc net.Conn) {
+	f.open.Add(1)
+	defer f.open.Add(-1)
 	defer nc.Close()
 	l := wire.DefaultLimits()
 	frame := func() []byte {

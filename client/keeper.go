@@ -47,6 +47,10 @@ func (c *Client) keep() {
 
 // look fetches the map and returns when to do so again.
 func (c *Client) look() time.Duration {
+	select {
+	case <-c.keeper.poke: // what was noticed until now is what this look is for
+	default:
+	}
 	err := c.refresh(c.life)
 	c.sweep()
 	if err == nil || c.life.Err() != nil {

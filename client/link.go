@@ -140,8 +140,9 @@ func (l *link) dial(n *lane, a *attempt) {
 	if orphaned {
 		a.conn.fail(errRetired)
 	}
-	close(a.done)
 	l.client.connected(l, a.conn, a.err)
+	close(a.done)
+	l.client.announce()
 }
 
 // healthy is told that a connection brought its first answer: only that proves more than a listening socket.

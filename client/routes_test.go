@@ -239,9 +239,26 @@ func TestANodeThatJoinsOrLeavesIsNoticed(t *testing.T) {
 	fakes[0].cut()
 	eventually(t, "it is let go", func() bool {
 		_, _ = c.Exists(t.Context(), keyOf(t, fakes, 0))
-		n := c.Counters()
-		return n.Nodes == 3 && n.Conns == 3
+		return c.Counters().Nodes == 3 && fourth.open.Load() == 0
 	})
+}
+
+func TestAConnectionToANodeWithAnotherMapIsReasonToLookAtIt(t *testing.T) {
+	fakes := cluster(t, 3)
+	join(fakes[:2]...)
+	c := routed(t, []Option{steady}, fakes[0])
+	eventually(t, "the map has come", func() bool { return c.Counters().Maps == 1 })
+	key := keyOf(t, fakes, 1)
+	join(fakes...)
+	eventually(t, "the third node is known", func() bool { // as soon as the key's owner is connected, which it was not
+		if _, err := c.Exists(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		return c.Counters().Nodes == 3
+	})
+	if n := c.Counters(); n.ConnsLost != 0 {
+		t.Errorf("%+v", n)
+	}
 }
 
 func TestAMapOfAnotherClusterIsNotBelieved(t *testing.T) {
@@ -385,5 +402,28 @@ func TestANodeThatHangsCostsNoCallAndIsLeftAlone(t *testing.T) {
 	callers.Wait()
 	if n := len(f.ops()); n > 300 {
 		t.Errorf("of 900 calls, %d went to the node that hangs", n)
+	}
+}
+
+func TestANodeThatHangsUpOnEveryCallIsLeftAlone(t *testing.T) {
+	fakes := cluster(t, 3)
+	fakes[1].deaf.Store(true)
+	fakes[1].answer = func(*wire.Request, func(*wire.Response)) { fakes[1].cut() }
+	c := routed(t, []Option{steady}, fakes[0])
+	key := keyOf(t, fakes, 1)
+	eventually(t, "it has been asked", func() bool {
+		_, err := c.Exists(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fakes[1].ops()) > 0
+	})
+	for range 300 {
+		if _, err := c.Exists(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := c.Counters(); n.Dials > 40 {
+		t.Errorf("%d attempts to connect in 300 calls", n.Dials)
 	}
 }
