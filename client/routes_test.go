@@ -232,6 +232,7 @@ func TestANodeThatJoinsOrLeavesIsNoticed(t *testing.T) {
 		}
 		return len(fourth.ops()) > 0
 	})
+	settled(t, c, 4) // the first one is connected again, to be cut again
 	m := fakes[0].cluster.Load()
 	gone := m.Nodes[3]
 	gone.State, gone.Version = ring.Removed, gone.Version+1
