@@ -1,5 +1,7 @@
 package server
 
+import "github.com/shoalcache/shoal/wire"
+
 // caller is whoever waits for answers: the connection of a client, or the program that the node is part of.
 // Its requests name it by its number.
 type caller interface {
@@ -44,4 +46,18 @@ func (n *Node) callerCount() int {
 	n.callersMu.RLock()
 	defer n.callersMu.RUnlock()
 	return len(n.callers)
+}
+
+// admit reads the hello of a connection, unless too many are waiting to say theirs; false when it is to be closed.
+func (n *Node) admit(r *frameReader, h *wire.Hello) bool {
+	defer n.opening.Add(-1)
+	if n.opening.Add(1) > openingMax {
+		n.counts.refused.Add(1)
+		return false
+	}
+	if err := r.hello(helloTimeout, h); err != nil {
+		n.counts.badBytes.Add(1)
+		return false
+	}
+	return true
 }

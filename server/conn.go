@@ -50,10 +50,7 @@ func (n *Node) acceptClient(nc net.Conn) {
 	})
 	defer c.pipe.close()
 	var h wire.Hello
-	err := c.reader.hello(helloTimeout, &h)
-	n.opening.Add(-1)
-	if err != nil {
-		n.counts.badBytes.Add(1)
+	if !n.admit(&c.reader, &h) {
 		return
 	}
 	refusal := ""

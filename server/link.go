@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -138,10 +139,34 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 	}
 }
 
-// push queues frames for the node; false when there is no connection, none to that boot (0: any), or no room.
+// push queues frames for the node; false when there is no connection, none to that boot (0: any), or no room for
+// all of them. What one tick has for a node can be more than the link may hold: then as many frames go as fit.
 func (l *link) push(frames []byte, boot uint64) bool {
 	p := l.open(boot)
-	return p != nil && p.push(frames)
+	if p == nil {
+		return false
+	}
+	for len(frames) > p.most {
+		n := framesWithin(frames, p.most)
+		if !p.push(frames[:n]) {
+			return false
+		}
+		frames = frames[n:]
+	}
+	return p.push(frames)
+}
+
+// framesWithin is how many bytes the whole frames that fit into most are, and at least the first one.
+func framesWithin(frames []byte, most int) int {
+	at := 0
+	for at < len(frames) {
+		next := at + wire.FrameHeader + int(binary.BigEndian.Uint32(frames[at:]))
+		if at > 0 && next > most {
+			break
+		}
+		at = next
+	}
+	return at
 }
 
 // announce queues a map: what follows was sent under it, so it is never dropped.
@@ -214,10 +239,7 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	defer conn.Close()
 	r := frameReader{conn: conn, limits: n.cfg.Limits}
 	var h wire.Hello
-	err := r.hello(helloTimeout, &h)
-	n.opening.Add(-1)
-	if err != nil {
-		n.counts.badBytes.Add(1)
+	if !n.admit(&r, &h) {
 		return
 	}
 	refusal := n.judge(&h)

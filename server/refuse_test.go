@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/wire"
 )
 
 // refused checks that an error is of a kind, one line, and says the words.
@@ -166,5 +168,28 @@ func TestOfTwoNodesThatTakeOneNameAtTheSameTimeOneRemains(t *testing.T) {
 	eventually(t, "nothing is left of the other", ready(n1, twins[0]))
 	if err := dial(t, twins[0]).Set(t.Context(), "k", []byte("v")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestConnectionsThatSayNothingAreLimited(t *testing.T) { // I16, I17
+	n := start(t, testConfig(t, "n1"))
+	n.opening.Add(openingMax - 1)
+	silent := dialRaw(t, n.Addr())
+	eventually(t, "the last place is taken", func() bool { return n.opening.Load() == openingMax })
+	for _, addr := range []string{n.Addr(), n.PeerAddr()} {
+		dialRaw(t, addr).closed()
+	}
+	silent.hello(&wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleClient})
+	eventually(t, "who said hello has left it", func() bool { return n.opening.Load() == openingMax-1 })
+	dialHello(t, n.Addr())
+}
+
+func TestABatchForALinkIsTakenAsFarAsItFits(t *testing.T) { // I16
+	beat := wire.AppendMessage(nil, &wire.Message{Kind: wire.KindBeat, Wall: 1 << 40})
+	frames := bytes.Repeat(beat, 10)
+	for most, want := range map[int]int{1: 1, len(beat): 1, 2*len(beat) - 1: 1, 2 * len(beat): 2, 9*len(beat) + 1: 9, 1 << 20: 10} {
+		if got := framesWithin(frames, most); got != want*len(beat) {
+			t.Errorf("%d bytes of frames of %d fit into %d, want %d frames", got, len(beat), most, want)
+		}
 	}
 }
