@@ -33,7 +33,7 @@ func (s site) distance(n *ring.Node) int {
 	return 0
 }
 
-// compile computes routes; linkTo returns the link to a node. It takes up to some 30 ms for a thousand nodes.
+// compile computes routes; linkTo returns the link to a node. It takes some 40 ms for a thousand nodes.
 func compile(m *ring.Map, near site, linkTo func(*ring.Node) *link, seeds []*link) (*routes, error) {
 	table, err := ring.Compile(m, xxhash.Sum64)
 	if err != nil {

@@ -81,7 +81,7 @@ type tuning struct {
 	coordinator coordinator.Config
 	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores
 	clockOffset time.Duration // of the wall clock from the machine's
-	linkBytes   int           // queued for one peer; over it the link breaks and hints take over
+	linkBytes   int           // queued for one peer; what is over it is dropped, and hints take over
 	connBytes   int           // answers one client may leave unread before it is cut off
 	connStall   time.Duration // without a client reading what it was sent, before it is cut off
 }

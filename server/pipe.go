@@ -17,7 +17,7 @@ type pipe struct {
 	conn    net.Conn
 	gather  bool            // leave every write to the goroutine, which lets others append first
 	raw     syscall.RawConn // nil where writes cannot be tried
-	most    int             // bytes held before the pipe breaks
+	most    int             // bytes held; see push for what becomes of more
 	stall   time.Duration   // longest the other end may take to make room for pieceMax bytes
 	broken  func(error)     // called at most once, from any goroutine, holding no lock; not after close
 	mu      sync.Mutex
