@@ -18,7 +18,7 @@ type QuorumError struct {
 	Indeterminate bool
 }
 
-// Error names the nodes that did not count, by id where the server did not say their names.
+// Error names the nodes that did not count, by id where the node asked did not say their names.
 func (e *QuorumError) Error() string {
 	who := e.Text
 	if who == "" {
@@ -38,7 +38,7 @@ func (e *QuorumError) Error() string {
 // TimeoutError is returned when a call ran into its deadline.
 type TimeoutError struct {
 	Op            Op
-	Text          string // the server's words, may be empty
+	Text          string // the node's words, may be empty
 	Indeterminate bool
 }
 
@@ -61,7 +61,7 @@ func (e *BadRequestError) Error() string {
 	return say(e.Op, "refused", e.Text, false, "correct the request")
 }
 
-// TooLargeError is returned for a key or value over the server's limit; nothing was done.
+// TooLargeError is returned for a key or value over the node's limit; nothing was done.
 type TooLargeError struct {
 	Op   Op
 	Text string
@@ -72,7 +72,7 @@ func (e *TooLargeError) Error() string {
 	return say(e.Op, "too large", e.Text, false, "send less")
 }
 
-// OverloadedError is returned by a server that has no room for the call now; nothing was done.
+// OverloadedError is returned by a node that has no room for the call now; nothing was done.
 type OverloadedError struct {
 	Op   Op
 	Text string
@@ -94,7 +94,7 @@ func (e *NotReadyError) Error() string {
 	return say(e.Op, "the node is starting or stopping", e.Text, false, "try another node")
 }
 
-// InternalError is returned for a failure that is the server's own, or of a kind unknown here.
+// InternalError is returned for a failure that is the node's own, or of a kind unknown here.
 type InternalError struct {
 	Op            Op
 	Status        Status
@@ -102,7 +102,7 @@ type InternalError struct {
 	Indeterminate bool
 }
 
-// Error says what the server said.
+// Error says what the node said.
 func (e *InternalError) Error() string {
 	return say(e.Op, fmt.Sprintf("failed with status %d", e.Status), e.Text, e.Indeterminate, "see the server's log")
 }
@@ -136,7 +136,7 @@ func (r *Response) AsError() error {
 	}
 }
 
-// say puts one line together: what failed, how, in the server's words if it had any, and what to do.
+// say puts one line together: what failed, how, in the node's words if it had any, and what to do.
 func say(op Op, how, text string, unsure bool, advice string) string {
 	if text != "" {
 		how += ": " + text

@@ -46,7 +46,7 @@ type Request struct {
 	Level   Level    // LevelDefault: the namespace's
 	R, W    uint8    // with LevelExplicit only
 	Sloppy  bool     // hinted writes at fallbacks count towards W
-	Timeout uint32   // milliseconds; 0: the server's default
+	Timeout uint32   // milliseconds; 0: the node's default
 	Key     []byte   // OpScan: a ScanCursor, empty to begin
 	Value   []byte   // OpSet; OpScan: what the keys begin with
 	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
