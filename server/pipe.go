@@ -85,7 +85,7 @@ func (p *pipe) add(frames []byte, most int) bool {
 			p.fail(err)
 			return false
 		}
-		if n < len(out) { // the socket is full: what is left goes first, and the goroutine waits for room
+		if n < len(out) && !p.closed { // the socket is full: what is left goes first, and the goroutine waits for room
 			rest := append(make([]byte, 0, len(out)-n+len(p.pending)), out[n:]...)
 			p.pending = append(rest, p.pending...)
 			p.hand()
@@ -245,11 +245,12 @@ func (p *pipe) fail(err error) {
 	}
 }
 
-// close breaks the connection; nothing more is written. It returns false when it was closed before.
+// close breaks the connection; nothing more is written, and nothing is held. It returns false when it was closed before.
 func (p *pipe) close() bool {
 	p.mu.Lock()
 	closed := p.closed
 	p.closed = true
+	p.pending = nil
 	p.cond.Broadcast()
 	p.mu.Unlock()
 	if closed {

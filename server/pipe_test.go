@@ -251,6 +251,9 @@ func TestClosingAPipeWakesWhoeverWaitsAndIsNoBreak(t *testing.T) {
 		}
 		woken.Wait()
 		<-p.ended
+		if held := p.held(); held != 0 {
+			t.Fatalf("a closed pipe holds %d bytes", held)
+		}
 		if len(p.why) != 0 {
 			t.Fatalf("a closed pipe broke for %v", <-p.why)
 		}

@@ -142,7 +142,7 @@ func (c *respConn) queue() {
 // room waits until there is some for another command and its reply; false when the connection is closed. Called
 // with mu held.
 func (c *respConn) room() bool {
-	for {
+	for !c.closed {
 		switch {
 		case c.pipe.held() > connBytesSoft:
 			c.mu.Unlock()
@@ -150,13 +150,12 @@ func (c *respConn) room() bool {
 			c.pipe.wait(connBytesSoft)
 			c.mu.Lock()
 		case c.line.Len() >= connCallsMax, c.line.Held() > connBytesSoft:
-			if !c.pause() {
-				return false
-			}
+			c.pause()
 		default:
-			return !c.closed
+			return true
 		}
 	}
+	return false
 }
 
 // enter puts a key in line, as soon as nothing under way is against it and what is may not bring too much. Called
