@@ -96,10 +96,14 @@ func (c *conn) serve() {
 			}
 			began++
 			c.handle(now, frame, &r)
+			if len(frame) >= largeFrame { // it may have waited
+				now = c.n.clock.now()
+			}
 			if c.answers() > connBytesSoft { // small requests can have large answers
 				c.flush(now, began)
 				began = 0
 				c.pipe.wait(connBytesSoft)
+				now = c.n.clock.now() // the client takes its time
 			}
 		}
 		c.flush(now, began)

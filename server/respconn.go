@@ -98,12 +98,12 @@ func (c *respConn) serve() {
 			}
 			if len(c.replies) > connBytesSoft { // small commands can have large replies
 				c.flush()
-				c.pipe.wait(connBytesSoft)
+				c.await(connBytesSoft)
 			}
 		}
 		c.flush()
 		c.shrink()
-		c.pipe.wait(connBytesSoft)
+		c.await(connBytesSoft)
 		if err := c.reader.fill(c.parser.Wants()); err != nil {
 			if errors.Is(err, io.EOF) { // it has nothing more to say, and may still listen
 				c.finish()
@@ -135,7 +135,14 @@ func (c *respConn) finish() {
 	}
 	c.mu.Unlock()
 	c.flush()
-	c.pipe.wait(0)
+	c.await(0)
+}
+
+// await returns once no more than limit bytes are left to be read by the client, which takes its time: what
+// follows happens later than what came before.
+func (c *respConn) await(limit int) {
+	c.pipe.wait(limit)
+	c.now = c.n.clock.now()
 }
 
 // pause sends what there is to send, or waits for an answer; false when the connection is closed. Called with mu

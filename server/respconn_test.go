@@ -1,9 +1,13 @@
 package server
 
 import (
+	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/shoalcache/shoal/wire"
 )
 
 // unreadConn is the connection of a Redis client that has read none of the replies that wait: more than may before
@@ -56,5 +60,94 @@ func TestNobodyWaitsForRoomOnAClosedConnectionWhateverItLeftUnread(t *testing.T)
 		if within(t, what, c.lockedRoom) {
 			t.Errorf("%s: there is room", what)
 		}
+	}
+}
+
+// A client takes its time to read, and then its next command is carried out. Its lifetime begins then.
+func TestCommandThatWaitedForItsClientIsCarriedOutAtTheTimeOfItsExecution(t *testing.T) {
+	const lifetime = 3_600_000
+	cfg := Quick(testConfig(t, "n1"))
+	withResp(&cfg)
+	n := start(t, cfg)
+	native := func(t *testing.T) *rawConn { return dialHello(t, n.Addr()) }
+	big := wire.Request{Op: wire.OpSet, ID: 1, Key: []byte("big"), Value: make([]byte, 1<<20)}
+	if r := native(t).ask(&big); r.Status != wire.StatusOK {
+		t.Fatal(r)
+	}
+	const gets = 40 // more than the sockets and the node take before somebody reads
+	for door, begin := range map[string]func(t *testing.T) (end func()){
+		"native": func(t *testing.T) (end func()) {
+			var b []byte
+			for i := range uint64(gets) {
+				b = wire.AppendRequest(b, &wire.Request{Op: wire.OpGet, ID: i + 1, Key: []byte("big")})
+			}
+			c := native(t)
+			c.send(wire.AppendRequest(b, &wire.Request{Op: wire.OpSet, ID: gets + 1, Key: []byte("native"), TTL: lifetime}))
+			return func() {
+				for range gets + 1 {
+					c.response()
+				}
+			}
+		},
+		"redis": func(t *testing.T) (end func()) {
+			c := dialResp(t, n.RespAddr())
+			c.send(append([]byte(strings.Repeat("GET big\r\n", gets)), fmt.Sprintf("SET redis v PX %d\r\n", lifetime)...))
+			return func() {
+				for range gets + 1 {
+					c.reply()
+				}
+			}
+		},
+	} {
+		t.Run(door, func(t *testing.T) {
+			end := begin(t)
+			eventually(t, "the node waits for its client", func() bool {
+				n.callersMu.RLock()
+				defer n.callersMu.RUnlock()
+				for _, c := range n.callers {
+					switch c := c.(type) {
+					case *conn:
+						if c.pipe.held() > connBytesSoft {
+							return true
+						}
+					case *respConn:
+						if c.pipe.held() > connBytesSoft {
+							return true
+						}
+					}
+				}
+				return false
+			})
+			waited := n.clock.now().Wall + 20
+			eventually(t, "time passes", func() bool { return n.clock.now().Wall > waited })
+			end()
+			r := native(t).ask(&wire.Request{Op: wire.OpHead, ID: 1, Key: []byte(door)})
+			if r.Status != wire.StatusOK || r.Deadline < waited+lifetime {
+				t.Errorf("status %d: it ends %d ms before its time", r.Status, waited+lifetime-r.Deadline)
+			}
+		})
+	}
+}
+
+func TestRoomIsFoundLaterThanItWasLookedFor(t *testing.T) {
+	c, far := unreadConn(t, start(t, Quick(testConfig(t, "n1"))))
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		b := make([]byte, 1<<20)
+		for n := 0; n <= connBytesSoft; {
+			k, err := far.Read(b)
+			if err != nil {
+				return
+			}
+			n += k
+		}
+	}()
+	if !within(t, "room", c.lockedRoom) {
+		t.Error("there is none")
+	}
+	<-read
+	if c.now.Mono == 0 {
+		t.Error("the command that was waiting is carried out in the past")
 	}
 }

@@ -54,7 +54,7 @@ func (c *respConn) single(plan *resp.Plan, args [][]byte) bool {
 	if !c.busy.Load() && len(key)+len(value) < largeFrame {
 		// Nothing is in its way: most likely the answer is there at once, and never has to wait in line.
 		ticket := resp.Ticket(c.line.Next(), 0)
-		c.ask(ticket, op, key, value, plan.TTL)
+		c.ask(ticket, op, key, value, plan.Life(c.now.Wall))
 		if r := c.answered(ticket); r != nil {
 			c.replies = resp.AppendAnswer(c.replies, c.version, plan.Shape, r, c.now.Wall)
 			return true
@@ -77,7 +77,7 @@ func (c *respConn) single(plan *resp.Plan, args [][]byte) bool {
 	entered := c.enter(n, 0, key, op)
 	c.mu.Unlock()
 	if entered {
-		c.ask(resp.Ticket(n, 0), op, key, value, plan.TTL)
+		c.ask(resp.Ticket(n, 0), op, key, value, plan.Life(c.now.Wall))
 		c.relieve()
 	}
 	return entered
@@ -100,6 +100,9 @@ func (c *respConn) several(plan *resp.Plan, args [][]byte) bool {
 		}
 		if !c.enter(n, i, key, op) {
 			return false
+		}
+		if plan.Until != 0 { // less is left of it than there was
+			ttl = plan.Life(c.now.Wall)
 		}
 		c.mu.Unlock()
 		c.ask(resp.Ticket(n, i), op, key, value, ttl)
@@ -147,7 +150,7 @@ func (c *respConn) room() bool {
 		case c.pipe.held() > connBytesSoft:
 			c.mu.Unlock()
 			c.flush()
-			c.pipe.wait(connBytesSoft)
+			c.await(connBytesSoft)
 			c.mu.Lock()
 		case c.line.Len() >= connCallsMax, c.line.Held() > connBytesSoft:
 			c.pause()
@@ -186,6 +189,7 @@ func (c *respConn) ask(ticket uint64, op wire.Op, key, value []byte, ttl int64) 
 			c.n.request(now, client, r, frame, &c.out)
 			c.n.flush(&c.out, c, nil)
 		})
+		c.now = c.n.clock.now() // it may have waited
 		return
 	}
 	c.n.request(c.now, client, r, frame, &c.out)

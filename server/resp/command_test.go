@@ -23,17 +23,17 @@ const now = 1_000_000_000_000
 // Expected is the plan, or the reply.
 func TestPlansAndRefusalsOfCommands(t *testing.T) {
 	for line, want := range map[string]string{
-		"get k":                                 "{get op(0) 1 1 0 false 1}",
-		"GeT k":                                 "{get op(0) 1 1 0 false 1}",
-		"set k v":                               "{op(0) set 1 1 0 false 0}",
-		"set k v EX 10":                         "{op(0) set 1 1 10000 false 0}",
-		"set k v px 10 get":                     "{get set 1 1 10 false 1}",
-		"set k v get PX 10":                     "{get set 1 1 10 false 1}",
-		"set k v EXAT 1000000001":               "{op(0) set 1 1 1000 false 0}",
-		"set k v PXAT 1":                        "{op(0) delete 1 1 0 false 0}",
-		"set k v PXAT 1 GET":                    "{get delete 1 1 0 false 1}",
-		"set k v KEEPTTL":                       "{head set 1 1 0 true 0}",
-		"set k v KEEPTTL GET":                   "{get set 1 1 0 true 1}",
+		"get k":                                 "{get op(0) 1 1 0 false 1 0}",
+		"GeT k":                                 "{get op(0) 1 1 0 false 1 0}",
+		"set k v":                               "{op(0) set 1 1 0 false 0 0}",
+		"set k v EX 10":                         "{op(0) set 1 1 10000 false 0 0}",
+		"set k v px 10 get":                     "{get set 1 1 10 false 1 0}",
+		"set k v get PX 10":                     "{get set 1 1 10 false 1 0}",
+		"set k v EXAT 1000000001":               "{op(0) set 1 1 0 false 0 1000000001000}",
+		"set k v PXAT 1":                        "{op(0) delete 1 1 0 false 0 0}",
+		"set k v PXAT 1 GET":                    "{get delete 1 1 0 false 1 0}",
+		"set k v KEEPTTL":                       "{head set 1 1 0 true 0 0}",
+		"set k v KEEPTTL GET":                   "{get set 1 1 0 true 1 0}",
 		"set k v EX 0":                          "ERR invalid expire time in 'set' command",
 		"set k v PX -1":                         "ERR invalid expire time in 'set' command",
 		"set k v EX 9223372036854":              "ERR invalid expire time in 'set' command",
@@ -52,24 +52,24 @@ func TestPlansAndRefusalsOfCommands(t *testing.T) {
 		"get":                                   "ERR wrong number of arguments for 'get' command",
 		"get a b":                               "ERR wrong number of arguments for 'get' command",
 		"mset a 1 b":                            "ERR wrong number of arguments for 'mset' command",
-		"mset a 1 b 2":                          "{op(0) set 2 2 0 false 0}",
-		"mget a b c":                            "{get op(0) 3 1 0 false 2}",
-		"del a b a":                             "{head delete 2 1 0 false 3}",
-		"UNLINK a":                              "{head delete 1 1 0 false 3}",
-		"exists a a":                            "{head op(0) 2 1 0 false 3}",
-		"getdel a":                              "{get delete 1 1 0 false 1}",
-		"expire k 10":                           "{op(0) touch 1 1 10000 false 3}",
-		"pexpire k 10":                          "{op(0) touch 1 1 10 false 3}",
-		"expire k 0":                            "{head delete 1 1 0 false 3}",
+		"mset a 1 b 2":                          "{op(0) set 2 2 0 false 0 0}",
+		"mget a b c":                            "{get op(0) 3 1 0 false 2 0}",
+		"del a b a":                             "{head delete 2 1 0 false 3 0}",
+		"UNLINK a":                              "{head delete 1 1 0 false 3 0}",
+		"exists a a":                            "{head op(0) 2 1 0 false 3 0}",
+		"getdel a":                              "{get delete 1 1 0 false 1 0}",
+		"expire k 10":                           "{op(0) touch 1 1 10000 false 3 0}",
+		"pexpire k 10":                          "{op(0) touch 1 1 10 false 3 0}",
+		"expire k 0":                            "{head delete 1 1 0 false 3 0}",
 		"expire k -9223372036854775808":         "ERR invalid expire time in 'expire' command",
 		"pexpire k 9223372036854775807":         "ERR invalid expire time in 'pexpire' command",
 		"expire k x":                            "ERR value is not an integer or out of range",
 		"expire k 10 NX":                        "ERR Unsupported option NX",
-		"persist k":                             "{head touch 1 1 0 false 3}",
-		"ttl k":                                 "{head op(0) 1 1 0 false 4}",
-		"pttl k":                                "{head op(0) 1 1 0 false 5}",
-		"type k":                                "{head op(0) 1 1 0 false 6}",
-		"ping":                                  "{op(0) op(0) 0 0 0 false 0}",
+		"persist k":                             "{head touch 1 1 0 false 3 0}",
+		"ttl k":                                 "{head op(0) 1 1 0 false 4 0}",
+		"pttl k":                                "{head op(0) 1 1 0 false 5 0}",
+		"type k":                                "{head op(0) 1 1 0 false 6 0}",
+		"ping":                                  "{op(0) op(0) 0 0 0 false 0 0}",
 		"nope a b":                              "ERR unknown command 'nope', with args beginning with: 'a' 'b' ",
 		"nope":                                  "ERR unknown command 'nope', with args beginning with: ",
 		"client|id":                             "ERR unknown command 'client|id', with args beginning with: ",
@@ -187,6 +187,18 @@ func TestThePageNamesEveryCommand(t *testing.T) {
 	for name := range named {
 		if !there[name] {
 			t.Errorf("docs/REDIS.md names %s, which is not there", name)
+		}
+	}
+}
+
+func TestWhatIsLeftOfADeadlineIsTheLifeOfAWriteThatWaited(t *testing.T) {
+	absolute, relative := Plan{Until: now + 1000}, Plan{TTL: 1000}
+	for later, want := range map[int64]int64{0: 1000, 900: 100, 1000: 1, 5000: 1} {
+		if got := absolute.Life(now + later); got != want {
+			t.Errorf("%d ms later: %d", later, got)
+		}
+		if got := relative.Life(now + later); got != 1000 {
+			t.Errorf("%d ms later, a lifetime of 1000 ms is %d", later, got)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type Plan struct {
 	TTL   int64   // milliseconds, of OpSet and OpTouch; 0: for ever
 	Keep  bool    // OpSet keeps the deadline that was read
 	Shape Shape
+	Until int64 // the deadline of OpSet in place of TTL, milliseconds since 1970; 0: TTL counts
 }
 
 // Shape is how answers become a reply.
@@ -155,8 +156,14 @@ func setPlan(args [][]byte, wall int64) (Plan, error) {
 		if n > ttlMax {
 			return Plan{}, expireError("set")
 		}
-		if timed, p.TTL = true, n; n <= 0 { // EXAT of the past: what was there is gone at once
-			p.Write, p.TTL = wire.OpDelete, 0
+		timed = true
+		switch {
+		case n <= 0: // EXAT of the past: what was there is gone at once
+			p.Write = wire.OpDelete
+		case absolute:
+			p.Until = n + wall
+		default:
+			p.TTL = n
 		}
 	}
 	switch {
@@ -173,6 +180,15 @@ func (p *Plan) Single() bool {
 	return p.Keys == 1 && (p.Read == 0 || p.Write == 0) && p.Shape != ShapeValues
 }
 
+// Life is the time to live of what is written at wall milliseconds since 1970, at least the shortest there is where it
+// ends: a command can wait longer than its deadline lies ahead.
+func (p *Plan) Life(wall int64) int64 {
+	if p.Until != 0 {
+		return max(p.Until-wall, 1)
+	}
+	return p.TTL
+}
+
 // then decides the second step of a plan of two, by what the first one read: whether to write, and with which
 // time to live. A read that failed is followed by nothing.
 func (p *Plan) then(read *part, wall int64) (ttl int64, write bool) {
@@ -187,7 +203,7 @@ func (p *Plan) then(read *part, wall int64) (ttl int64, write bool) {
 	case p.Keep && found && read.deadline != 0:
 		return max(read.deadline-wall, 1), true
 	}
-	return p.TTL, true
+	return p.Life(wall), true
 }
 
 // integer reads a number as Redis does: without plus, blanks or leading zeros.
