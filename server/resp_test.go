@@ -256,6 +256,26 @@ func TestFailuresSayWhetherAWriteMayHaveHappened(t *testing.T) {
 	}
 }
 
+// A key that cannot be one is found before anything is done.
+func TestCommandOfSeveralKeysOfWhichOneIsNoneDoesNothing(t *testing.T) {
+	cfg := testConfig(t, "n1")
+	withResp(&cfg)
+	n := start(t, cfg)
+	c := dialResp(t, n.RespAddr())
+	c.do("SET", "k", "1")
+	long := strings.Repeat("x", n.cfg.Limits.Key+1)
+	for _, bad := range []string{"", long} {
+		for _, args := range [][]string{{"MSET", "k", "2", bad, "1"}, {"DEL", "k", bad}, {"MSET", bad, "1", "k", "2"}, {"MGET", "k", bad}} {
+			if got := c.do(args...); !strings.HasPrefix(got, "-ERR key ") {
+				t.Errorf("%.40q: %q", args, got)
+			}
+			if got := c.do("GET", "k"); got != "$1\r\n1\r\n" {
+				t.Fatalf("after %.40q k is %q", args, got)
+			}
+		}
+	}
+}
+
 // Commands on other keys do not wait for one that is slow; their replies do.
 func TestSlowCommandHoldsUpRepliesAndNotWork(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,9 @@ func (c *respConn) execute(args [][]byte) bool {
 	if err == nil {
 		plan, err = resp.NewPlan(command, args, c.now.Wall)
 	}
+	if err == nil && !plan.Single() {
+		err = resp.CheckKeys(&plan, args, c.n.cfg.Limits.Key)
+	}
 	switch refusal, refused := err.(resp.CommandError); {
 	case refused:
 		return c.reply(resp.AppendError(nil, string(refusal)))

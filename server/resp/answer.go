@@ -57,7 +57,9 @@ func life(s Shape, found bool, deadline, wall int64) int64 {
 func failure(r *wire.Response) string {
 	err := r.AsError()
 	text := strings.TrimPrefix(err.Error(), "wire: ")
-	writes := r.Err == nil || r.Err.Op.Writes()
+	if indeterminate(r) {
+		return unsure + text
+	}
 	switch r.Status {
 	case wire.StatusBadRequest, wire.StatusTooLarge:
 		return "ERR " + text
@@ -66,9 +68,18 @@ func failure(r *wire.Response) string {
 	case wire.StatusNotReady:
 		return "LOADING " + text
 	default:
-		if writes {
-			return "INDETERMINATE " + text
-		}
 		return "CLUSTERDOWN " + text
 	}
+}
+
+// unsure is the code of a write that may have happened.
+const unsure = "INDETERMINATE "
+
+// indeterminate reports whether a failed call may have written something.
+func indeterminate(r *wire.Response) bool {
+	switch r.Status {
+	case wire.StatusBadRequest, wire.StatusTooLarge, wire.StatusOverloaded, wire.StatusNotReady:
+		return false
+	}
+	return r.Err == nil || r.Err.Op.Writes()
 }

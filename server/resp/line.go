@@ -1,6 +1,10 @@
 package resp
 
-import "github.com/shoalcache/shoal/wire"
+import (
+	"strings"
+
+	"github.com/shoalcache/shoal/wire"
+)
 
 // Line is the commands of one connection that wait for answers, oldest first, and the keys they are about.
 // Replies leave it in the order of the commands, whatever the order of the answers. The zero value is ready;
@@ -33,6 +37,9 @@ type turn struct {
 	size    int    // bytes of the values in parts
 	hash    uint64 // of one key
 	parts   []part // of several keys, or steps
+	failure string // of the first key that has one
+	failed  int    // which key
+	written bool   // some key was, or may be
 	reply   []byte // once left is 0
 }
 
@@ -42,7 +49,6 @@ type part struct {
 	forgotten bool
 	deadline  int64
 	value     []byte
-	failure   string
 	hash      uint64
 	write     bool
 }
@@ -208,7 +214,7 @@ func (l *Line) Answer(dst []byte, ticket uint64, r *wire.Response, wall int64) [
 	case t.parts != nil:
 		p := &t.parts[key]
 		l.leave(p.hash, write)
-		l.keep(t, p, r)
+		l.keep(t, key, r)
 		if t.left > 0 || t.open {
 			return dst
 		}
@@ -235,25 +241,38 @@ func (l *Line) Early(dst []byte, n uint64, wall int64) []byte {
 }
 
 // keep is what a command of several keys or steps remembers of an answer.
-func (l *Line) keep(t *turn, p *part, r *wire.Response) {
+func (l *Line) keep(t *turn, key int, r *wire.Response) {
+	p := &t.parts[key]
 	if r.Status >= wire.StatusBadRequest {
-		p.status, p.failure = r.Status, failure(r)
+		p.status = r.Status
+		t.written = t.written || p.write && indeterminate(r)
+		t.fail(key, func() string { return failure(r) })
 		return
 	}
 	if p.write {
 		if r.Status == wire.StatusNotFound { // a touch that came too late
 			p.status = wire.StatusNotFound
+			return
 		}
+		t.written = true
 		return
 	}
 	p.status, p.forgotten, p.deadline = r.Status, r.Forgotten, r.Deadline
 	if t.size += len(r.Value); t.size > l.ReplyMax {
-		p.status, p.failure = wire.StatusTooLarge, "ERR the values asked for do not fit one reply: ask for fewer keys at a time"
+		p.status = wire.StatusTooLarge
+		t.fail(key, func() string { return "ERR the values asked for do not fit one reply: ask for fewer keys at a time" })
 		t.size -= len(r.Value)
 		return
 	}
 	p.value = append([]byte(nil), r.Value...)
 	l.held += len(p.value)
+}
+
+// fail remembers the failure of the first key that has one, and only that: there can be many keys.
+func (t *turn) fail(key int, text func() string) {
+	if t.failure == "" || key < t.failed {
+		t.failure, t.failed = text(), key
+	}
 }
 
 // Waiting reports whether answers to an open command are still to come.
@@ -264,7 +283,7 @@ func (l *Line) Waiting(n uint64) bool { return l.at(n).left > 0 }
 func (l *Line) Then(n uint64, key int, plan *Plan, wall int64) (ttl int64, write bool) {
 	p := &l.at(n).parts[key]
 	ttl, write = plan.then(p, wall)
-	if !write && plan.Write == wire.OpTouch && p.failure == "" {
+	if !write && plan.Write == wire.OpTouch && p.status < wire.StatusBadRequest {
 		p.status = wire.StatusNotFound // nothing to take away
 	}
 	return ttl, write
@@ -280,18 +299,21 @@ func (l *Line) Close(dst []byte, n uint64, wall int64) []byte {
 	return l.Advance(dst)
 }
 
-// finish makes the reply of a command of several keys or steps. The first failure is the reply of them all.
+// finish makes the reply of a command of several keys or steps. One failure is the reply of them all: that of the
+// first key, unless another was written or may be. That is never said with a code that has libraries try again.
 func (l *Line) finish(t *turn, wall int64) {
 	l.held -= t.size
+	if t.failure != "" {
+		if t.written && !strings.HasPrefix(t.failure, unsure) {
+			t.failure = unsure + "some keys may have been written, one was not: " + t.failure
+		}
+		t.reply = AppendError(t.reply, t.failure)
+		l.settle(t)
+		return
+	}
 	count := int64(0)
 	for i := range t.parts {
-		p := &t.parts[i]
-		if p.failure != "" {
-			t.reply = AppendError(t.reply, p.failure)
-			l.settle(t)
-			return
-		}
-		if p.status == wire.StatusOK {
+		if t.parts[i].status == wire.StatusOK {
 			count++
 		}
 	}
@@ -320,7 +342,7 @@ func (p *part) appendValue(dst []byte, v Version) []byte {
 }
 
 func (l *Line) settle(t *turn) {
-	t.parts = nil
+	t.parts, t.failure = nil, ""
 	l.held += len(t.reply)
 }
 

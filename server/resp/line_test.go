@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/shoalcache/shoal/wire"
@@ -265,7 +266,7 @@ func TestReplyOverItsBoundIsAnErrorAndNotMemory(t *testing.T) {
 	}
 }
 
-// The first failure of several keys is the reply, and a failed read is followed by no write.
+// A failed read is followed by no write; as another key was deleted, nobody must be told to do it all again.
 func TestOneFailureFailsACommandOfSeveralKeys(t *testing.T) {
 	var l Line
 	plan := Plan{Read: wire.OpHead, Write: wire.OpDelete, Keys: 2, Step: 1, Shape: ShapeCount}
@@ -281,9 +282,50 @@ func TestOneFailureFailsACommandOfSeveralKeys(t *testing.T) {
 	}
 	l.Enter(n, 0, 1, true)
 	l.Answer(nil, Ticket(n, 0), &wire.Response{}, 0)
-	if out := l.Close(nil, n, 0); !bytes.HasPrefix(out, []byte("-CLUSTERDOWN head: ran into its deadline")) {
+	if out := l.Close(nil, n, 0); !bytes.HasPrefix(out, []byte("-INDETERMINATE some keys may have been written, one was not: CLUSTERDOWN head: ran into its deadline")) {
 		t.Errorf("%q", out)
 	}
+}
+
+// One reply stands for many keys: what it says of them must be true of each.
+func TestReplyToWritesOfWhichSomeFailedIsThatOfTheWorst(t *testing.T) {
+	set := func(status wire.Status) *wire.Response {
+		r := &wire.Response{Status: status}
+		if status >= wire.StatusBadRequest {
+			r.Err = &wire.Error{Op: wire.OpSet, Text: "text"}
+		}
+		return r
+	}
+	const ok, overloaded, notReady, quorum, large = wire.StatusOK, wire.StatusOverloaded, wire.StatusNotReady, wire.StatusQuorum, wire.StatusTooLarge
+	for want, answers := range map[string][3]wire.Status{
+		"+OK":                         {ok, ok, ok},
+		"-TRYAGAIN set: ":             {overloaded, overloaded, notReady},
+		"-LOADING set: ":              {notReady, overloaded, large},
+		"-ERR set: ":                  {large, overloaded, notReady},
+		"-INDETERMINATE set: ":        {quorum, overloaded, ok},
+		unsureReply("TRYAGAIN set: "): {overloaded, quorum, notReady},
+		unsureReply("LOADING set: "):  {notReady, notReady, ok},
+		unsureReply("ERR set: "):      {ok, large, overloaded},
+	} {
+		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+			var l Line
+			n := l.Open(RESP2, ShapeOK, 3)
+			for i := range 3 {
+				l.Enter(n, i, uint64(i), true)
+			}
+			out := l.Close(nil, n, 0)
+			for _, i := range order {
+				out = l.Answer(out, Ticket(n, i), set(answers[i]), 0)
+			}
+			if !strings.HasPrefix(string(out), want) {
+				t.Errorf("%v, answered in the order %v: %q, want %q", answers, order, out, want)
+			}
+		}
+	}
+}
+
+func unsureReply(first string) string {
+	return "-INDETERMINATE some keys may have been written, one was not: " + first
 }
 
 func TestIdleLineHoldsLittle(t *testing.T) {

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -173,6 +174,20 @@ func setPlan(args [][]byte, wall int64) (Plan, error) {
 		p.Read = wire.OpHead
 	}
 	return p, nil
+}
+
+// CheckKeys refuses a command of several keys of which one is none, or longer than most bytes: before any of them is
+// asked for, so that nothing is done.
+func CheckKeys(p *Plan, args [][]byte, most int) error {
+	for i := range p.Keys {
+		switch n := len(args[1+i*p.Step]); {
+		case n == 0:
+			return CommandError(fmt.Sprintf("ERR key %d is empty", i+1))
+		case n > most:
+			return CommandError(fmt.Sprintf("ERR key %d has %d bytes, the limit is %d", i+1, n, most))
+		}
+	}
+	return nil
 }
 
 // Single reports whether one answer is the reply.
