@@ -39,7 +39,7 @@ type call struct {
 // flight is a request on its way over one connection. Whoever takes it off conn.pending sets response or err and hands it
 // to call.done; from then on it is the caller's.
 type flight struct {
-	call     *call // nil: a probe of the connection itself
+	call     *call // nil: nobody waits for it
 	conn     *conn
 	id       uint64
 	flying   bool // begun, and not taken back or received by the call

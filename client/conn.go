@@ -49,6 +49,7 @@ type conn struct {
 	pending map[uint64]*flight
 	room    chan struct{} // made by a call that waits for room, closed when there is some
 	writing bool
+	gone    flight        // in pending for all that were withdrawn: the node still has them
 	probe   flight        // the request that asks whether anybody is there
 	probed  time.Duration // when it was queued; 0: there is none
 	last    uint64        // the greatest id queued
@@ -120,21 +121,25 @@ func (c *conn) launch(k *call, f *flight, now time.Duration) (wake bool) {
 func (c *conn) full() bool { return len(c.queued) > queuedMax || len(c.pending) >= c.inFlight }
 
 // await waits until there may be room, or returns why the call cannot wait longer. It holds c.mu before and, unless it
-// fails, after.
+// fails, after. It looks after the connection as those do who wait for answers: perhaps none of them is left.
 func (c *conn) await(ctx context.Context, k *call) error {
 	if c.room == nil {
 		c.room = make(chan struct{})
 	}
 	room := c.room
 	c.mu.Unlock()
-	k.timer.Reset(k.limit - sinceEpoch())
+	k.timer.Reset(min(k.limit-sinceEpoch(), c.quiet/2))
 	select {
 	case <-room:
 	case <-c.closed:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-k.timer.C:
-		return errTimeUp
+		now := sinceEpoch()
+		if now >= k.limit {
+			return errTimeUp
+		}
+		c.suspect(now)
 	}
 	c.mu.Lock()
 	return nil
@@ -159,13 +164,15 @@ func (c *conn) roomy() {
 	}
 }
 
-// withdraw takes a flight back; false if it has ended, and call.done has it or is about to.
+// withdraw takes a flight back; false if it has ended, and call.done has it or is about to. Its place is free only when the
+// answer has come: until then the node counts it, and what is too much for the node keeps it from reading even a ping.
 func (c *conn) withdraw(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, waiting := c.pending[f.id]
-	delete(c.pending, f.id)
-	c.roomy()
+	if waiting {
+		c.pending[f.id] = &c.gone
+	}
 	return waiting
 }
 
@@ -289,11 +296,11 @@ func (c *conn) read(early []byte) {
 // deliver hands a copy of r to its call, if it still waits; false if there never was one.
 func (c *conn) deliver(r *wire.Response, now time.Duration) bool {
 	c.mu.Lock()
-	f, waiting := c.pending[r.ID]
+	f := c.pending[r.ID]
 	delete(c.pending, r.ID)
 	known := r.ID != 0 && r.ID <= c.sent
-	if c.probed != 0 && waiting && f == &c.probe {
-		c.probed, waiting = 0, false
+	if f == &c.probe {
+		c.probed = 0
 	}
 	c.roomy()
 	c.mu.Unlock()
@@ -301,7 +308,7 @@ func (c *conn) deliver(r *wire.Response, now time.Duration) bool {
 		c.answered.Store(true)
 		c.link.healthy()
 	}
-	if !waiting {
+	if f == nil || f.call == nil {
 		return known
 	}
 	if r.Status < wire.StatusBadRequest && f.call.request.Op == wire.OpGet {
@@ -326,7 +333,10 @@ func (c *conn) deliver(r *wire.Response, now time.Duration) bool {
 // failIdle ends the connection if no call waits on it.
 func (c *conn) failIdle(cause error) bool {
 	c.mu.Lock()
-	idle := len(c.pending) == 0
+	idle := true
+	for _, f := range c.pending {
+		idle = idle && f.call == nil
+	}
 	c.mu.Unlock()
 	if idle { // whoever comes in between has sent nothing
 		c.fail(cause)

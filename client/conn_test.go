@@ -88,6 +88,85 @@ func TestCallsUnderWayAreBounded(t *testing.T) {
 	callers.Wait()
 }
 
+func TestACallThatWasGivenUpTakesItsPlaceUntilTheNodeAnswers(t *testing.T) {
+	f := newFake(t)
+	late := make(chan func(), 2)
+	f.answer = func(q *wire.Request, reply func(*wire.Response)) { late <- func() { reply(&wire.Response{}) } }
+	c := dial(t, []Option{WithInFlight(2), steady}, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	for range 2 {
+		callers.Go(func() { _ = c.Set(ctx, "k", nil) })
+	}
+	first, second := <-late, <-late
+	cancel()
+	callers.Wait()
+	var timeout *TimeoutError
+	if err := c.Set(t.Context(), "k", nil, WithTimeout(time.Millisecond)); !errors.As(err, &timeout) || timeout.Indeterminate {
+		t.Errorf("the third: %v", err)
+	}
+	callers.Go(func() {
+		if err := c.Set(t.Context(), "k", nil, WithTimeout(time.Hour)); err != nil {
+			t.Errorf("after the answers: %v", err)
+		}
+	})
+	first()
+	second()
+	(<-late)()
+	callers.Wait()
+	if got := len(f.ops()); got != 3 {
+		t.Errorf("%d were sent", got)
+	}
+}
+
+// A node stops reading at a bound of its own, and must not be thought dead for it.
+func TestANodeWithAsManyCallsAsMayBeIsStillAskedWhetherItIsThere(t *testing.T) {
+	const nodesBound = 4096
+	f := newFake(t)
+	full := make(chan struct{})
+	f.answer = func(*wire.Request, func(*wire.Response)) {
+		if len(f.ops()) == nodesBound {
+			<-full // the fake reads on only when it has answered
+		}
+	}
+	c := dial(t, []Option{WithInFlight(1 << 20), steady, WithDefaults(WithTimeout(time.Hour))}, f)
+	var callers sync.WaitGroup
+	defer func() {
+		close(full)
+		c.Close()
+		callers.Wait()
+	}()
+	for range nodesBound {
+		callers.Go(func() { _ = c.Set(t.Context(), "k", nil) })
+	}
+	eventually(t, "as many as may be are under way", func() bool { return len(f.ops()) >= DefaultInFlight })
+	cn := c.seeds[0].connected()
+	cn.suspect(sinceEpoch() + 2*time.Minute)
+	eventually(t, "the ping is answered", func() bool {
+		cn.mu.Lock()
+		defer cn.mu.Unlock()
+		return cn.probed == 0
+	})
+}
+
+func TestAConnectionFullOfWhatWasGivenUpIsLookedAfter(t *testing.T) {
+	f := newFake(t)
+	f.deaf.Store(true)
+	arrived := make(chan struct{}, 1)
+	f.answer = func(*wire.Request, func(*wire.Response)) { arrived <- struct{}{} }
+	c := dial(t, []Option{WithInFlight(1), WithRetries(0)}, f)
+	ctx, cancel := context.WithCancel(t.Context())
+	var caller sync.WaitGroup
+	caller.Go(func() { _ = c.Set(ctx, "k", nil) })
+	<-arrived
+	cancel()
+	caller.Wait()
+	var lost *InterruptedError
+	if err := c.Set(t.Context(), "k", nil, WithTimeout(time.Hour)); !errors.As(err, &lost) || lost.Indeterminate {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestANodeThatReadsNothingCostsBoundedMemory(t *testing.T) {
 	f := newFake(t)
 	unread := make(chan struct{})

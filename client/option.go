@@ -27,7 +27,7 @@ const (
 const (
 	DefaultTimeout     = 2 * time.Second // of a call
 	DefaultDialTimeout = time.Second     // of one connection's start
-	DefaultInFlight    = 4096            // calls that wait for an answer on one connection
+	DefaultInFlight    = 4000            // calls that wait for an answer on one connection; also the most
 	DefaultConns       = 1               // connections to a node
 	DefaultRetries     = 3               // attempts of a call after its first
 )
@@ -64,10 +64,10 @@ func WithDialTimeout(d time.Duration) Option {
 	return func(o *options) { o.dialTimeout = d }
 }
 
-// WithInFlight bounds the calls that wait for answers on one connection; more of them wait their turn. A higher
-// bound allows deeper batches, at the price of more memory and a longer queue when a node is slow.
+// WithInFlight bounds the calls that wait for answers on one connection; more of them wait their turn. DefaultInFlight is
+// the most: with 4096 a node stops reading, and would not see the ping that asks whether it is there. WithConns allows more.
 func WithInFlight(n int) Option {
-	return func(o *options) { o.inFlight = max(n, 1) }
+	return func(o *options) { o.inFlight = min(max(n, 1), DefaultInFlight) }
 }
 
 // WithConns sets the number of connections to each node. One gathers the most calls in a write, which is cheapest for

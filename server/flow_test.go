@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -187,4 +189,26 @@ func TestMultiGetLeavesOutWhatDoesNotFitItsResponse(t *testing.T) { // I16
 	if whole != 16 || left != 8 {
 		t.Fatalf("%d values came, %d were left out", whole, left)
 	}
+}
+
+func TestAPingIsAnsweredOnAConnectionAsFullAsAClientMakesIt(t *testing.T) {
+	t.Parallel()
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.tuning.coordinator.TimeoutMax = time.Hour
+	n := start(t, cfg)
+	if err := os.RemoveAll(n.cfg.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the ceiling is reached", func() bool { return n.promised() < vclock.StampAt(n.clock.now().Wall) })
+	c := dialHello(t, n.Addr())
+	var b []byte
+	for i := range uint64(client.DefaultInFlight) { // each waits for a ceiling that does not come
+		b = wire.AppendRequest(b, &wire.Request{Op: wire.OpSet, ID: i + 1, Key: []byte{byte(i), byte(i >> 8)}, Timeout: 3_600_000})
+	}
+	c.send(b)
+	eventually(t, "all of them are under way", func() bool { return n.busy() >= client.DefaultInFlight })
+	if r := c.ask(&wire.Request{Op: wire.OpPing, ID: client.DefaultInFlight + 1}); r.ID != client.DefaultInFlight+1 || r.Status != wire.StatusOK {
+		t.Errorf("answered %+v", r)
+	}
+	n.kill()
 }
