@@ -101,7 +101,9 @@ func (t *calls) open(pool int) *call {
 	t.tail = c
 	t.busy++
 	if p := t.pools[pool]; len(p) > 0 {
-		c.machine, t.pools[pool] = p[len(p)-1], p[:len(p)-1]
+		last := len(p) - 1
+		c.machine, p[last] = p[last], nil // one that grows too large must not stay reachable from here
+		t.pools[pool] = p[:last]
 		return c
 	}
 	switch pool {

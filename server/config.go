@@ -14,7 +14,7 @@ import (
 )
 
 // NoDataDir as Config.DataDir keeps nothing on disk: the node's id follows from its name, and it waits out
-// the skew bound (10 s) before it starts, since it cannot know what it promised before.
+// twice the skew bound (20 s) before it starts, since it cannot know what it promised before.
 const NoDataDir = "none"
 
 // Config is one node. The zero value of a field means its default, where it has one.

@@ -79,7 +79,7 @@ func orString(s *string, def string) {
 type tuning struct {
 	gossip      gossip.Timings
 	coordinator coordinator.Config
-	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores
+	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores: its clock may be as far behind the median as others are ahead
 	clockOffset time.Duration // of the wall clock from the machine's
 	linkBytes   int           // queued for one peer; what is over it is dropped, and hints take over
 	connBytes   int           // answers one client may leave unread before it is cut off
@@ -88,7 +88,7 @@ type tuning struct {
 
 func defaultTuning(memory int64) tuning {
 	return tuning{
-		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: replica.SkewMax,
+		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: 2 * replica.SkewMax,
 		linkBytes: int(min(max(memory/16, 1<<20), 32<<20)), connBytes: int(min(max(memory/8, 1<<20), 64<<20)), connStall: 30 * time.Second,
 	}
 }

@@ -213,7 +213,7 @@ func (n *Node) await(ctx context.Context, until vclock.Stamp) error {
 	if until == 0 || wait <= 0 {
 		return nil
 	}
-	if wait > replica.SkewMax+time.Second {
+	if wait > 2*replica.SkewMax+time.Second {
 		return fmt.Errorf("%w: this machine's clock is %v behind what node %q promised before: set the clock right", ErrRefused, wait.Round(time.Second), n.cfg.Name)
 	}
 	n.log.Info("waiting for the clock to pass what this node promised before", zap.Duration("for", wait))

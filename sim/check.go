@@ -1,7 +1,7 @@
 package sim
 
 // check judges a run that is over. Each promise has a file of its own.
-func (w *World) check() {
+func (w *world) check() {
 	w.total()
 	history := make([][]*op, w.plan.Cluster.Keys)
 	for i := range w.ops {
@@ -26,6 +26,6 @@ func (w *World) check() {
 }
 
 // remembers reports whether no node has forgotten anything but by losing its memory.
-func (w *World) remembers() bool {
+func (w *world) remembers() bool {
 	return w.stats.Storage.Evicted == 0 && w.stats.Storage.GhostsDropped == 0
 }

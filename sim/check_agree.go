@@ -9,7 +9,7 @@ import (
 
 // checkAgreement is I4 as far as hints bring it: where no hint can have been lost, all who hold a key hold the same
 // version of it. A node whose disk is full, or whose clock is wrong, refuses stamps of its own and keeps no hint of them.
-func (w *World) checkAgreement() {
+func (w *world) checkAgreement() {
 	s := &w.stats
 	if !w.remembers() || s.Hints.Dropped+s.Hints.Refused > 0 || w.counts[Crash.String()]+w.counts[Wipe.String()] > 0 || s.Ahead > 0 || w.counts[Full.String()] > 0 {
 		return
@@ -38,7 +38,7 @@ func (w *World) checkAgreement() {
 }
 
 // keys are the live keys of a node, with their stamps.
-func (w *World) keys(i int) map[string]uint64 {
+func (w *world) keys(i int) map[string]uint64 {
 	n := &w.nodes[i]
 	held := map[string]uint64{}
 	shards := n.core.Shards()

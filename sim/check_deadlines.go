@@ -17,7 +17,7 @@ func setBy(deadline int64) int {
 
 // checkDeadlines is I11: nothing is read past its deadline, and no deadline that an acknowledged touch had changed
 // before the read began is seen again.
-func (w *World) checkDeadlines(ops []*op) {
+func (w *world) checkDeadlines(ops []*op) {
 	strict := w.plan.Cluster.Strict() && !w.plan.Cluster.Sloppy
 	for _, r := range ops {
 		if r.ask.Op != wire.OpGet || !r.ok || r.status != wire.StatusOK {

@@ -11,7 +11,7 @@ import (
 // checkFresh is I2 and I6 in two passes over the history of a key, O(n log n) each: no read returns a version
 // older than one acknowledged before it began; and of two writes one after the other, the later has the later
 // stamp.
-func (w *World) checkFresh(key int, ops []*op) {
+func (w *world) checkFresh(key int, ops []*op) {
 	var acked []*op // writes, by when they were acknowledged
 	for _, o := range ops {
 		if o.writes() && o.ok && o.status == wire.StatusOK {

@@ -5,7 +5,7 @@ import "github.com/shoalcache/shoal/wire"
 // checkLost is I1 and I12: a read that finds nothing, though a value had been acknowledged before it began and
 // nothing can have ended that since, says that it may have been forgotten; and the last reads, when all is well
 // and there was memory for everything, find it.
-func (w *World) checkLost(key int, ops []*op) {
+func (w *world) checkLost(key int, ops []*op) {
 	c := &w.plan.Cluster
 	_, acks := c.votes()
 	if owners := c.owners(); c.Down >= acks || c.Down > (owners-1)/2 {

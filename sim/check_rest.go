@@ -1,7 +1,7 @@
 package sim
 
 // checkRest is that, once all is well, nothing is pending.
-func (w *World) checkRest() {
+func (w *world) checkRest() {
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		switch {

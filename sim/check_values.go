@@ -3,7 +3,7 @@ package sim
 import "github.com/shoalcache/shoal/wire"
 
 // checkValues is that whatever is read was written, to that key, by a set that had begun.
-func (w *World) checkValues(key int, ops []*op) {
+func (w *world) checkValues(key int, ops []*op) {
 	for _, o := range ops {
 		if o.ask.Op != wire.OpGet || !o.ok || o.status != wire.StatusOK {
 			continue

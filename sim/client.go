@@ -40,7 +40,7 @@ func keyName(key int) []byte { return strconv.AppendInt([]byte("k"), int64(key),
 func (o *op) writes() bool { return o.ask.Op == wire.OpSet || o.ask.Op == wire.OpDelete }
 
 // ask lets a client ask; where the node is down it finds another.
-func (w *World) ask(a *Ask) {
+func (w *world) ask(a *Ask) {
 	for d := range w.nodes {
 		if i := (a.Node + d) % len(w.nodes); w.nodes[i].core != nil {
 			w.askNode(i, a, false)
@@ -50,7 +50,7 @@ func (w *World) ask(a *Ask) {
 	w.count("nobody to ask")
 }
 
-func (w *World) askNode(i int, a *Ask, retry bool) {
+func (w *world) askNode(i int, a *Ask, retry bool) {
 	n := &w.nodes[i]
 	timeout := a.Timeout
 	if timeout == 0 {
@@ -91,7 +91,7 @@ func (w *World) askNode(i int, a *Ask, retry bool) {
 }
 
 // answered takes what a node says to a client.
-func (w *World) answered(i int, r *wire.Response) {
+func (w *world) answered(i int, r *wire.Response) {
 	if r.ID == 0 || r.ID > uint64(len(w.ops)) || w.ops[r.ID-1].node != i {
 		w.fail("I18: n%d answers op %d, which nobody asked it", i+1, r.ID)
 		return
@@ -123,7 +123,7 @@ func (w *World) answered(i int, r *wire.Response) {
 }
 
 // again lets a client ask once more, elsewhere, what failed.
-func (w *World) again(o *op) {
+func (w *world) again(o *op) {
 	if o.retry || !w.plan.Cluster.Retries {
 		return
 	}
@@ -137,7 +137,7 @@ func (w *World) again(o *op) {
 }
 
 // turnAway is a client that waits no longer.
-func (w *World) turnAway(number int) {
+func (w *world) turnAway(number int) {
 	o := &w.ops[number]
 	if o.done {
 		return
@@ -152,12 +152,12 @@ func (w *World) turnAway(number int) {
 }
 
 // wasStill reports whether the op's node stood still while the op was under way.
-func (w *World) wasStill(o *op) bool {
+func (w *world) wasStill(o *op) bool {
 	return w.nodes[o.node].paused > o.begin
 }
 
 // hangUp ends what clients had under way at a node.
-func (w *World) hangUp(i int) {
+func (w *world) hangUp(i int) {
 	for _, number := range w.open[i] {
 		o := &w.ops[number]
 		o.replied = true
@@ -169,7 +169,7 @@ func (w *World) hangUp(i int) {
 	w.open[i] = w.open[i][:0]
 }
 
-func (w *World) drop(i int, number int32) {
+func (w *world) drop(i int, number int32) {
 	open := w.open[i]
 	for at, x := range open {
 		if x == number {

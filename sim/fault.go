@@ -1,7 +1,7 @@
 package sim
 
 // begin lets a fault happen, if it can.
-func (w *World) begin(at int) {
+func (w *world) begin(at int) {
 	f := &w.plan.Faults[at]
 	n := &w.nodes[f.Node]
 	switch f.Kind {
@@ -44,7 +44,7 @@ func (w *World) begin(at int) {
 }
 
 // end lets it pass.
-func (w *World) end(at int) {
+func (w *world) end(at int) {
 	if at < 0 {
 		return
 	}
@@ -65,7 +65,7 @@ func (w *World) end(at int) {
 }
 
 // resume lets what came while a node stood still happen now.
-func (w *World) resume(i int) {
+func (w *world) resume(i int) {
 	n := &w.nodes[i]
 	if n.paused > w.now {
 		return
@@ -77,7 +77,7 @@ func (w *World) resume(i int) {
 	n.waiting = n.waiting[:0]
 }
 
-func (w *World) split(f *Fault, by int) {
+func (w *world) split(f *Fault, by int) {
 	for a := range w.nodes {
 		for b := range w.nodes {
 			if f.Side>>a&1 != f.Side>>b&1 {
@@ -87,7 +87,7 @@ func (w *World) split(f *Fault, by int) {
 	}
 }
 
-func (w *World) ring(by int) {
+func (w *world) ring(by int) {
 	n := len(w.nodes)
 	for a := range w.nodes {
 		for b := range w.nodes {
@@ -99,7 +99,7 @@ func (w *World) ring(by int) {
 }
 
 // heal ends whatever is still wrong. Faults that last end by events of their own at this moment.
-func (w *World) heal() {
+func (w *world) heal() {
 	w.calm = w.now
 	for i := range w.nodes {
 		n := &w.nodes[i]

@@ -13,7 +13,7 @@ type peer struct {
 const lookPeriod = 100 * time.Millisecond
 
 // look lets a node find out about the others.
-func (w *World) look(i int) {
+func (w *world) look(i int) {
 	n := &w.nodes[i]
 	changed := false
 	for o := range w.nodes {

@@ -14,7 +14,7 @@ type packet struct {
 }
 
 // flush sends what a node wants sent.
-func (w *World) flush(i int) {
+func (w *world) flush(i int) {
 	n := &w.nodes[i]
 	if n.out.Ceiling > n.ceiling {
 		w.count("ceiling wanted")
@@ -49,7 +49,7 @@ func (w *World) flush(i int) {
 }
 
 // send puts a message on its way, or loses it, or sends two.
-func (w *World) send(p packet) {
+func (w *world) send(p packet) {
 	if w.calm == 0 {
 		switch r := w.rng.Float64(); {
 		case r < w.plan.Net.Loss:
@@ -67,7 +67,7 @@ func (w *World) send(p packet) {
 	w.carry(p)
 }
 
-func (w *World) carry(p packet) {
+func (w *world) carry(p packet) {
 	delay := w.plan.Net.Delay/2 + time.Duration(w.rng.Int64N(int64(w.plan.Net.Delay)))
 	if w.calm == 0 && w.rng.Float64() < w.plan.Net.Tail {
 		delay *= time.Duration(1 + w.rng.IntN(1000))
@@ -80,7 +80,7 @@ func (w *World) carry(p packet) {
 }
 
 // packet returns one to use; recycle takes it back.
-func (w *World) packet() *packet {
+func (w *world) packet() *packet {
 	if last := len(w.packets) - 1; last >= 0 {
 		p := w.packets[last]
 		w.packets = w.packets[:last]
@@ -89,20 +89,20 @@ func (w *World) packet() *packet {
 	return new(packet)
 }
 
-func (w *World) recycle(p *packet) { w.packets = append(w.packets, p) }
+func (w *world) recycle(p *packet) { w.packets = append(w.packets, p) }
 
 // blocked reports whether messages from one node do not reach another.
-func (w *World) blocked(from, to int) bool { return w.blocks[from*len(w.nodes)+to] > 0 }
+func (w *world) blocked(from, to int) bool { return w.blocks[from*len(w.nodes)+to] > 0 }
 
 // block cuts the way from one node to another, or mends it by -1.
-func (w *World) block(from, to, by int) {
+func (w *world) block(from, to, by int) {
 	if from != to {
 		w.blocks[from*len(w.nodes)+to] += by
 	}
 }
 
 // deliver hands a message to the node it is for.
-func (w *World) deliver(p *packet) {
+func (w *world) deliver(p *packet) {
 	from, to := int(p.from-1), int(p.to-1)
 	n := &w.nodes[to]
 	if n.core == nil || w.blocked(from, to) {
@@ -143,7 +143,7 @@ func (w *World) deliver(p *packet) {
 }
 
 // sendMap tells another node the map.
-func (w *World) sendMap(from, to int) {
+func (w *world) sendMap(from, to int) {
 	n := &w.nodes[from]
 	if from == to {
 		return
@@ -153,7 +153,7 @@ func (w *World) sendMap(from, to int) {
 }
 
 // beat tells the others a node's time.
-func (w *World) beat(i int) {
+func (w *world) beat(i int) {
 	n := &w.nodes[i]
 	w.frame = wire.AppendMessage(w.frame[:0], &wire.Message{Kind: wire.KindBeat, Wall: w.clock(n).Wall, Floor: n.ceiling})
 	for o := range w.nodes {
@@ -165,7 +165,7 @@ func (w *World) beat(i int) {
 }
 
 // tell puts a message in the timeline, but for those that come all the time.
-func (w *World) tell(p *packet, m *wire.Message) {
+func (w *world) tell(p *packet, m *wire.Message) {
 	switch m.Kind {
 	case wire.KindBeat, wire.KindMap, wire.KindPull, wire.KindPullReply:
 		return

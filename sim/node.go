@@ -20,7 +20,7 @@ const (
 	tickPeriod   = 10 * time.Millisecond
 	beatPeriod   = time.Second
 	ceilingAhead = 2 * time.Second // as the shell has it
-	skewWait     = replica.SkewMax + time.Second
+	skewWait     = 2 * replica.SkewMax
 )
 
 // node is a machine: its clocks, its disk, and the process on it while there is one.
@@ -56,13 +56,13 @@ type disk struct {
 func (n *node) mono(t time.Duration) time.Duration { return t + time.Duration(float64(t)*n.drift) }
 
 // clock is what the node's clocks say. Wall time is anchored at boot and runs on the monotonic clock.
-func (w *World) clock(n *node) vclock.Now {
+func (w *world) clock(n *node) vclock.Now {
 	m := n.mono(w.now)
 	return vclock.Now{Mono: m, Wall: n.anchor + (m - n.mono(n.booted)).Milliseconds()}
 }
 
 // wallAt is what the machine's wall clock says, whether or not a process runs on it.
-func (w *World) wallAt(n *node) int64 {
+func (w *world) wallAt(n *node) int64 {
 	return wallBase + (n.mono(w.now) + n.skew).Milliseconds()
 }
 
@@ -75,7 +75,7 @@ func (n *node) entry(version uint64) ring.Node {
 }
 
 // start boots a node, or waits until its clock has passed what it may have promised before.
-func (w *World) start(i int) {
+func (w *world) start(i int) {
 	n := &w.nodes[i]
 	if n.core != nil {
 		return
@@ -132,7 +132,7 @@ func (w *World) start(i int) {
 }
 
 // stop ends the process: what it had in memory is gone, and its clients never hear.
-func (w *World) stop(i int) {
+func (w *world) stop(i int) {
 	n := &w.nodes[i]
 	for _, s := range n.core.Shards() {
 		s.Add(&w.stats)
@@ -144,7 +144,7 @@ func (w *World) stop(i int) {
 }
 
 // anyMap is the cluster's map as some other node has it.
-func (w *World) anyMap(i int) *ring.Map {
+func (w *world) anyMap(i int) *ring.Map {
 	for d := range w.nodes {
 		if o := &w.nodes[(i+d)%len(w.nodes)]; o.core != nil {
 			return o.core.View().Map
@@ -156,7 +156,7 @@ func (w *World) anyMap(i int) *ring.Map {
 }
 
 // raise puts a ceiling ahead of the clock, and of what is wanted, on disk, if that takes it.
-func (w *World) raise(n *node, wanted vclock.Stamp) {
+func (w *world) raise(n *node, wanted vclock.Stamp) {
 	if w.now < n.disk.full {
 		return
 	}
@@ -171,7 +171,7 @@ func (w *World) raise(n *node, wanted vclock.Stamp) {
 }
 
 // tick lets time pass on a node.
-func (w *World) tick(i int) {
+func (w *world) tick(i int) {
 	n := &w.nodes[i]
 	now := w.clock(n)
 	if vclock.StampAt(now.Wall+ceilingAhead.Milliseconds()*3/4) > n.ceiling {
@@ -185,7 +185,7 @@ func (w *World) tick(i int) {
 }
 
 // view turns a node's shards to what it believes now.
-func (w *World) view(i int) {
+func (w *world) view(i int) {
 	n := &w.nodes[i]
 	for _, s := range n.core.Shards() {
 		s.SetView(w.clock(n), n.core.View(), &n.out)
@@ -194,7 +194,7 @@ func (w *World) view(i int) {
 }
 
 // learn takes in another node's map.
-func (w *World) learn(i int, m *ring.Map) {
+func (w *world) learn(i int, m *ring.Map) {
 	n := &w.nodes[i]
 	changed, err := n.core.Merge(m)
 	if err != nil {
@@ -223,7 +223,7 @@ func (n *node) recovering() bool {
 }
 
 // without is how many nodes besides one have lost their memory and not got it back.
-func (w *World) without(but int) (nodes int) {
+func (w *world) without(but int) (nodes int) {
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		if n.lost = n.lost && (n.core == nil || n.recovering()); n.lost && i != but {

@@ -12,9 +12,9 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// World is one run of a plan: the nodes, the network between them, their clients, and true time, which none of
+// world is one run of a plan: the nodes, the network between them, their clients, and true time, which none of
 // them sees.
-type World struct {
+type world struct {
 	plan   Plan
 	rng    *rand.Rand // of the network and of gossip
 	now    time.Duration
@@ -63,7 +63,7 @@ const (
 
 // Run carries out a plan. It is a pure function of it: the same plan has the same Trace, always.
 func Run(plan Plan, timeline bool) Result {
-	w := &World{
+	w := &world{
 		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
 	}
 	w.found()
@@ -87,8 +87,18 @@ func Run(plan Plan, timeline bool) Result {
 	return w.result()
 }
 
+// Twice runs a plan two times and fails the result where the traces differ: then something in the core depends on
+// more than its inputs.
+func Twice(plan Plan) Result {
+	first, second := Run(plan, false), Run(plan, false)
+	if first.Trace != second.Trace && first.Failure == "" {
+		first.Failure = "determinism: two runs of one plan differ"
+	}
+	return first
+}
+
 // found makes the first map and starts every node.
-func (w *World) found() {
+func (w *world) found() {
 	c := &w.plan.Cluster
 	w.nodes = make([]node, c.Nodes)
 	w.blocks = make([]int, c.Nodes*c.Nodes)
@@ -119,10 +129,10 @@ func (w *World) found() {
 	w.at(event{at: runFor, what: end, index: -1}) // so that there is an event to heal at
 }
 
-func (w *World) at(e event) { w.agenda.push(e) }
+func (w *world) at(e event) { w.agenda.push(e) }
 
 // happen lets an event take place, unless it belongs to a life that is over or its node stands still.
-func (w *World) happen(e *event) {
+func (w *world) happen(e *event) {
 	var node *node
 	switch e.what {
 	case deliver, tick, beat, look, boot:
@@ -160,7 +170,7 @@ func (w *World) happen(e *event) {
 }
 
 // note adds an event to the trace.
-func (w *World) note(e *event) {
+func (w *world) note(e *event) {
 	h := uint64(e.at)*0x9e3779b97f4a7c15 ^ uint64(e.what)<<56 ^ uint64(uint32(e.node))<<32 ^ uint64(uint32(e.index))
 	if e.packet != nil {
 		h ^= xxhash.Sum64(e.packet.frame) + e.packet.from
@@ -169,15 +179,15 @@ func (w *World) note(e *event) {
 	w.trace ^= w.trace >> 29
 }
 
-func (w *World) say(format string, args ...any) {
+func (w *world) say(format string, args ...any) {
 	if w.talks {
 		w.log = append(w.log, fmt.Sprintf("%12v  ", w.now)+fmt.Sprintf(format, args...))
 	}
 }
 
-func (w *World) count(state string) { w.counts[state]++ }
+func (w *world) count(state string) { w.counts[state]++ }
 
-func (w *World) fail(format string, args ...any) {
+func (w *world) fail(format string, args ...any) {
 	if w.failed == "" {
 		w.failed = fmt.Sprintf(format, args...)
 		w.say("FAIL %s", w.failed)
@@ -185,7 +195,7 @@ func (w *World) fail(format string, args ...any) {
 }
 
 // total adds the processes that run to the counts of those that are gone, once.
-func (w *World) total() {
+func (w *world) total() {
 	if w.totalled {
 		return
 	}
@@ -199,7 +209,7 @@ func (w *World) total() {
 	}
 }
 
-func (w *World) result() Result {
+func (w *world) result() Result {
 	r := Result{
 		Seed: w.plan.Seed, Operations: len(w.ops), Events: w.events, Trace: w.trace, Counts: w.counts, Failure: w.failed, Timeline: w.log,
 	}

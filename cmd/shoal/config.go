@@ -46,7 +46,7 @@ func settings() []setting {
 			return nil
 		}},
 		{name: "cluster-name", hint: "NAME", usage: "clusters of other names are never joined", def: "shoal", set: word(func(o *options) *string { return &o.ClusterName })},
-		{name: "data-dir", hint: "DIR", usage: "what the node must not forget; none keeps nothing, and a node that joins then waits 10 s", def: "./shoal-data/NAME", set: word(func(o *options) *string { return &o.DataDir })},
+		{name: "data-dir", hint: "DIR", usage: "what the node must not forget; none keeps nothing, and a node that joins then waits 20 s", def: "./shoal-data/NAME", set: word(func(o *options) *string { return &o.DataDir })},
 		{name: "memory", hint: "SIZE", usage: "what the node may use, as in 512MiB; keys and values get 60 % of it", def: "1GiB", set: func(o *options, v string) (err error) {
 			if o.Memory, err = parseSize(v); err == nil && o.Memory < server.MemoryMin {
 				err = fmt.Errorf("%s is too little: give a node at least %s", v, formatSize(server.MemoryMin))
