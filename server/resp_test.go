@@ -381,6 +381,29 @@ func TestManyLargeValuesAtOnceAreAllReceived(t *testing.T) {
 	}
 }
 
+// A guess by small values lets many requests out, whose values can be larger: a client that reads gets them all.
+func TestClientThatReadsIsNotCutOffWhereLargeValuesFollowSmallOnes(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 4, withResp)
+	c := dialResp(t, nodes[0].RespAddr())
+	const keys, size = 1000, 16 << 10 // twice what may wait for it
+	var sets, small, gets [][]string
+	for i := range keys {
+		sets = append(sets, []string{"SET", fmt.Sprint("k", i), strings.Repeat("v", size)})
+		small = append(small, []string{"GET", fmt.Sprint("none", i)})
+		gets = append(gets, []string{"GET", fmt.Sprint("k", i)})
+	}
+	for _, commands := range [][][]string{sets, small, gets} {
+		b := pipelined(commands...)
+		go func() { _, _ = c.Write(b) }()
+		for i, args := range commands {
+			if got := c.reply(); got[0] == '-' || len(args) == 2 && args[1][0] == 'k' && len(got) < size {
+				t.Fatalf("command %d, %.30q: %.100q", i, args, got)
+			}
+		}
+	}
+}
+
 // Large values that came and went leave nothing behind in connections that now wait for the next command.
 func TestIdleRedisConnectionsHoldLittle(t *testing.T) { // I16
 	cfg := Quick(testConfig(t, "n1"))

@@ -28,6 +28,7 @@ type respConn struct {
 	reader frameReader
 	parser resp.Parser
 	pipe   *pipe
+	soft   int // bytes of replies that wait, and as many that may come, before no more commands are taken
 
 	// The reader's own.
 	now     vclock.Now
@@ -59,6 +60,7 @@ func (n *Node) acceptResp(nc net.Conn) {
 	c.parser.Limits = resp.Limits{
 		Args: resp.ArgsMax, Bulk: max(n.cfg.Limits.Value, n.cfg.Limits.Key), Bytes: n.cfg.Limits.Frame, Inline: resp.DefaultLimits().Inline,
 	}
+	c.soft = min(connBytesSoft, n.cfg.tuning.connBytes/8)
 	c.line.ReplyMax = min(n.cfg.Limits.Frame, n.cfg.tuning.connBytes/2)
 	c.news.L = &c.mu
 	c.pipe = newPipe(nc, n.cfg.tuning.connBytes, n.cfg.tuning.connStall, func(err error) {
@@ -96,14 +98,14 @@ func (c *respConn) serve() {
 			if len(args) > 0 && !c.execute(args) {
 				return
 			}
-			if len(c.replies) > connBytesSoft { // small commands can have large replies
+			if len(c.replies) > c.soft { // small commands can have large replies
 				c.flush()
-				c.await(connBytesSoft)
+				c.await(c.soft)
 			}
 		}
 		c.flush()
 		c.shrink()
-		c.await(connBytesSoft)
+		c.await(c.soft)
 		if err := c.reader.fill(c.parser.Wants()); err != nil {
 			if errors.Is(err, io.EOF) { // it has nothing more to say, and may still listen
 				c.finish()
@@ -201,11 +203,7 @@ func (c *respConn) send() {
 			c.spare = out
 		}
 	}
-	full := c.line.Held() > c.n.cfg.tuning.connBytes
 	c.mu.Unlock()
-	if full {
-		c.pipe.fail(errFull)
-	}
 }
 
 func (c *respConn) number() uint64 { return c.id }
@@ -215,6 +213,7 @@ func (c *respConn) answer(frames []byte, count int) {
 		return
 	}
 	wall := c.n.clock.now().Wall
+	unread := c.pipe.held()
 	c.mu.Lock()
 	for {
 		frame, rest, err := wire.NextFrame(frames, &c.n.cfg.Limits)
@@ -225,10 +224,22 @@ func (c *respConn) answer(frames []byte, count int) {
 		if err := wire.DecodeResponse(frame, &c.answers, &c.n.cfg.Limits); err != nil {
 			c.answers.Status, c.answers.Err = wire.StatusInternal, &wire.Error{Text: err.Error()}
 		}
+		c.fit(&c.answers, unread+len(c.ready)+c.line.Held())
 		c.ready = c.line.Answer(c.ready, c.answers.ID, &c.answers, wall)
 	}
 	c.answers.Value = nil
 	c.send()
+}
+
+// fit leaves a value out that would have more wait for the client than may: they turned out larger than those before.
+// A client that reads is not cut off for it, and can ask again.
+func (c *respConn) fit(r *wire.Response, waiting int) {
+	most := c.n.cfg.tuning.connBytes / 4 * 3 // the rest is for replies without values
+	if len(r.Value) == 0 || waiting == 0 || waiting+len(r.Value) <= most {
+		return
+	}
+	r.Status, r.Value = wire.StatusOverloaded, nil
+	r.Err = &wire.Error{Op: wire.OpGet, Text: "more replies wait for this connection than may: ask for fewer at a time"}
 }
 
 func (c *respConn) cut() {

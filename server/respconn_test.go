@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalcache/shoal/server/resp"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -15,7 +16,7 @@ import (
 func unreadConn(t *testing.T, n *Node) (c *respConn, far net.Conn) {
 	t.Helper()
 	near, far := net.Pipe()
-	c = &respConn{n: n}
+	c = &respConn{n: n, soft: connBytesSoft}
 	c.news.L = &c.mu
 	c.pipe = newPipe(near, 8<<20, time.Minute, func(error) {})
 	ended := make(chan struct{})
@@ -126,6 +127,38 @@ func TestCommandThatWaitedForItsClientIsCarriedOutAtTheTimeOfItsExecution(t *tes
 				t.Errorf("status %d: it ends %d ms before its time", r.Status, waited+lifetime-r.Deadline)
 			}
 		})
+	}
+}
+
+// What comes back is not always what was to be expected. Too much of it is an error, and no end of a client that reads.
+func TestValuesLargerThanThoughtAreLeftOutAndCutNobodyOff(t *testing.T) { // I16
+	n := start(t, Quick(testConfig(t, "n1")))
+	c, _ := unreadConn(t, n)
+	const size = 512 << 10
+	var frames []byte
+	c.mu.Lock()
+	asked := n.cfg.tuning.connBytes/size + 10
+	for i := range asked {
+		number := c.line.Single(resp.RESP2, resp.ShapeValue)
+		c.line.Enter(number, 0, uint64(i), false)
+		frames = wire.AppendResponse(frames, &wire.Response{ID: resp.Ticket(number, 0), Value: make([]byte, size)})
+	}
+	c.mu.Unlock()
+	for range asked { // one after the other, as they come
+		frame, rest, err := wire.NextFrame(frames, &n.cfg.Limits)
+		if err != nil || frame == nil {
+			t.Fatal(err)
+		}
+		c.answer(frames[:len(frames)-len(rest)], 1)
+		frames = rest
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if held := c.pipe.held(); c.closed || held == 0 || held > n.cfg.tuning.connBytes {
+		t.Errorf("closed: %t, %d bytes wait of at most %d", c.closed, held, n.cfg.tuning.connBytes)
+	}
+	if c.line.Len() != 0 {
+		t.Errorf("%d commands have no reply", c.line.Len())
 	}
 }
 

@@ -150,12 +150,12 @@ func (c *respConn) queue() {
 func (c *respConn) room() bool {
 	for !c.closed {
 		switch {
-		case c.pipe.held() > connBytesSoft:
+		case c.pipe.held() > c.soft:
 			c.mu.Unlock()
 			c.flush()
-			c.await(connBytesSoft)
+			c.await(c.soft)
 			c.mu.Lock()
-		case c.line.Len() >= connCallsMax, c.line.Held() > connBytesSoft:
+		case c.line.Len() >= connCallsMax, c.line.Held() > c.soft:
 			c.pause()
 		default:
 			return true
@@ -168,7 +168,7 @@ func (c *respConn) room() bool {
 // with mu held.
 func (c *respConn) enter(n uint64, i int, key []byte, op wire.Op) bool {
 	h := hash(key)
-	for c.line.Asked() >= connCallsMax || c.line.Flying() > connBytesSoft || !c.line.Enter(n, i, h, op.Writes()) {
+	for c.line.Asked() >= connCallsMax || c.line.Flying() > c.soft || !c.line.Enter(n, i, h, op.Writes()) {
 		if !c.pause() {
 			return false
 		}
@@ -219,7 +219,7 @@ func (c *respConn) answered(ticket uint64) *wire.Response {
 
 // relieve sends a batch that has grown large before it is whole.
 func (c *respConn) relieve() {
-	if len(c.out.Conns) > 0 && len(c.out.Conns[0].Frames) > connBytesSoft {
+	if len(c.out.Conns) > 0 && len(c.out.Conns[0].Frames) > c.soft {
 		c.n.flush(&c.out, c, nil)
 	}
 }

@@ -74,14 +74,16 @@ func (l *Line) Flying() int {
 	if l.reads == 0 {
 		return 0
 	}
-	return (l.reads + 1) * max(l.usual, 1)
+	return (l.reads + 1) * l.usual
 }
 
 // Held is how many bytes of answers wait for their turn.
 func (l *Line) Held() int { return l.held }
 
-// firstGuess is how large values are thought to be before any came, in bytes.
-const firstGuess = 64 << 10
+const (
+	firstGuess = 64 << 10 // how large values are thought to be before any came, in bytes
+	leastGuess = 16 << 10 // and at least, however small they were: the next ones can be larger
+)
 
 const (
 	ringKept  = 128 // turns that an empty line keeps room for
@@ -158,13 +160,18 @@ func (l *Line) Enter(n uint64, key int, hash uint64, write bool) bool {
 // values reports whether what is read for a turn are values.
 func (t *turn) values() bool { return t.shape == ShapeValue || t.shape == ShapeValues }
 
-// learn takes the size of a value that came: a larger one counts at once, smaller ones by and by.
-func (l *Line) learn(size int) {
+// learn takes the size of a value that came: a larger one counts at once, smaller ones by and by. Where none was
+// found nothing is known of those that are.
+func (l *Line) learn(r *wire.Response) {
 	l.reads--
+	if r.Status != wire.StatusOK {
+		return
+	}
+	size := len(r.Value)
 	if size < l.usual {
 		size = l.usual - (l.usual-size+15)/16
 	}
-	l.usual = max(size, 1)
+	l.usual = max(size, leastGuess)
 }
 
 // leave frees a key.
@@ -208,7 +215,7 @@ func (l *Line) Answer(dst []byte, ticket uint64, r *wire.Response, wall int64) [
 		write = t.parts[key].write
 	}
 	if t.values() && !write {
-		l.learn(len(r.Value))
+		l.learn(r)
 	}
 	switch {
 	case t.parts != nil:

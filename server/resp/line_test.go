@@ -378,11 +378,19 @@ func TestLineLearnsHowLargeValuesAre(t *testing.T) {
 	for range 200 {
 		ask(10)
 	}
-	if l.usual > 32 {
+	if l.usual != leastGuess {
 		t.Errorf("after many small values: %d", l.usual)
 	}
 	if ask(1 << 20); l.usual != 1<<20 {
 		t.Errorf("after a large one: %d", l.usual)
+	}
+	for i := range uint64(200) {
+		n := l.Single(RESP2, ShapeValue)
+		l.Enter(n, 0, i, false)
+		l.Answer(nil, Ticket(n, 0), &wire.Response{Status: wire.StatusNotFound}, 0)
+	}
+	if l.usual != 1<<20 {
+		t.Errorf("after many that are not there: %d", l.usual)
 	}
 	n := l.Single(RESP2, ShapeOK)
 	if l.Enter(n, 0, 1, true); l.Flying() != 0 {
