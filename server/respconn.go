@@ -224,7 +224,7 @@ func (c *respConn) answer(frames []byte, count int) {
 		if err := wire.DecodeResponse(frame, &c.answers, &c.n.cfg.Limits); err != nil {
 			c.answers.Status, c.answers.Err = wire.StatusInternal, &wire.Error{Text: err.Error()}
 		}
-		c.fit(&c.answers, unread+len(c.ready)+c.line.Held())
+		c.fit(&c.answers, unread+len(c.ready)+c.line.Answers())
 		c.ready = c.line.Answer(c.ready, c.answers.ID, &c.answers, wall)
 	}
 	c.answers.Value = nil

@@ -21,6 +21,7 @@ type Line struct {
 	reads int              // of these, values
 	usual int              // bytes of a value, as far as answers until now tell
 	held  int              // bytes of answers that wait for an older turn, or for others of their own
+	parts int              // of commands that wait
 	early *wire.Response   // to the next turn: its call was begun first
 }
 
@@ -77,8 +78,11 @@ func (l *Line) Flying() int {
 	return (l.reads + 1) * l.usual
 }
 
-// Held is how many bytes of answers wait for their turn.
-func (l *Line) Held() int { return l.held }
+// Answers is how many bytes of answers wait for their turn.
+func (l *Line) Answers() int { return l.held }
+
+// Held is how many bytes wait, those with which the line remembers keys among them.
+func (l *Line) Held() int { return l.held + l.parts*partBytes }
 
 const (
 	firstGuess = 64 << 10 // how large values are thought to be before any came, in bytes
@@ -86,6 +90,7 @@ const (
 )
 
 const (
+	partBytes = 64  // of memory that each key of a command of several takes
 	ringKept  = 128 // turns that an empty line keeps room for
 	replyKept = 128 // bytes of a reply that each of them does
 	keysKept  = 256 // keys that the index does
@@ -98,6 +103,7 @@ func (l *Line) Single(v Version, s Shape) uint64 {
 
 // Open begins a command of several keys or steps, all of which are asked with Enter until Close.
 func (l *Line) Open(v Version, s Shape, keys int) uint64 {
+	l.parts += keys
 	return l.push(turn{version: v, shape: s, open: true, parts: make([]part, keys)})
 }
 
@@ -349,6 +355,7 @@ func (p *part) appendValue(dst []byte, v Version) []byte {
 }
 
 func (l *Line) settle(t *turn) {
+	l.parts -= len(t.parts)
 	t.parts, t.failure = nil, ""
 	l.held += len(t.reply)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/shoalcache/shoal/wire"
 )
@@ -256,8 +257,8 @@ func TestReplyOverItsBoundIsAnErrorAndNotMemory(t *testing.T) {
 	}
 	out = l.Close(out, n, 0)
 	for i := range 3 {
-		if l.Held() > 10 {
-			t.Errorf("%d bytes held", l.Held())
+		if l.Answers() > 10 {
+			t.Errorf("%d bytes of answers held", l.Answers())
 		}
 		out = l.Answer(out, Ticket(n, i), &wire.Response{Value: make([]byte, 6)}, 0)
 	}
@@ -326,6 +327,34 @@ func TestReplyToWritesOfWhichSomeFailedIsThatOfTheWorst(t *testing.T) {
 
 func unsureReply(first string) string {
 	return "-INDETERMINATE some keys may have been written, one was not: " + first
+}
+
+// Keys are few bytes on the wire, and more in memory for as long as their command waits: whoever bounds what a line
+// holds has to see them.
+func TestKeysOfCommandsThatWaitAreCounted(t *testing.T) {
+	if size := unsafe.Sizeof(part{}); size > partBytes {
+		t.Errorf("a key takes %d bytes", size)
+	}
+	const keys = 1000
+	l := Line{ReplyMax: 1 << 20}
+	first := l.Single(RESP2, ShapeOK)
+	l.Enter(first, 0, 0, true)
+	n := l.Open(RESP2, ShapeValues, keys)
+	for i := range keys {
+		l.Enter(n, i, uint64(i+1), false)
+	}
+	if l.Held() < keys*int(unsafe.Sizeof(part{})) || l.Answers() != 0 {
+		t.Errorf("%d bytes held for %d keys, %d of answers", l.Held(), keys, l.Answers())
+	}
+	for i := range keys {
+		l.Answer(nil, Ticket(n, i), &wire.Response{Status: wire.StatusQuorum, Err: &wire.Error{Op: wire.OpGet}}, 0)
+	}
+	if out := l.Close(nil, n, 0); len(out) > 0 || l.Held() > 1000 {
+		t.Errorf("with nothing but a reply to send %d bytes are held", l.Held())
+	}
+	if l.Answer(nil, Ticket(first, 0), &wire.Response{}, 0); l.Held() != 0 {
+		t.Errorf("%d bytes held of nothing", l.Held())
+	}
 }
 
 func TestIdleLineHoldsLittle(t *testing.T) {
