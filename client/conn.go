@@ -21,7 +21,7 @@ const (
 	pieceMax     = 1 << 20                // bytes of one write: that they went out is a sign of life
 	writeTimeout = 10 * time.Second       // a node that reads nothing for so long is given up
 	quietMax     = 100 * time.Millisecond // a node that owes answers and says nothing for so long is probed
-	probeFactor  = 5                      // and given up when it says nothing for so many times that after it
+	probeFactor  = 15                     // and given up when it says nothing for so many times that after it: a busy machine is no dead one
 )
 
 // conn is one connection, shared by all calls to a node. Two goroutines serve it: one reads, one writes.
