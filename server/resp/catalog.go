@@ -6,6 +6,8 @@ import "strings"
 func AppendCatalog(dst []byte, v Version, id ID, args [][]byte) []byte {
 	names := args[min(2, len(args)):]
 	switch {
+	case len(names) > len(byName): // one named over and over would be a reply of any size
+		return AppendError(dst, "ERR more names than there are commands")
 	case id == CommandCount:
 		return AppendInt(dst, int64(len(commands)))
 	case id == CommandDocs:

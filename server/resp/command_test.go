@@ -97,6 +97,17 @@ func TestPlansAndRefusalsOfCommands(t *testing.T) {
 	}
 }
 
+func TestCatalogOfOneCommandOverAndOverIsNoReplyOfAnySize(t *testing.T) {
+	for _, id := range []ID{CommandInfo, CommandDocs} {
+		for n, refused := range map[int]bool{len(byName): false, len(byName) + 1: true, ArgsMax - 2: true} {
+			args := fields("command info" + strings.Repeat(" cluster", n))
+			if got := AppendCatalog(nil, RESP3, id, args); refused != (got[0] == '-') || len(got) > 1<<20 {
+				t.Errorf("%d names: %d bytes, %.50q", n, len(got), got)
+			}
+		}
+	}
+}
+
 // What the table says of keys is where the plan finds them.
 func TestKeyPositionsOfTheTableAreThoseOfThePlans(t *testing.T) {
 	for _, c := range commands {
