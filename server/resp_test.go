@@ -478,6 +478,38 @@ func TestSlotsLeadToOwnersThatAreUp(t *testing.T) {
 	}
 }
 
+// Not every node need have a port for Redis clients; those that do take every slot, as evenly as they can.
+func TestEverySlotHasSomebodyWhereFewNodesSpeakRedis(t *testing.T) {
+	t.Parallel()
+	started := 0
+	nodes := cluster(t, 5, func(c *Config) {
+		if started < 2 {
+			withResp(c)
+		}
+		started++
+	})
+	slots, led := 0, map[uint16]int{}
+	m := nodes[0].slotMap()
+	for _, r := range m.runs {
+		if r.from != slots {
+			t.Fatalf("slots from %d, after %d", r.from, slots-1)
+		}
+		slots = r.to + 1
+		led[r.owners[0]] += r.to - r.from + 1
+	}
+	if slots != ring.Slots || len(led) != 2 {
+		t.Fatalf("%d slots, led by %v", slots, led)
+	}
+	for node, n := range led {
+		if name := m.view.Table.Nodes()[node].Name; n < ring.Slots/5 || name != "n1" && name != "n2" {
+			t.Errorf("%s leads %d slots", name, n)
+		}
+	}
+	if got := dialResp(t, nodes[1].RespAddr()).do("CLUSTER", "INFO"); !strings.Contains(got, "cluster_state:ok\r\n") {
+		t.Error(got)
+	}
+}
+
 // As in: printf ... | nc HOST PORT.
 func TestClientThatHasSaidAllStillGetsItsReplies(t *testing.T) {
 	t.Parallel()

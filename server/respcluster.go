@@ -26,7 +26,8 @@ type slotMap struct {
 }
 
 // slotMap returns that of the view of now. Owners that are up come before those that are not, so that the
-// node that clients take for the master can be reached; those that Redis clients cannot reach at all are left out.
+// node that clients take for the master can be reached; those that Redis clients cannot reach at all are left out. Where
+// that leaves none that is up, another node stands first, as any takes any key: every slot has somebody.
 func (n *Node) slotMap() *slotMap {
 	v := n.view.Load()
 	if m := n.respSlots.Load(); m != nil && m.view == v {
@@ -35,7 +36,12 @@ func (n *Node) slotMap() *slotMap {
 	nodes := v.Table.Nodes()
 	m := &slotMap{view: v, led: make([][]int, len(nodes))}
 	size := ring.Slots / int(v.Table.Partitions())
-	var owners []uint16
+	var owners, doors []uint16
+	for i := range nodes {
+		if nodes[i].RespAddr != "" && v.UpAt(uint16(i)) {
+			doors = append(doors, uint16(i))
+		}
+	}
 	for p := range v.Table.Partitions() {
 		owners = owners[:0]
 		for _, up := range [...]bool{true, false} {
@@ -44,6 +50,9 @@ func (n *Node) slotMap() *slotMap {
 					owners = append(owners, x.Node)
 				}
 			}
+		}
+		if len(doors) > 0 && (len(owners) == 0 || !v.UpAt(owners[0])) {
+			owners = slices.Insert(owners, 0, doors[int(p)*len(doors)/int(v.Table.Partitions())])
 		}
 		from := int(p) * size
 		if last := len(m.runs) - 1; last >= 0 && slices.Equal(m.runs[last].owners, owners) {
