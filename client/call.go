@@ -19,8 +19,7 @@ type call struct {
 	err      error         // what came of it, where many are done side by side
 	keys     []byte        // memory of request.Key and request.Keys
 
-	began    time.Duration // since epoch, like limit
-	limit    time.Duration // when it is over, answered or not
+	limit    time.Duration // when it is over, answered or not; since epoch
 	attempts int           // begun
 	retries  int           // attempts after one that failed
 	hedged   bool
@@ -80,6 +79,20 @@ func (k *call) release() {
 	k.flights[0].call, k.flights[1].call = k, k
 	calls.Put(k)
 }
+
+// begin starts its time.
+func (k *call) begin(now time.Duration) { k.limit = now + k.options.timeout + grace }
+
+// beginAll starts the time of all parts of one call at once: so it is over when it should be, however many there are.
+func beginAll(ks []*call) {
+	now := sinceEpoch()
+	for _, k := range ks {
+		k.begin(now)
+	}
+}
+
+// late reports whether its time passed before it was sent: no node would have any left for it.
+func (k *call) late(now time.Duration) bool { return now >= k.limit-grace }
 
 // fill completes the request from the options and the time that is left, here and by the context.
 func (k *call) fill(ctx context.Context, left time.Duration) {

@@ -3,8 +3,8 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
+	"time"
 
 	"github.com/shoalcache/shoal/wire"
 )
@@ -29,12 +29,24 @@ func Embedded(d Doer, opts ...Option) KV {
 
 type embedded struct{ doer Doer }
 
+const embeddedAddr = "the embedded node" // in errors
+
 func (e embedded) do(ctx context.Context, k *call) error {
-	if err := ctx.Err(); err != nil {
-		return &InterruptedError{Op: k.request.Op, Addr: "the embedded node", Err: err}
+	now := sinceEpoch()
+	k.begin(now)
+	return e.finish(ctx, k, now)
+}
+
+// finish carries out a call whose time has begun.
+func (e embedded) finish(ctx context.Context, k *call, now time.Duration) error {
+	switch err := ctx.Err(); {
+	case err != nil:
+		return &InterruptedError{Op: k.request.Op, Addr: embeddedAddr, Err: err}
+	case k.late(now):
+		return timeUp(k, embeddedAddr, false)
 	}
-	k.fill(ctx, k.options.timeout)
-	limited, cancel := context.WithTimeout(ctx, k.options.timeout+grace)
+	k.fill(ctx, k.limit-grace-now)
+	limited, cancel := context.WithTimeout(ctx, k.limit-now)
 	defer cancel()
 	var err error
 	unsure := k.request.Op.Writes()
@@ -44,13 +56,14 @@ func (e embedded) do(ctx context.Context, k *call) error {
 	case limited.Err() == nil || !errors.Is(err, limited.Err()):
 		return err
 	case ctx.Err() != nil:
-		return &InterruptedError{Op: k.request.Op, Addr: "the embedded node", Indeterminate: unsure, Err: ctx.Err()}
+		return &InterruptedError{Op: k.request.Op, Addr: embeddedAddr, Indeterminate: unsure, Err: ctx.Err()}
 	}
-	return &TimeoutError{Op: k.request.Op, Text: fmt.Sprintf("no answer within %v", k.options.timeout), Indeterminate: unsure}
+	return timeUp(k, embeddedAddr, unsure)
 }
 
 func (e embedded) doAll(ctx context.Context, ks []*call) {
-	each(ks, func(k *call) { k.err = e.do(ctx, k) })
+	beginAll(ks)
+	each(ks, func(k *call) { k.err = e.finish(ctx, k, sinceEpoch()) })
 }
 
 // workers bounds the goroutines of one call with many parts.

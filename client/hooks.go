@@ -34,7 +34,7 @@ func (c *Client) doHooked(ctx context.Context, k *call) error {
 	if inner == nil {
 		inner = ctx
 	}
-	err := c.counted(c.finish(inner, k, c.begin(inner, k)))
+	err := c.counted(c.finish(inner, k, c.begin(inner, k, sinceEpoch())))
 	if end != nil {
 		e := CallEnd{Attempts: k.attempts, Hedged: k.hedged, Err: err}
 		if k.node != nil {

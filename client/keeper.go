@@ -116,7 +116,9 @@ func (c *Client) refresh(ctx context.Context) error {
 func (c *Client) fetch(ctx context.Context) (*ring.Map, error) {
 	k := c.call(wire.OpMap, "", nil)
 	defer k.release()
-	if err := c.finish(ctx, k, c.begin(ctx, k)); err != nil {
+	now := sinceEpoch()
+	k.begin(now)
+	if err := c.finish(ctx, k, c.begin(ctx, k, now)); err != nil {
 		return nil, err
 	}
 	return wire.DecodeMap(k.response.Value)

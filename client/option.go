@@ -161,7 +161,7 @@ func WithTTL(d time.Duration) CallOption {
 	return func(o *callOptions) { o.ttl, o.expires = d, true }
 }
 
-// WithTimeout bounds the call, both here and at the node. The context's deadline counts too, if it is earlier.
+// WithTimeout bounds the call, however many keys it has, both here and at the node. The context's deadline counts too, if it is earlier.
 func WithTimeout(d time.Duration) CallOption {
 	return func(o *callOptions) { o.timeout = d }
 }

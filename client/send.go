@@ -28,21 +28,24 @@ const (
 
 // do carries out one call.
 func (c *Client) do(ctx context.Context, k *call) error {
+	now := sinceEpoch()
+	k.begin(now)
 	if c.options.hooks.Call != nil {
 		return c.doHooked(ctx, k)
 	}
-	return c.counted(c.finish(ctx, k, c.begin(ctx, k)))
+	return c.counted(c.finish(ctx, k, c.begin(ctx, k, now)))
 }
 
-// doAll sends all calls before it waits for the answers of any.
+// doAll sends all calls before it waits for the answers of any. Their time runs from now on, whenever their turn comes.
 func (c *Client) doAll(ctx context.Context, ks []*call) {
+	beginAll(ks)
 	for window := range slices.Chunk(ks, sideBySide) {
 		if c.options.hooks.Call != nil {
 			each(window, func(k *call) { k.err = c.doHooked(ctx, k) })
 			continue
 		}
 		for _, k := range window {
-			k.err = c.begin(ctx, k)
+			k.err = c.begin(ctx, k, sinceEpoch())
 		}
 		for _, k := range window {
 			k.err = c.counted(c.finish(ctx, k, k.err))
@@ -92,16 +95,16 @@ func (c *Client) counted(err error) error {
 }
 
 // begin makes the first attempt, without waiting for its answer.
-func (c *Client) begin(ctx context.Context, k *call) error {
-	k.began = sinceEpoch()
-	k.limit = k.began + k.options.timeout + grace
+func (c *Client) begin(ctx context.Context, k *call, now time.Duration) error {
 	switch {
 	case c.life.Err() != nil:
 		return ErrClosed
 	case ctx.Err() != nil:
 		return c.interrupted(k.request.Op, "no node yet", false, ctx.Err())
+	case k.late(now):
+		return &lostError{cause: errTimeUp}
 	}
-	return c.send(ctx, k, k.began)
+	return c.send(ctx, k, now)
 }
 
 // finish waits for the answer of an attempt that was made with err, and makes others while they help. A write is sent

@@ -233,6 +233,37 @@ func (d stuck) Do(ctx context.Context, _ *wire.Request) (wire.Response, error) {
 	return wire.Response{}, ctx.Err()
 }
 
+func TestTheTimeOfACallOfManyPartsIsThatOfOne(t *testing.T) {
+	pairs := make([]Pair, 4*workers)
+	f := newFake(t)
+	f.answer = func(*wire.Request, func(*wire.Response)) {}
+	hooked := WithHooks(Hooks{Call: func(ctx context.Context, _ wire.Op, _ []byte) (context.Context, func(CallEnd)) { return ctx, nil }})
+	for name, kv := range map[string]KV{
+		"embedded":          Embedded(stuck{make(chan struct{}, len(pairs))}),
+		"with a call hook":  dial(t, []Option{steady, hooked}, f),
+		"a full connection": dial(t, []Option{steady, WithInFlight(4)}, f),
+	} {
+		err := kv.MSet(t.Context(), pairs, WithTimeout(20*time.Millisecond))
+		var many *MultiError
+		if !errors.As(err, &many) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		begun := 0
+		for i, err := range many.Errs {
+			var timeout *TimeoutError
+			if !errors.As(err, &timeout) {
+				t.Fatalf("%s: pair %d: %v", name, i, err)
+			}
+			if timeout.Indeterminate || strings.Contains(timeout.Text, f.addr) {
+				begun++
+			}
+		}
+		if begun > workers { // whose turn comes when the time of the first is over fails at once
+			t.Errorf("%s: %d of %d were begun", name, begun, len(pairs))
+		}
+	}
+}
+
 // failing is a Doer that answers with one failure.
 type failing struct{ err error }
 
