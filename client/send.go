@@ -326,8 +326,7 @@ func (c *Client) again(ctx context.Context, k *call, err error) bool {
 	default:
 		return false
 	}
-	pause := min(pauseMin<<k.retries, pauseMax)
-	pause = pause/2 + rand.N(pause/2)
+	pause := pauseBefore(k.retries)
 	if moved && k.retries == 0 { // another node is as good at once
 		pause = 0
 	}
@@ -349,6 +348,12 @@ func (c *Client) again(ctx context.Context, k *call, err error) bool {
 	case <-c.life.Done():
 	}
 	return false
+}
+
+// pauseBefore is how long to wait before another attempt after so many that were tried again: half of it at random.
+func pauseBefore(retries int) time.Duration {
+	pause := min(pauseMin<<min(retries, 10), pauseMax) // the shift must not overflow, however many there are
+	return pause/2 + rand.N(pause/2)
 }
 
 // missed is the first failure of a single key of a multi-get that another node might answer.

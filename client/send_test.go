@@ -133,6 +133,18 @@ func TestRetriesOfAllCallsTogetherAreBounded(t *testing.T) {
 	}
 }
 
+func TestThePauseBeforeAnAttemptGrowsToItsBoundAndStays(t *testing.T) {
+	for retries := range 200 {
+		whole := pauseMax
+		if retries < 5 {
+			whole = pauseMin << retries
+		}
+		if d := pauseBefore(retries); d < whole/2 || d >= whole {
+			t.Errorf("after %d retries: %v", retries, d)
+		}
+	}
+}
+
 func TestABudgetGrowsWithTheCalls(t *testing.T) {
 	b := newBudget(0.1, 3)
 	taken := func(calls uint64) (n int) {
