@@ -126,7 +126,7 @@ func configure(c *cli.Context, list []setting) (*options, error) {
 	path := c.String("config")
 	if path != "" {
 		var err error
-		if file, err = readConfig(path, list); err != nil {
+		if file, err = readConfig(c.Context, path, list); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,17 +22,23 @@ type entry struct {
 
 // readConfig reads a file of "name: value" lines. It walks the document instead of decoding into a struct, so that every
 // complaint can name the line, and the key that was probably meant. Values are kept as text: what they
-// mean is the same as on the command line. Errors are *usageError.
-func readConfig(path string, list []setting) (map[string]entry, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, usage("--config: %v", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, configMax+1))
+// mean is the same as on the command line. Errors are *usageError, but where ctx ended.
+func readConfig(ctx context.Context, path string, list []setting) (map[string]entry, error) {
+	b, err := unlessInterrupted(ctx, "--config: reading "+path, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, usage("--config: %v", err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, configMax+1))
+		if err != nil {
+			return nil, usage("--config: %v", err)
+		}
+		return b, nil
+	})
 	switch {
 	case err != nil:
-		return nil, usage("--config: %v", err)
+		return nil, err
 	case len(b) > configMax:
 		return nil, usage("--config: %s is larger than %s: is it the right file?", path, formatSize(configMax))
 	}

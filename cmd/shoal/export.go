@@ -102,8 +102,15 @@ func (e *export) open(ctx context.Context, resume, force bool) error {
 			return err
 		}
 	}
-	if e.to, err = os.OpenFile(e.file, os.O_WRONLY|os.O_CREATE, 0o600); err != nil {
-		return &outputError{err}
+	e.to, err = unlessInterrupted(ctx, "export: opening "+e.file, func() (*os.File, error) {
+		f, err := os.OpenFile(e.file, os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, &outputError{err}
+		}
+		return f, nil
+	})
+	if err != nil {
+		return err
 	}
 	e.out = bufio.NewWriterSize(e.to, 64<<10)
 	if !e.marks {

@@ -76,9 +76,15 @@ func (m *importer) open(ctx context.Context, resume bool) (io.ReadCloser, error)
 		}
 		return io.NopCloser(m.in), nil
 	}
-	f, err := os.Open(m.file)
+	f, err := unlessInterrupted(ctx, "import: opening "+m.file, func() (*os.File, error) {
+		f, err := os.Open(m.file)
+		if err != nil {
+			return nil, usage("import: %v", err)
+		}
+		return f, nil
+	})
 	if err != nil {
-		return nil, usage("import: %v", err)
+		return nil, err
 	}
 	info, err := f.Stat()
 	switch {

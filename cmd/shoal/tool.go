@@ -50,6 +50,7 @@ func (t *tool) run(argv []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process, whatever it waits for
 	err := app.RunContext(ctx, l.args)
 	if err == nil {
 		err = out.failed

@@ -68,23 +68,29 @@ func plain(c *cli.Context, what, arg string) ([]byte, error) {
 // value reads an argument that may name where the value is: what a file or standard input holds is taken as it is,
 // also with --hex. Values too large for any cluster are not read whole.
 func (t *tool) value(c *cli.Context, arg string) ([]byte, error) {
-	in, where := t.in, "standard input"
 	name, file := strings.CutPrefix(arg, "@")
 	switch {
 	case c.Bool("literal") || arg != "-" && !file:
 		return plain(c, "value", arg)
 	case file:
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, usage("the value: %v", err)
-		}
-		defer f.Close()
-		in, where = f, name
-	default:
-		if f, ok := t.in.(*os.File); ok && closed(f) {
-			return nil, usage("the value: standard input is closed: send the value there, or name a file as in @FILE")
-		}
+		return unlessInterrupted(c.Context, "the value, from "+name, func() ([]byte, error) {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, usage("the value: %v", err)
+			}
+			defer f.Close()
+			return readValue(f, name)
+		})
 	}
+	if f, ok := t.in.(*os.File); ok && closed(f) {
+		return nil, usage("the value: standard input is closed: send the value there, or name a file as in @FILE")
+	}
+	const where = "standard input"
+	return unlessInterrupted(c.Context, "the value, from "+where, func() ([]byte, error) { return readValue(t.in, where) })
+}
+
+// readValue reads all that in holds; where says what that is.
+func readValue(in io.Reader, where string) ([]byte, error) {
 	most := wire.DefaultLimits().Value
 	b, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
 	switch {
