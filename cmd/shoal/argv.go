@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ type line struct {
 
 // reorder reads argv. Numbers and a lone "-" are arguments; so is everything behind "--". What it cannot place it leaves
 // for the library to refuse.
+//
+// Where help is asked for, of a command, its arguments do not matter: the library would take them for what help is about.
 //
 // A flag at the end that lacks its value stays at the end, without the arguments: that is what is wrong then.
 //
@@ -63,7 +66,7 @@ func reorder(argv []string, commands []*cli.Command) *line {
 	}
 	l.args = append(l.args, rest[0])
 	l.args = append(l.args, flags...)
-	if len(rest) > 1 {
+	if len(rest) > 1 && !slices.Contains(flags, "--help") && !slices.Contains(flags, "-h") {
 		l.args = append(append(l.args, "--"), rest[1:]...)
 	}
 	return l
