@@ -89,7 +89,7 @@ func start(ctx context.Context, dir string, n int, change []func(int, *server.Co
 			c.stop()
 			return nil, fmt.Errorf("shoaltest: starting node %d of %d: %w", i, n, err)
 		}
-		cfg.ClientAddr, cfg.PeerAddr, cfg.GossipAddr = node.Addr(), node.PeerAddr(), node.GossipAddr()
+		cfg.ClientAddr, cfg.RespAddr, cfg.PeerAddr, cfg.GossipAddr = node.Addr(), node.RespAddr(), node.PeerAddr(), node.GossipAddr()
 		c.configs, c.nodes = append(c.configs, cfg), append(c.nodes, node)
 	}
 	err := c.wait(ctx, whole)

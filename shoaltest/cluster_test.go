@@ -60,6 +60,27 @@ func TestNodesDieOneAfterTheOtherAndNothingIsLost(t *testing.T) {
 	}
 }
 
+func TestRestartKeepsEveryAddress(t *testing.T) {
+	c := NewCluster(t, 2, func(i int, cfg *server.Config) {
+		if i == 1 {
+			cfg.RespAddr = "127.0.0.1:0"
+		}
+	})
+	addrs := func(i int) [4]string {
+		n := c.Nodes()[i]
+		return [...]string{n.Addr(), n.RespAddr(), n.PeerAddr(), n.GossipAddr()}
+	}
+	for i := range 2 {
+		before := addrs(i)
+		if err := c.Restart(i); err != nil {
+			t.Fatal(err)
+		}
+		if now := addrs(i); now != before || (now[1] != "") != (i == 1) {
+			t.Errorf("node %d was at %q and is at %q", i, before, now)
+		}
+	}
+}
+
 func TestWaitRecoveredSaysWhatItWaitsForAndRestartKillsWhatRuns(t *testing.T) {
 	t.Parallel()
 	c := NewCluster(t, 3)
