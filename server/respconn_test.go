@@ -184,3 +184,18 @@ func TestRoomIsFoundLaterThanItWasLookedFor(t *testing.T) {
 		t.Error("the command that was waiting is carried out in the past")
 	}
 }
+
+// A node alone can have another beside it by the time the request is carried out, and hand it on as it came.
+func TestWriteCanBeHandedOnHoweverFewNodesThereWere(t *testing.T) {
+	n := start(t, Quick(testConfig(t, "n1")))
+	c := &respConn{n: n}
+	c.now = n.clock.now()
+	c.ask(1, wire.OpSet, []byte("key"), []byte("value"), 1000)
+	var r wire.Request
+	if len(c.frame) < wire.FrameHeader {
+		t.Fatal("there is no request to hand on")
+	}
+	if err := wire.DecodeRequest(c.frame[wire.FrameHeader:], &r, &n.cfg.Limits); err != nil || string(r.Key) != "key" || string(r.Value) != "value" || r.TTL != 1000 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

@@ -183,7 +183,7 @@ func (c *respConn) ask(ticket uint64, op wire.Op, key, value []byte, ttl int64) 
 	c.sent = true
 	client := coordinator.Client{Conn: c.id, ID: ticket}
 	frame := []byte(nil)
-	if op.Writes() && len(c.n.view.Load().Table.Nodes()) > 1 { // an owner may have to coordinate it
+	if op.Writes() { // an owner may have to coordinate it, one that joins this moment among them
 		c.frame = wire.AppendRequest(c.frame[:0], r)
 		frame = c.frame[wire.FrameHeader:]
 	}
