@@ -119,5 +119,8 @@ func (k *call) triedAt(l *link) bool { return slices.Contains(k.tried, l) }
 
 // millis is d in milliseconds, rounded up.
 func millis(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	if d%time.Millisecond > 0 {
+		return int64(d/time.Millisecond) + 1
+	}
+	return int64(d / time.Millisecond)
 }

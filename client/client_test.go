@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -200,6 +201,23 @@ func TestACallEndsByItselfAndSaysWhetherItMayStillHappen(t *testing.T) {
 	defer cancel()
 	if err := c.Set(ctx, "k", nil, WithTimeout(time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a context's deadline: %v", err)
+	}
+}
+
+func TestALimitMayBeAsLongAsAnyCanBeSaid(t *testing.T) {
+	const ever = time.Duration(math.MaxInt64)
+	onBoth(t, func(t *testing.T, kv KV) {
+		if err := kv.Set(t.Context(), "k", []byte("v"), WithTimeout(ever), WithTTL(ever)); err != nil {
+			t.Error(err)
+		}
+		if v, err := kv.Get(t.Context(), "k", WithTimeout(ever)); err != nil || string(v) != "v" {
+			t.Errorf("%q, %v", v, err)
+		}
+	})
+	for d, want := range map[time.Duration]int64{ever: int64(ever/time.Millisecond) + 1, time.Millisecond: 1, time.Millisecond + 1: 2, 0: 0} {
+		if got := millis(d); got != want {
+			t.Errorf("%v: %d ms, want %d", d, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -163,8 +164,11 @@ func WithTTL(d time.Duration) CallOption {
 
 // WithTimeout bounds the call, however many keys it has, both here and at the node. The context's deadline counts too, if it is earlier.
 func WithTimeout(d time.Duration) CallOption {
-	return func(o *callOptions) { o.timeout = d }
+	return func(o *callOptions) { o.timeout = min(d, timeoutMax) }
 }
+
+// timeoutMax is the most that a request can tell a node: 49 days.
+const timeoutMax = math.MaxUint32 * time.Millisecond
 
 // Sloppy lets a hint at a fallback count towards W. Such a write may not be seen by the reads that follow it.
 func Sloppy() CallOption {
