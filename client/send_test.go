@@ -136,7 +136,7 @@ func TestRetriesOfAllCallsTogetherAreBounded(t *testing.T) {
 func TestThePauseBeforeAnAttemptGrowsToItsBoundAndStays(t *testing.T) {
 	for retries := range 200 {
 		whole := pauseMax
-		if retries < 5 {
+		if retries < 6 {
 			whole = pauseMin << retries
 		}
 		if d := pauseBefore(retries); d < whole/2 || d >= whole {
