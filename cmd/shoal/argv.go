@@ -66,7 +66,7 @@ func reorder(argv []string, commands []*cli.Command) *line {
 	}
 	l.args = append(l.args, rest[0])
 	l.args = append(l.args, flags...)
-	if len(rest) > 1 && !slices.Contains(flags, "--help") && !slices.Contains(flags, "-h") {
+	if len(rest) > 1 && !slices.Contains(l.flags, "help") && !slices.Contains(l.flags, "h") {
 		l.args = append(append(l.args, "--"), rest[1:]...)
 	}
 	return l
