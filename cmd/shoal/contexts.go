@@ -188,10 +188,14 @@ func findContext(name, from string) (*savedContext, error) {
 	return nil, usage("%s: %v", from, all.unknown(name))
 }
 
-// contextInUse returns the context that the variable names, else the one in use, else one that says nothing.
+// contextInUse returns the context that the variable names, else the one in use, else one that says nothing: also where
+// the user has no directory for contexts, as a service or a container may not.
 func contextInUse() (*savedContext, error) {
 	if name := os.Getenv(contextEnv); name != "" {
 		return findContext(name, "$"+contextEnv)
+	}
+	if _, err := contextsPath(); err != nil {
+		return &savedContext{}, nil
 	}
 	all, err := readContexts()
 	if err != nil || all.Current == "" {
