@@ -28,7 +28,7 @@ func mustRecover(t *testing.T, c *Cluster) {
 
 func TestNodesDieOneAfterTheOtherAndNothingIsLost(t *testing.T) {
 	t.Parallel()
-	c := NewCluster(t, 3)
+	c := NewCluster(t, 3, func(_ int, cfg *server.Config) { cfg.RespAddr = "127.0.0.1:0" })
 	const keys = 300
 	for i := range keys {
 		if err := c.Client().Set(t.Context(), fmt.Sprint("k", i), []byte(fmt.Sprint("v", i))); err != nil {
@@ -56,28 +56,10 @@ func TestNodesDieOneAfterTheOtherAndNothingIsLost(t *testing.T) {
 		if after := c.Nodes()[i]; after == before || stopped(after) || after.Addr() != addrs[i] || c.Addrs()[i] != addrs[i] {
 			t.Fatalf("node %d does not run at %s, where it was", i, addrs[i])
 		}
+		if was, is := before.RespAddr(), c.Nodes()[i].RespAddr(); was == "" || is != was {
+			t.Fatalf("Redis clients found node %d at %q, and now at %q", i, was, is)
+		}
 		mustRecover(t, c)
-	}
-}
-
-func TestRestartKeepsEveryAddress(t *testing.T) {
-	c := NewCluster(t, 2, func(i int, cfg *server.Config) {
-		if i == 1 {
-			cfg.RespAddr = "127.0.0.1:0"
-		}
-	})
-	addrs := func(i int) [4]string {
-		n := c.Nodes()[i]
-		return [...]string{n.Addr(), n.RespAddr(), n.PeerAddr(), n.GossipAddr()}
-	}
-	for i := range 2 {
-		before := addrs(i)
-		if err := c.Restart(i); err != nil {
-			t.Fatal(err)
-		}
-		if now := addrs(i); now != before || (now[1] != "") != (i == 1) {
-			t.Errorf("node %d was at %q and is at %q", i, before, now)
-		}
 	}
 }
 
