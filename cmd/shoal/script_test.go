@@ -42,7 +42,7 @@ const patience = 45 * time.Second
 //	silent NAME       starts one that says hello like a node, and never anything after
 //	heard TEXT        waits until that one has been sent TEXT
 //	ports NAME        finds 60 ports in a row that are free; every tenth is $NAME0, $NAME1, …
-//	examples          runs every line of the cheat sheet
+//	examples          runs every line of the cheat sheet; all parts of a pipe must do well
 //	killnode PORT     kills the process of dev whose node serves clients there
 //	endnode NAME      kills the process that is the node of this name and keeps its directory below the script's
 //	nonodes           no process is such a node
@@ -279,7 +279,7 @@ func find(ts *testscript.TestScript, parts ...string) *os.Process {
 func runExamples(ts *testscript.TestScript, _ bool, _ []string) {
 	for line := range strings.Lines(cheatSheet) {
 		if example, _, _ := strings.Cut(line, "#"); strings.TrimSpace(example) != "" {
-			if err := ts.Exec("sh", "-c", example); err != nil {
+			if err := ts.Exec("bash", "-o", "pipefail", "-c", example); err != nil {
 				ts.Fatalf("%s: %v\n%s", strings.TrimSpace(example), err, ts.ReadFile("stderr"))
 			}
 		}
