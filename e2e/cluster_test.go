@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -114,16 +115,17 @@ func eventually(t *testing.T, what string, ok func(context.Context) bool) {
 	}
 }
 
-// freePorts are addresses that nobody listens on.
+// freePorts are addresses that nobody listens on, below the ports that systems give away by themselves.
 func freePorts(t *testing.T, n int) (addrs []string) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for port := 10_000 + rand.N(20_000); len(addrs) < n; port++ {
+		addr := fmt.Sprint("127.0.0.1:", port)
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
+		_ = l.Close()
+		addrs = append(addrs, addr)
 	}
 	return addrs
 }

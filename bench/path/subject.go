@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoalcache/shoal/internal/ports"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -140,7 +141,7 @@ func (s *subject) await(ctx context.Context, ready func(context.Context) bool) (
 }
 
 func (s *subject) startRedis(ctx context.Context) error {
-	addrs, err := free(1)
+	addrs, err := ports.Free(1)
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (s *subject) startNodes(ctx context.Context, shoal string, n int) (err erro
 		return err
 	}
 	const each = 5
-	addrs, err := free(each * n)
+	addrs, err := ports.Free(each * n)
 	if err != nil {
 		return err
 	}
@@ -342,17 +343,4 @@ func parseRedis(b []byte) (m measurement, err error) {
 		return m, fmt.Errorf("redis-benchmark printed no rps: %q", b)
 	}
 	return m, nil
-}
-
-// free finds loopback ports that nothing uses, for TCP; they stay free until somebody takes them.
-func free(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at once at the end, so that none is found twice
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/internal/ports"
 )
 
 const (
@@ -113,23 +114,10 @@ func await(ctx context.Context, ready func(context.Context) error) error {
 	}
 }
 
-// free returns addresses that nobody listens on.
-func free(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all of them at the end, so that they differ
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
-}
-
 type redisStore struct{ client rueidis.Client }
 
 func startRedis(ctx context.Context, _ *options, s *servers) (store, error) {
-	addrs, err := free(1)
+	addrs, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +153,7 @@ func startNodes(ctx context.Context, o *options, s *servers, opts ...client.Opti
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := free(3 * nodes)
+	addrs, err := ports.Free(3 * nodes)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/internal/ports"
 )
 
 const (
@@ -73,7 +73,7 @@ func (t *tool) withCluster(ctx context.Context, nodes int, memory int64, use fun
 
 // ownNodes plans nodes on ports that are free now.
 func (t *tool) ownNodes(dir string, nodes int, memory int64) (d *dev, addrs []string, err error) {
-	free, err := freeAddrs(3 * nodes)
+	free, err := ports.Free(3 * nodes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,19 +90,6 @@ func (t *tool) ownNodes(dir string, nodes int, memory int64) (d *dev, addrs []st
 		d.nodes, addrs = append(d.nodes, n), append(addrs, n.ClientAddr)
 	}
 	return d, addrs, nil
-}
-
-// freeAddrs finds loopback ports that nothing uses; they stay free until somebody takes them.
-func freeAddrs(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at once at the end, so that none is found twice
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }
 
 // whole waits until every node knows all of them and has nothing to recover, and checks that their storage has what it

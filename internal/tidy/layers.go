@@ -36,6 +36,7 @@ var table = []row{
 	{"bench", 6, false},
 	{"shoaltest", 6, false},
 	{"cmd/shoal", 7, false},
+	{"internal/ports", 0, false},
 	{"internal/tidy", apart, false},
 }
 

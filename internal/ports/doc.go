@@ -1,0 +1,2 @@
+// Package ports finds ports for processes that are about to be started on this machine.
+package ports
