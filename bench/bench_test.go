@@ -301,7 +301,7 @@ func TestReportAddsUpItsRecorders(t *testing.T) {
 	const want = `{"conns":2,"depth":1024,"value_bytes":100,"loop":"open","rate_per_second":25,"keys":100000,"distribution":"uniform",` +
 		`"seconds":4,"requests":100,"reads":2,"writes":98,"misses":1,"hit_ratio":0,` +
 		`"requests_per_second":25,"p50_us":101,"p99_us":900,"p99_9_us":1500,"max_us":1500,"read_latency":` + none + `,"write_latency":` + none +
-		`,"errors":{"timeout":1},"indeterminate_writes":0,"failed_before":0,` +
+		`,"errors":{"timeout":1},"indeterminate_writes":0,"failed_before":0,"keys_unloaded":0,` +
 		`"generator":{"processor_share":0,"starved_share":0,"wait_p99_us":0,"late_p99_us":0,"late_max_us":0},"series":null}`
 	if string(b1) != want {
 		t.Fatalf("got  %s\nwant %s", b1, want)

@@ -19,13 +19,13 @@ type stretch struct {
 func (r *run) loading() *stretch {
 	var next, taken atomic.Int64
 	return &stretch{
-		depth: r.depth(),
+		depth: r.depthOfLoading(),
 		take: func(_ int64, n int) (int, bool) {
 			left := int64(r.cfg.Keys) - taken.Add(int64(n)) + int64(n)
 			return int(min(max(left, 0), int64(n))), false
 		},
 		draw: func(w *worker, now int64, _ bool) {
-			w.append(slot{op: wire.OpSet, key: uint64(next.Add(1) - 1), began: now})
+			w.append(slot{op: wire.OpSet, key: uint64(next.Add(1) - 1), began: now, loads: true})
 		},
 	}
 }

@@ -150,7 +150,8 @@ func TestWarningsTellTheGeneratorFromTheCluster(t *testing.T) {
 		"starved":                          {Report{Rate: 1000, PerSecond: 999, Generator: Generator{StarvedShare: 0.7}}, []string{"no processor in 70 % of the time"}},
 		"a closed loop beside its cluster": {Report{Generator: Generator{StarvedShare: 0.7}}, nil},
 		"the cluster is slow":              {Report{Rate: 1000, PerSecond: 500, Requests: 1, P99Micros: 5_000_000}, []string{"the cluster answered 500 of the 1000"}},
-		"failures before":                  {Report{FailedBefore: 3}, []string{"3 requests failed before"}},
+		"failures before":                  {Report{FailedBefore: 3}, []string{"3 requests failed in the warm-up"}},
+		"keys that are not there":          {Report{Keys: 9, FailedBefore: 3, Unloaded: 3}, []string{"3 of 9 keys could not be loaded"}},
 	} {
 		got := c.r.warn()
 		if len(got) != len(c.want) || slices.ContainsFunc(got, func(w string) bool { return !strings.Contains(w, c.want[0]) }) {

@@ -41,6 +41,7 @@ type Report struct {
 	Indeterminate uint64 `json:"indeterminate_writes"`
 	// FailedBefore are requests that failed while keys were loaded, or in the warm-up.
 	FailedBefore uint64    `json:"failed_before"`
+	Unloaded     uint64    `json:"keys_unloaded"`      // of FailedBefore: keys that could not be loaded
 	Verified     *Verified `json:"verified,omitempty"` // with Config.Verify
 	Generator    Generator `json:"generator"`
 	Warnings     []string  `json:"warnings,omitempty"` // what keeps these figures from being the cluster's
@@ -90,7 +91,8 @@ func newReport(cfg *Config, t *tally, series []Seconds, begins int64, g Generato
 		Conns: cfg.Conns, Depth: cfg.Depth, ValueBytes: int(math.Round(newSizes(cfg.Sizes).mean())), Loop: "closed", Rate: cfg.Rate,
 		Keys: cfg.Keys, Distribution: cfg.Kind,
 		Reads: uint64(t.reads.TotalCount()), Writes: uint64(t.writes.TotalCount()), Misses: t.misses,
-		Read: latency(t.reads), Write: latency(t.writes), Indeterminate: t.unsure, FailedBefore: t.failedBefore, Generator: g, Series: series,
+		Read: latency(t.reads), Write: latency(t.writes), Indeterminate: t.unsure, FailedBefore: t.failedBefore, Unloaded: t.unloaded,
+		Generator: g, Series: series,
 	}
 	if cfg.Rate > 0 {
 		r.Loop = "open"
@@ -187,8 +189,11 @@ func (r *Report) warn() (warnings []string) {
 	if r.Rate > 0 && !bound && r.Requests > 0 && r.PerSecond < rateShare*r.Rate {
 		add("the cluster answered %.0f of the %.0f requests a second that were due: latencies grow with the length of the run", r.PerSecond, r.Rate)
 	}
-	if r.FailedBefore > 0 {
-		add("%d requests failed before any was counted, while keys were loaded or in the warm-up", r.FailedBefore)
+	if r.Unloaded > 0 {
+		add("%d of %d keys could not be loaded: reads of them miss", r.Unloaded, r.Keys)
+	}
+	if warming := r.FailedBefore - r.Unloaded; warming > 0 {
+		add("%d requests failed in the warm-up, before any was counted", warming)
 	}
 	return warnings
 }

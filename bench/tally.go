@@ -19,6 +19,7 @@ type tally struct {
 	misses        uint64                  // reads that found nothing
 	failedReads   uint64
 	failedBefore  uint64      // requests that do not count
+	unloaded      uint64      // of them, those that were to load a key
 	failed        [256]uint64 // requests by status
 	unsure        uint64      // failed writes that may have happened
 	verdicts      [foreign + 1]uint64
@@ -72,6 +73,7 @@ func (t *tally) add(o *tally) {
 	t.misses += o.misses
 	t.failedReads += o.failedReads
 	t.failedBefore += o.failedBefore
+	t.unloaded += o.unloaded
 	for i, n := range o.failed {
 		t.failed[i] += n
 	}

@@ -50,12 +50,16 @@ func newLoad(cfg Config, id uint64) *load {
 // loadDepth is how many keys a connection sets at once to load them, where their values allow it.
 const loadDepth = 64
 
+// depthOfLoading is how many keys a connection sets at once, whatever the depth of the run: the 1,024 that an open loop
+// may have under way would all be sent at once, and most be answered too late.
+func (l *load) depthOfLoading() int { return min(loadDepth, max(BatchMax/l.sizes.most(), 1)) }
+
 // depth is how many requests a connection may have under way at any time.
 func (l *load) depth() int {
 	if !l.cfg.Load {
 		return l.cfg.Depth
 	}
-	return max(l.cfg.Depth, min(loadDepth, max(BatchMax/l.sizes.most(), 1)))
+	return max(l.cfg.Depth, l.depthOfLoading())
 }
 
 // now is in nanoseconds since the run began.
@@ -69,6 +73,7 @@ type slot struct {
 	name   uint64
 	op     wire.Op
 	counts bool
+	loads  bool // it is to be there when the run begins
 	modify bool // a write of the key follows the answer
 	insert bool // of a new key
 }
@@ -255,6 +260,9 @@ func (w *worker) take(p *wire.Response) error {
 		w.recorder.count(s.op, p.Status, s.began, w.at)
 	case p.Status >= wire.StatusBadRequest:
 		w.recorder.failedBefore++
+		if s.loads {
+			w.recorder.unloaded++
+		}
 	}
 	if s.insert {
 		w.keys.frontier.end(s.key)

@@ -121,6 +121,10 @@ func (t *tool) benchRun(c *cli.Context) error {
 	return outcome(&report, err)
 }
 
+// unloadedShare is the part of the keys that may be missing where they were to be loaded, before the run was of something
+// else than what was asked for.
+const unloadedShare = 0.01
+
 // outcome is what the report of a run means for the exit code.
 func outcome(r *bench.Report, err error) error {
 	bad := r.Verified
@@ -131,6 +135,8 @@ func outcome(r *bench.Report, err error) error {
 		return cutShort(err)
 	case r.Failed() == r.Requests && r.Requests > 0:
 		return fmt.Errorf("all %d requests failed: %s", r.Requests, failures(r.Errors))
+	case float64(r.Unloaded) > unloadedShare*float64(r.Keys):
+		return fmt.Errorf("load: %d of %d keys could not be loaded: the run read what was not there; use fewer --conns, a longer --timeout or smaller values", r.Unloaded, r.Keys)
 	}
 	return nil
 }

@@ -94,6 +94,8 @@ func TestExitCodesOfALoad(t *testing.T) {
 		"corrupt":          {verified(bench.Verified{Reads: 5, Corrupt: 2}), errors.New("broke"), exitNotFound, "2 corrupt"},
 		"foreign":          {verified(bench.Verified{Reads: 5, Foreign: 3}), nil, exitNotFound, "3 another"},
 		"interrupted":      {verified(bench.Verified{Reads: 5}), fmt.Errorf("bench: %w", context.Canceled), exitTimeout, "interrupted: the report covers"},
+		"not loaded":       {&bench.Report{Requests: 10, Keys: 100, FailedBefore: 2, Unloaded: 2}, nil, exitNotFound, "2 of 100 keys could not be loaded"},
+		"loaded but few":   {&bench.Report{Requests: 10, Keys: 100, FailedBefore: 5, Unloaded: 1}, nil, exitOK, ""},
 		"nothing answered": {&bench.Report{}, nil, exitOK, ""},
 	} {
 		err := outcome(c.report, c.err)
