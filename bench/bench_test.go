@@ -275,6 +275,7 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 		"R without the explicit level": {Addrs: good.Addrs, Requests: 1, R: 2, W: 2},
 		"a level that does not exist":  {Addrs: good.Addrs, Requests: 1, Level: 77},
 		"no address":                   {Requests: 1},
+		"verify without reads":         {Addrs: good.Addrs, Requests: 1, Verify: true},
 		"a batch that cannot wait":     {Addrs: good.Addrs, Requests: 1, Depth: 2, Sizes: []Size{{Least: 1, Most: BatchMax, Weight: 1}}},
 	} {
 		if _, err := Run(t.Context(), c); !errors.Is(err, ErrConfig) {

@@ -34,7 +34,7 @@ type Config struct {
 	Level   wire.Level    // consistency of every request; default: the cluster's
 	R, W    uint8         // with wire.LevelExplicit only
 	Seed    uint64        // of all that is drawn; equal seeds draw alike
-	Verify  bool          // check every value that is read; keys then have a name of this run
+	Verify  bool          // check every value that is read, which some requests must; keys then have a name of this run
 
 	// Progress is called about once a second, from one goroutine, and must not block. Default: nobody is told.
 	Progress func(Progress)
@@ -119,6 +119,9 @@ func (c Config) Validate() error {
 		}
 		if c.Kind == Latest {
 			p.add("verify with keys drawn by latest: it needs keys that are written again; use another distribution")
+		}
+		if c.ReadShare == 0 && c.ModifyShare == 0 {
+			p.add("verify without reads: it would check nothing; let some requests read")
 		}
 	}
 	return errors.Join(p...)

@@ -136,7 +136,7 @@ func TestVerifyCatchesAStoreThatLies(t *testing.T) {
 // The last resort: with more writes under way than the history can tell apart, some become reads.
 func TestVerifyEndsWithFewerKeysThanWriters(t *testing.T) {
 	s := &shelf{values: map[string][]byte{}, first: map[string][]byte{}}
-	r, err := Run(t.Context(), Config{Addrs: []string{fake(t, s.answer)}, Conns: 2, Depth: 64, Requests: 2000, Keys: 2, Verify: true})
+	r, err := Run(t.Context(), Config{Addrs: []string{fake(t, s.answer)}, Conns: 2, Depth: 64, Requests: 2000, ReadShare: 0.01, Keys: 2, Verify: true})
 	if err != nil || r.Requests != 2000 || r.Writes == 0 || r.Reads == 0 || r.Verified.Bad() != 0 {
 		t.Fatalf("%+v, %+v, %v", r, r.Verified, err)
 	}

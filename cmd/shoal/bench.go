@@ -65,7 +65,7 @@ func runFlags() []cli.Flag {
 		&cli.Float64Flag{Category: category, Name: "hot-keys", Usage: "hotspot: `SHARE` of the keys that are hot", DefaultText: "0.2"},
 		&cli.Float64Flag{Category: category, Name: "hot-ops", Usage: "hotspot: `SHARE` of the requests that fall on them", DefaultText: "0.8"},
 		&cli.StringFlag{Category: category, Name: "ttl", Usage: "let values expire after `TIME`, or a range, 10s-60s", DefaultText: "never"},
-		&cli.BoolFlag{Category: category, Name: "verify", Usage: "check every value that is read, under keys of the run's own; exit code 1 if one is stale or corrupt"},
+		&cli.BoolFlag{Category: category, Name: "verify", Usage: "check every value that is read, which takes --op mixed, get or a --workload, under keys of the run's own; exit code 1 if one is stale or corrupt"},
 		&cli.Uint64Flag{Category: category, Name: "seed", Usage: "`N` that keys and sizes are drawn by", Value: 1},
 	}
 }
@@ -192,6 +192,9 @@ func runConfig(c *cli.Context) (cfg bench.Config, err error) {
 		if *n.to = c.Float64(n.flag); !(*n.to > 0) && c.IsSet(n.flag) {
 			return cfg, usage("--%s %g: give it more than 0", n.flag, *n.to)
 		}
+	}
+	if c.Bool("verify") && cfg.ReadShare == 0 && cfg.ModifyShare == 0 {
+		return cfg, usage("--verify without reads would check nothing: add --op mixed, or a --workload")
 	}
 	cfg.Sliding, cfg.Poisson, cfg.Verify = c.Bool("sliding"), c.Bool("poisson"), c.Bool("verify")
 	cfg.Load = cfg.Load || cfg.Verify || c.Bool("load")
