@@ -77,7 +77,8 @@ func newEmbedded(n *Node) *embedded {
 	return &embedded{n: n, room: make(chan struct{}, embeddedCallsMax), seats: map[uint64]seat{}}
 }
 
-// Do carries out q and returns the answer, or an error where there is none: ctx's, or that the node has stopped.
+// Do carries out q and returns the answer, or an error where there is none: ctx's, or that the node has stopped. Where
+// ctx ends before the request was handed over, the error is a *client.InterruptedError that says so.
 func (e *embedded) Do(ctx context.Context, q *wire.Request) (wire.Response, error) {
 	if err := e.register(q.Op); err != nil {
 		return wire.Response{}, err
@@ -85,8 +86,8 @@ func (e *embedded) Do(ctx context.Context, q *wire.Request) (wire.Response, erro
 	select {
 	case e.room <- struct{}{}:
 		defer func() { <-e.room }()
-	case <-ctx.Done():
-		return wire.Response{}, ctx.Err()
+	case <-ctx.Done(): // nothing was handed over: it is not in doubt
+		return wire.Response{}, &client.InterruptedError{Op: q.Op, Addr: e.n.cfg.Name, Err: ctx.Err()}
 	case <-e.n.ctx.Done():
 		return wire.Response{}, notReady(q.Op)
 	}

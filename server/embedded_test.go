@@ -100,6 +100,19 @@ func TestEmbeddedCallsUnderWayAreBounded(t *testing.T) {
 	}
 }
 
+// What never left is no write that may have happened.
+func TestAWriteWhoseTimeEndsWhileItWaitsForItsTurnIsNotInDoubt(t *testing.T) {
+	e := newEmbedded(start(t, Quick(testConfig(t, "n1"))))
+	e.room = make(chan struct{}) // no call's turn ever comes
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err := e.Do(ended, &wire.Request{Op: wire.OpSet, Key: []byte("k")})
+	var interrupted *client.InterruptedError
+	if !errors.As(err, &interrupted) || !errors.Is(err, context.Canceled) || client.Indeterminate(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestANodeThatStopsEndsTheProgramsCalls(t *testing.T) {
 	nodes := cluster(t, 3)
 	n := nodes[2]
