@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -108,12 +109,19 @@ func (m *importer) open(ctx context.Context, resume bool) (io.ReadCloser, error)
 	if m.at.Offset == 0 {
 		return f, nil
 	}
-	last := make([]byte, 1)
-	if _, err := f.ReadAt(last, m.at.Offset-1); err != nil || last[0] != '\n' {
-		return nil, usage("--resume: %s is not what it was: import it from its beginning, or with --skip %d", m.file, m.at.Lines)
+	return unlessInterrupted(ctx, "--resume: reading "+m.file, func() (io.ReadCloser, error) { return f, m.unchanged(f) })
+}
+
+// unchanged reads f up to where to go on, and refuses one that is not what has been imported; behind that it may have been
+// mended.
+func (m *importer) unchanged(f io.Reader) error {
+	sum := crc32.New(castagnoli)
+	if _, err := io.CopyN(sum, f, m.at.Offset); err != nil && err != io.EOF {
+		return usage("--resume: %v", err)
+	} else if err != nil || sum.Sum32() != m.at.Checksum {
+		return usage("--resume: the part of %s that has been imported is not what it was: import it from its beginning, or with --skip %d", m.file, m.at.Lines)
 	}
-	_, err = f.Seek(m.at.Offset, io.SeekStart)
-	return f, err
+	return nil
 }
 
 // run stores what in holds. An interruption ends the reading: what is under way is waited for, so that the place where
@@ -123,7 +131,7 @@ func (m *importer) run(ctx context.Context, in io.Reader, skip int64, parallel i
 	defer stop()
 	r := &lotReader{in: newLineReader(in), skip: skip, most: m.lotLines(), keys: m.keys, bytes: m.bytes}
 	if m.at != nil {
-		r.in.number, r.in.offset = m.Lines, m.at.Offset
+		r.in.number, r.in.offset, r.in.sum = m.Lines, m.at.Offset, m.at.Checksum
 	}
 	lots := make(chan *lot, parallel-1) // and the one that is counted
 	go func() {
@@ -212,7 +220,7 @@ func (m *importer) count(line *importLine) error {
 	}
 	m.Lines = line.number
 	if m.at != nil {
-		m.at.Offset = line.offset
+		m.at.Offset, m.at.Checksum = line.offset, line.sum
 	}
 	return nil
 }

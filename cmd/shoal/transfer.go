@@ -198,7 +198,7 @@ func (p *progress) wipe() {
 }
 
 // bookmarkVersion changes when a bookmark's fields mean something else.
-const bookmarkVersion = 1
+const bookmarkVersion = 2
 
 // bookmark is where a transfer goes on, kept in a file beside the one that is written or read.
 type bookmark struct {
@@ -206,6 +206,7 @@ type bookmark struct {
 	Cluster   string `json:"cluster"`
 	ClusterID string `json:"cluster_id"`
 	Offset    int64  `json:"offset_bytes"`     // up to which FILE is done
+	Checksum  uint32 `json:"crc32c,omitempty"` // of that much of it; an import's only
 	Cursor    []byte `json:"cursor,omitempty"` // of an export
 	Prefix    []byte `json:"prefix,omitempty"`
 	totals
