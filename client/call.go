@@ -23,7 +23,8 @@ type call struct {
 	attempts int           // begun
 	retries  int           // attempts after one that failed
 	hedged   bool
-	partial  []wire.Item // of a multi-get that left keys to be asked for again
+	partial  []wire.Item // of a multi-get: the best so far, where keys are to be asked for again
+	open     []int       // their places in partial
 	unsure   bool        // an earlier attempt may have been carried out, or may still be
 	tried    []*link     // in this round of attempts
 	node     *link       // that was asked, or answered, last; nil: none yet
@@ -72,7 +73,7 @@ func (k *call) release() {
 	if cap(list) > 64 {
 		list = nil
 	}
-	clear(list)
+	clear(list[:cap(list)]) // an attempt may have shortened it
 	clear(tried)
 	*k = call{timer: k.timer, done: k.done, keys: keys[:0], tried: tried[:0]}
 	k.request.Keys = list[:0]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -373,6 +374,50 @@ func TestAMultiGetAsksAgainForTheKeysThatANodeCouldNotRead(t *testing.T) {
 		if kept := errors.As(got[1].Err, &notReady); kept != (name == "and keeps what it has") {
 			t.Errorf("%s: %+v", name, got[1])
 		}
+	}
+}
+
+func TestAMultiGetKeepsWhatItHasAndAsksAgainForTheRest(t *testing.T) {
+	a, b := newFake(t), newFake(t)
+	keys := make([]string, 10)
+	for i := range keys {
+		keys[i] = fmt.Sprint("k", i)
+	}
+	var mu sync.Mutex
+	var asked [][]string
+	refuse := func(some string) func(*wire.Request, func(*wire.Response)) {
+		return func(q *wire.Request, reply func(*wire.Response)) {
+			p, names := &wire.Response{}, []string(nil)
+			for _, key := range q.Keys {
+				it := wire.Item{Value: []byte("of " + string(key)), Stamp: 1}
+				if strings.Contains(some, string(key)) {
+					it = wire.Item{Status: wire.StatusQuorum}
+				}
+				p.Items, names = append(p.Items, it), append(names, string(key))
+			}
+			mu.Lock()
+			asked = append(asked, names)
+			mu.Unlock()
+			reply(p)
+		}
+	}
+	a.answer = refuse("k3 k7")
+	b.answer = refuse("k0 k1 k7")
+	c := dial(t, []Option{steady, WithRetries(1)}, a, b)
+	got, err := c.MGet(t.Context(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range got {
+		var quorum *QuorumError
+		if i == 7 && !errors.As(r.Err, &quorum) || i != 7 && (r.Err != nil || string(r.Value) != "of "+keys[i]) {
+			t.Errorf("%s: %q, %v", keys[i], r.Value, r.Err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(asked) != 2 || !slices.Equal(asked[1], []string{"k3", "k7"}) {
+		t.Errorf("asked for %v", asked)
 	}
 }
 

@@ -115,10 +115,9 @@ func (c *Client) finish(ctx context.Context, k *call, err error) error {
 			err = c.await(ctx, k)
 		}
 		if err == nil {
-			if err = k.missed(); err == nil {
+			if err = k.collect(); err == nil {
 				return nil
 			}
-			k.partial = k.response.Items
 		}
 		err = c.explain(ctx, k, err)
 		k.unsure = k.unsure || Indeterminate(err)
@@ -354,18 +353,6 @@ func (c *Client) again(ctx context.Context, k *call, err error) bool {
 func pauseBefore(retries int) time.Duration {
 	pause := min(pauseMin<<min(retries, 10), pauseMax) // the shift must not overflow, however many there are
 	return pause/2 + rand.N(pause/2)
-}
-
-// missed is the first failure of a single key of a multi-get that another node might answer.
-func (k *call) missed() error {
-	for i := range k.response.Items {
-		switch s := k.response.Items[i].Status; s {
-		case wire.StatusQuorum, wire.StatusOverloaded, wire.StatusNotReady:
-			failed := wire.Response{Status: s, Err: &wire.Error{Op: wire.OpMGet}}
-			return failed.AsError()
-		}
-	}
-	return nil
 }
 
 // last is the error of a call after its last attempt. What a multi-get brought before is better than that.
