@@ -45,9 +45,10 @@ func (c *Client) await(ctx context.Context, k *call) error {
 	}
 }
 
-// hedge sends the call to a second node, if there is one and the budget allows it.
+// hedge sends the call to a second owner, if there is one and the budget allows it. Other nodes would ask the same owners,
+// and without routing one node has all calls for as long as it works.
 func (c *Client) hedge(ctx context.Context, k *call, now time.Duration) {
-	cn := c.pick(k)
+	cn := c.routes.Load().owner(k)
 	if cn == nil || !c.hedges.take(c.counts.calls.Load()) {
 		return
 	}

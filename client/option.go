@@ -98,7 +98,7 @@ func WithRetries(n int) Option {
 	return func(o *options) { o.retries = max(n, 0) }
 }
 
-// WithHedging says whether a get or head that is slower than 19 of 20 others is sent to a second node. At most one of
+// WithHedging says whether a get or head that is slower than 19 of 20 others is sent to a second owner. At most one of
 // twenty calls is, so that a cluster that is slow because of its load does not get much more of it.
 func WithHedging(on bool) Option {
 	return func(o *options) { o.hedging = on }

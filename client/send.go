@@ -160,12 +160,8 @@ func (c *Client) pick(k *call) *conn {
 		return k.only.connected()
 	}
 	r := c.routes.Load()
-	for _, at := range r.ownersFor(&k.request) {
-		if l := r.links[at]; !k.triedAt(l) {
-			if cn := l.ready(); cn != nil {
-				return cn
-			}
-		}
+	if cn := r.owner(k); cn != nil {
+		return cn
 	}
 	first := int(c.preferred.Load())
 	for _, resting := range [...]bool{false, true} { // one that rests is better than none
@@ -177,6 +173,18 @@ func (c *Client) pick(k *call) *conn {
 			}
 			if cn := l.connected(); cn != nil {
 				c.preferred.Store(uint32(at))
+				return cn
+			}
+		}
+	}
+	return nil
+}
+
+// owner returns a connection that can be used at once to the nearest owner of the key that has not been tried, or nil.
+func (r *routes) owner(k *call) *conn {
+	for _, at := range r.ownersFor(&k.request) {
+		if l := r.links[at]; !k.triedAt(l) {
+			if cn := l.ready(); cn != nil {
 				return cn
 			}
 		}

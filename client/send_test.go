@@ -207,6 +207,28 @@ func TestASlowGetIsSentToASecondNode(t *testing.T) {
 	}
 }
 
+func TestWithoutRoutingASlowGetStaysWhereItIs(t *testing.T) {
+	a, b := newFake(t), newFake(t)
+	c := dial(t, []Option{steady, WithHedging(true)}, a, b)
+	other, err := c.seeds[1].join(&c.seeds[1].lanes[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-other.done
+	k := c.call(wire.OpGet, "k", nil)
+	defer k.release()
+	k.begin(sinceEpoch())
+	k.tried = append(k.tried, c.seeds[0]) // as when the first has not answered
+	c.hedge(t.Context(), k, sinceEpoch())
+	k.recall()
+	if err := c.Set(t.Context(), "k", nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(a.ops()) != 1 || len(b.ops()) != 0 {
+		t.Errorf("asked %v and %v", a.ops(), b.ops())
+	}
+}
+
 func TestHedgesAreBoundedAndOnlyForReads(t *testing.T) {
 	fakes := cluster(t, 3)
 	slow := func(f *fake) func(*wire.Request, func(*wire.Response)) {
