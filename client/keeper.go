@@ -53,6 +53,9 @@ func (c *Client) look() time.Duration {
 	}
 	err := c.refresh(c.life)
 	c.sweep()
+	if err == nil && len(c.keeper.retired) > 0 {
+		return 2 * refreshMin // those that were busy will not be for long
+	}
 	if err == nil || c.life.Err() != nil {
 		return refreshPeriod - rand.N(refreshPeriod/3)
 	}
