@@ -149,6 +149,28 @@ func TestANodeWithAsManyCallsAsMayBeIsStillAskedWhetherItIsThere(t *testing.T) {
 	})
 }
 
+func TestANodeThatHangsUpBeforeItsFirstCallRests(t *testing.T) {
+	f := newFake(t)
+	var c *Client
+	met := func() {}
+	hooks := Hooks{Dial: func(context.Context, string) func(error) { return func(error) { met() } }}
+	c = dial(t, []Option{WithHooks(hooks)}, f)
+	lose := func(n uint64) {
+		f.cut()
+		eventually(t, "the loss was noticed", func() bool { return c.Counters().ConnsLost == n })
+	}
+	lose(1)
+	met = func() { lose(2) } // when the connection is made and nobody has it yet
+	a, err := c.seeds[0].join(&c.seeds[0].lanes[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-a.done
+	if c.seeds[0].rested.Load() == 0 {
+		t.Error("it is dialled again at once")
+	}
+}
+
 func TestAConnectionFullOfWhatWasGivenUpIsLookedAfter(t *testing.T) {
 	f := newFake(t)
 	f.deaf.Store(true)

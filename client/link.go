@@ -132,7 +132,9 @@ func (l *link) dial(n *lane, a *attempt) {
 		l.failures++
 	} else {
 		n.conn.Store(a.conn)
-		l.rested.Store(0)
+		if a.conn.alive.Load() { // else it is lost already, and keeps the rest that this earns
+			l.rested.Store(0)
+		}
 	}
 	n.attempt = nil
 	orphaned := l.retired && a.err == nil
