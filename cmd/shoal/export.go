@@ -22,8 +22,8 @@ func (t *tool) exportCommand() *cli.Command {
 		Name: "export", Usage: "write keys, values and deadlines as JSON lines", ArgsUsage: "[FILE]",
 		Flags: transferFlags("keys that cannot be read", prefixFlag(), &cli.BoolFlag{Name: "force", DisableDefaultText: true, Usage: "replace FILE if it is there"}),
 		Description: "Without FILE, or with -, the lines go to standard output. A key that is written to meanwhile is exported as it is\n" +
-			"before or after, and one that is there all along at least once. Where FILE.cursor is there, the export of FILE\n" +
-			"did not come to its end: --resume goes on from the last page that was written.",
+			"before or after. One owner of each partition says which keys there are: what it has evicted is left out. Where\n" +
+			"FILE.cursor is there, the export of FILE did not come to its end: --resume goes on from the last page that was written.",
 		Action: func(c *cli.Context) error {
 			file, err := optional(c, "FILE")
 			if err != nil {

@@ -23,7 +23,8 @@ func (t *tool) scanCommand() *cli.Command {
 	return &cli.Command{
 		Name: "scan", Usage: "print the keys of the cluster, in no order", Flags: keyFlags(prefixFlag(),
 			&cli.IntFlag{Name: "limit", Usage: "end after `N` keys", DefaultText: "none"}),
-		Description: "Keys are printed as they come in. One that is there all along is printed at least once, and perhaps more often.",
+		Description: "Keys are printed as they come in. One owner of each partition says which there are; one that it holds all along is\n" +
+			"printed at least once, and perhaps more often.",
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err
