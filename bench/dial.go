@@ -15,10 +15,17 @@ import (
 const (
 	dialTimeout = 5 * time.Second // for all connections together
 	dialsMax    = 64              // at a time, so that no node's backlog overflows
+	secondLook  = time.Second     // at what did not answer as a node does
 )
 
-// connect dials so many connections, dealt to addrs in turn, and exchanges hellos; all of them, or none and the first failure.
-func connect(ctx context.Context, addrs []string, conns int) ([]*link, error) {
+// connect dials so many connections, dealt to addrs in turn, and exchanges hellos; all of them, or none and the first
+// failure. Each may take as long as a request, if timeout is not 0.
+func connect(ctx context.Context, addrs []string, conns int, timeout time.Duration) ([]*link, error) {
+	each := dialTimeout
+	if timeout > 0 {
+		each = min(each, timeout)
+	}
+	whole := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("bench: no %d connections within %v", conns, dialTimeout))
 	defer cancel()
 	links := make([]*link, conns)
@@ -30,7 +37,9 @@ func connect(ctx context.Context, addrs []string, conns int) ([]*link, error) {
 			gate <- struct{}{}
 			defer func() { <-gate }()
 			addr := addrs[i%len(addrs)]
-			conn, err := dial(ctx, addr)
+			one, cancel := context.WithTimeout(ctx, each)
+			defer cancel()
+			conn, err := dial(one, addr)
 			if err != nil {
 				failures[i] = err
 				return
@@ -42,10 +51,28 @@ func connect(ctx context.Context, addrs []string, conns int) ([]*link, error) {
 	for _, err := range failures {
 		if err != nil {
 			closeAll(links)
-			return nil, err
+			return nil, identify(whole, err, min(each, secondLook))
 		}
 	}
 	return links, nil
+}
+
+// identify has the client library connect where this failed: it finds out what a server is that is no node, and says it
+// in the words of every other command.
+func identify(ctx context.Context, err error, timeout time.Duration) error {
+	failed, ok := errors.AsType[*client.ConnectError](err)
+	if !ok || ctx.Err() != nil {
+		return err
+	}
+	cl, again := client.Dial(ctx, []string{failed.Addr}, client.WithDialTimeout(timeout), client.WithoutRouting())
+	if again == nil {
+		cl.Close()
+		return err
+	}
+	if said, ok := errors.AsType[*client.ConnectError](again); ok {
+		return said
+	}
+	return err
 }
 
 // dial connects to a node and says hello. The node sends nothing after its own hello until it is asked, so what was

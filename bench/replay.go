@@ -88,7 +88,7 @@ func Replay(ctx context.Context, cfg ReplayConfig) (ReplayReport, error) {
 	}
 	r := &replay{cfg: cfg.withDefaults(), epoch: time.Now(), recorder: &recorder{tally: newTally()}, busy: map[uint64]struct{}{}}
 	r.change.L = &r.mu
-	links, err := connect(ctx, r.cfg.Addrs, r.cfg.Conns)
+	links, err := connect(ctx, r.cfg.Addrs, r.cfg.Conns, r.cfg.Timeout)
 	if err != nil {
 		return ReplayReport{}, err
 	}

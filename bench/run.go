@@ -32,7 +32,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	r := &run{load: newLoad(cfg.withDefaults(), rand.Uint64())}
 	r.begins.Store(math.MaxInt64)
-	links, err := connect(ctx, r.cfg.Addrs, r.cfg.Conns)
+	links, err := connect(ctx, r.cfg.Addrs, r.cfg.Conns, r.cfg.Timeout)
 	if err != nil {
 		return Report{}, err
 	}
