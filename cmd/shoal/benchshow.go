@@ -58,7 +58,7 @@ func (t *tool) benchOutput(c *cli.Context) (o *benchOutput, err error) {
 		}
 		if *f.to, err = os.Create(f.path); err != nil {
 			o.close()
-			return nil, usage("%v", err)
+			return nil, &outputError{err}
 		}
 	}
 	return o, nil
@@ -83,12 +83,12 @@ func (o *benchOutput) report(doc any, series []bench.Seconds, shown func() error
 		e := json.NewEncoder(o.json)
 		e.SetIndent("", "  ")
 		if err := e.Encode(doc); err != nil {
-			return err
+			return &outputError{err}
 		}
 	}
 	if o.csv != nil {
 		if err := writeSeries(o.csv, series); err != nil {
-			return err
+			return &outputError{err}
 		}
 	}
 	switch {
