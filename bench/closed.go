@@ -38,6 +38,7 @@ func (w *worker) closed(s *stretch) error {
 		if n == 0 && w.underway() == 0 {
 			return nil
 		}
+		w.sending = now
 		for range n {
 			s.draw(w, now, counts)
 		}

@@ -30,7 +30,7 @@ type Config struct {
 	Sizes []Size   // of values, in bytes; default 100
 	TTL   Interval // of values, drawn evenly; default: for ever
 
-	Timeout time.Duration // of every request, at least 1 ms; default: the node's
+	Timeout time.Duration // of every request, at least 1 ms, and of every dial; what is unanswered then has failed; default: the node's
 	Level   wire.Level    // consistency of every request; default: the cluster's
 	R, W    uint8         // with wire.LevelExplicit only
 	Seed    uint64        // of all that is drawn; equal seeds draw alike

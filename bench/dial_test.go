@@ -45,15 +45,18 @@ func TestRunSaysWhatAServerLooksLikeThatIsNoNode(t *testing.T) {
 		"HTTP/1.1 400 Bad Request\r\n\r\n": "it looks like an HTTP server",
 		"":                                 "it takes connections but says nothing",
 	} {
-		addr := lines(t, answer)
-		began := time.Now()
-		_, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 3, Requests: 10, Timeout: 50 * time.Millisecond})
-		failed, ok := errors.AsType[*client.ConnectError](err)
-		if !ok || failed.Addr != addr || !strings.Contains(failed.Reason, want) {
-			t.Errorf("%q: %v", answer, err)
-		}
-		if time.Since(began) > dialTimeout*9/10 {
-			t.Error("it waited longer than a request may take")
-		}
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			addr := lines(t, answer)
+			began := time.Now()
+			_, err := Run(t.Context(), Config{Addrs: []string{addr}, Conns: 3, Requests: 10, Timeout: briefly})
+			failed, ok := errors.AsType[*client.ConnectError](err)
+			if !ok || failed.Addr != addr || !strings.Contains(failed.Reason, want) {
+				t.Error(err)
+			}
+			if time.Since(began) > dialTimeout*9/10 {
+				t.Error("it waited longer than a request may take")
+			}
+		})
 	}
 }

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -23,26 +25,32 @@ type link struct {
 	response wire.Response
 	reads    patience
 	writes   patience
+	silent   time.Duration // that reads have waited since the last byte came
 }
+
+// grace is how much later than its timeout an answer may come: a node that gives up says so at that time, and what it
+// says takes its way.
+const grace = 100 * time.Millisecond
 
 // patience is a deadline that moves on while there is something to wait for. To move it costs more than a small batch
 // does, so it moves only now and then.
 type patience struct {
 	set  func(time.Time) error
+	wait time.Duration
 	last time.Time
 }
 
 func (p *patience) renew() {
-	if now := time.Now(); now.Sub(p.last) > stall/16 {
+	if now := time.Now(); now.Sub(p.last) > p.wait/16 {
 		p.last = now
-		_ = p.set(now.Add(stall))
+		_ = p.set(now.Add(p.wait))
 	}
 }
 
 func newLink(conn net.Conn, addr string) *link {
 	return &link{
 		conn: conn, addr: addr, limits: wire.DefaultLimits(), in: make([]byte, readBuffer),
-		reads: patience{set: conn.SetReadDeadline}, writes: patience{set: conn.SetWriteDeadline},
+		reads: patience{set: conn.SetReadDeadline, wait: stall}, writes: patience{set: conn.SetWriteDeadline, wait: stall},
 	}
 }
 
@@ -52,7 +60,7 @@ func (l *link) write(b []byte) error {
 	return err
 }
 
-// read waits for bytes; next hands out what is complete in them.
+// read waits for bytes, no longer than its patience; each hands out what is complete in them.
 func (l *link) read() error {
 	if l.filled == len(l.in) { // one answer fills it
 		l.in = append(l.in, make([]byte, len(l.in))...)
@@ -61,7 +69,14 @@ func (l *link) read() error {
 	n, err := l.conn.Read(l.in[l.filled:])
 	l.filled += n
 	if n > 0 {
+		l.silent = 0
 		return nil
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.reads.last = time.Time{} // the next read gets another
+		if l.silent += l.reads.wait; l.silent < stall {
+			return nil
+		}
 	}
 	return err
 }

@@ -68,6 +68,7 @@ func (w *worker) sendAll(r *run, a *alarm) error {
 			return w.send()
 		}
 		at := due.next()
+		w.sending = now
 		w.draw(at, counts)
 		w.change.Signal()
 		w.mu.Unlock()

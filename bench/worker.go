@@ -70,6 +70,7 @@ type slot struct {
 	id     uint64 // 0: free
 	key    uint64
 	began  int64 // when it was due, or sent: in nanoseconds since the run began
+	sent   int64 // likewise
 	name   uint64
 	op     wire.Op
 	counts bool
@@ -103,7 +104,16 @@ type worker struct {
 	out     []byte // frames of a batch
 	taken   func(*wire.Response) error
 	at      int64 // when what is being taken came
+	sending int64 // when what is being drawn is sent
+
+	overdue  map[uint64]struct{} // requests given up, whose answers may still come
+	given    wire.Response       // in place of an answer
+	look     int64               // when to look for the next
+	lookEach time.Duration
 }
+
+// overdueMax is how many answers a connection may owe before it is given up.
+const overdueMax = 1 << 20
 
 func newWorker(l *load, i int, k *link, r *recorder) *worker {
 	depth := l.depth()
@@ -125,6 +135,11 @@ func newWorker(l *load, i int, k *link, r *recorder) *worker {
 	}
 	w.request = wire.Request{Level: l.cfg.Level, R: l.cfg.R, W: l.cfg.W, Timeout: uint32(l.cfg.Timeout.Milliseconds())}
 	w.taken = w.take
+	if l.cfg.Timeout > 0 {
+		w.overdue = map[uint64]struct{}{}
+		w.lookEach = min((l.cfg.Timeout+grace)/8, stall)
+		w.reads.wait = w.lookEach
+	}
 	return w
 }
 
@@ -159,7 +174,7 @@ func (w *worker) append(s slot) {
 	at := w.free[last]
 	w.free = w.free[:last]
 	w.issued++
-	s.id = w.issued<<16 | uint64(at) // DepthMax is less
+	s.id, s.sent = w.issued<<16|uint64(at), w.sending // DepthMax is less
 	if w.history != nil && s.op == wire.OpSet {
 		w.begin(&s)
 	}
@@ -242,16 +257,48 @@ func (w *worker) receive() error {
 	w.recorder.mu.Lock()
 	defer w.recorder.mu.Unlock()
 	err := w.each(w.taken)
+	if err == nil {
+		err = w.giveUp()
+	}
 	if err == nil || errors.Is(err, errUnsure) {
 		return err
 	}
 	return w.broken(err)
 }
 
+// giveUp settles the requests that are unanswered past their timeout, as failed: a write may have happened. A caller
+// would not have waited for them either.
+func (w *worker) giveUp() error {
+	if w.cfg.Timeout == 0 || w.at < w.look {
+		return nil
+	}
+	w.look = w.at + int64(w.lookEach)
+	limit := int64(w.cfg.Timeout + grace)
+	for i := range w.slots {
+		s := &w.slots[i]
+		if s.id == 0 || w.at-s.sent <= limit {
+			continue
+		}
+		if len(w.overdue) == overdueMax {
+			return fmt.Errorf("it owes answers to %d requests", overdueMax)
+		}
+		w.overdue[s.id] = struct{}{}
+		w.given.ID, w.given.Status = s.id, wire.StatusTimeout
+		if err := w.take(&w.given); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // take settles one request.
 func (w *worker) take(p *wire.Response) error {
 	at := p.ID & 0xffff
 	if p.ID == 0 || at >= uint64(len(w.slots)) || w.slots[at].id != p.ID {
+		if _, late := w.overdue[p.ID]; late {
+			delete(w.overdue, p.ID)
+			return nil
+		}
 		return fmt.Errorf("it answered request %d, which is not under way: it mixes up replies", p.ID)
 	}
 	s := &w.slots[at]

@@ -26,7 +26,8 @@ func (t *tool) benchCommand() *cli.Command {
 		Name: "bench", Usage: "load a cluster and measure it", ArgsUsage: "[run | replay FILE]",
 		Description: "run (which may be left out) writes the keys key:000000000000 and so on, over what they hold. Without --rate every\n" +
 			"connection writes --depth requests at once, and the next when all are answered. With it requests are due at fixed\n" +
-			"times, and latencies count from then.\n" +
+			"times, and latencies count from then. A request that is not answered within --timeout counts as failed, with timeout.\n" +
+			"When a connection breaks the run ends, whatever the other addresses do, and reports what it measured until then.\n" +
 			"replay looks up the keys of a trace in its order, and sets what it missed: gzip of little-endian 64-bit numbers.\n" +
 			"The cluster is that of --server, or with --cluster one that is started for the purpose and stopped at the end.",
 		Flags:  sessionFlags(append(append(benchShared(), runFlags()...), replayFlags()...)...),
