@@ -300,7 +300,7 @@ func (c *conn) deliver(r *wire.Response, now time.Duration) bool {
 	delete(c.pending, r.ID)
 	known := r.ID != 0 && r.ID <= c.sent
 	if f == &c.probe {
-		c.probed = 0
+		c.probed, f = 0, nil
 	}
 	c.roomy()
 	c.mu.Unlock()
