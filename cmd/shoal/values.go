@@ -53,8 +53,11 @@ func someKeys(c *cli.Context) ([]string, error) {
 	return keysOf(c, c.Args().Slice())
 }
 
-// plain is an argument as bytes.
+// plain is an argument as bytes, of which a key has some.
 func plain(c *cli.Context, what, arg string) ([]byte, error) {
+	if what == "key" && arg == "" {
+		return nil, usage("%s: a key is empty: it takes at least one byte", c.Command.Name)
+	}
 	if !c.Bool("hex") {
 		return []byte(arg), nil
 	}
@@ -102,6 +105,9 @@ func readValue(in io.Reader, where string) ([]byte, error) {
 	return b, nil
 }
 
+// lifetimeMax is the longest that any node takes.
+const lifetimeMax = 100 * 365 * 24 * time.Hour
+
 // lifetime reads an argument that is how long something lives.
 func lifetime(what, arg string) (time.Duration, error) {
 	d, err := time.ParseDuration(arg)
@@ -110,6 +116,8 @@ func lifetime(what, arg string) (time.Duration, error) {
 		return 0, usage("%s: %q: use a number and its unit, as in 500ms, 90s or 24h", what, arg)
 	case d <= 0:
 		return 0, usage("%s %v: give it more than 0, as in 1m", what, d)
+	case d > lifetimeMax:
+		return 0, usage("%s %s: use at most 100 years, which are %.0fh, or shoal persist", what, arg, lifetimeMax.Hours())
 	}
 	return d, nil
 }
