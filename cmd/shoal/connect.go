@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,9 +143,13 @@ func servers(given []string) ([]string, error) {
 		addr := strings.TrimSpace(asked)
 		if _, _, err := net.SplitHostPort(addr); err != nil && addr != "" {
 			_, port, _ := net.SplitHostPort(defaultServer)
-			addr = net.JoinHostPort(strings.Trim(addr, "[]"), port)
+			if strings.HasPrefix(addr, "[") && strings.HasSuffix(addr, "]") {
+				addr = addr[1 : len(addr)-1]
+			}
+			addr = net.JoinHostPort(addr, port)
 		}
-		if _, _, err := net.SplitHostPort(addr); err != nil || strings.ContainsAny(addr, "/ ") {
+		_, port, err := net.SplitHostPort(addr)
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || strings.ContainsAny(addr, "/ ") {
 			return nil, usage("%s %q: use host:port", from, asked)
 		}
 		addrs = append(addrs, addr)
