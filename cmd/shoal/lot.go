@@ -230,7 +230,9 @@ func (r *lineReader) next() ([]byte, error) {
 		case err != nil && err != io.EOF:
 			return nil, err
 		}
-		r.number++
+		if r.number++; r.number == 1 {
+			r.text = bytes.TrimPrefix(r.text, []byte("\ufeff")) // the mark that some editors put before UTF-8
+		}
 		if long {
 			r.text = nil
 			return nil, errLineTooLong
