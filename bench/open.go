@@ -64,7 +64,9 @@ func (w *worker) sendAll(r *run, a *alarm) error {
 		n, counts := r.take(due.peek(), 1)
 		if n == 0 {
 			w.mu.Unlock()
-			a.stop() // there is nothing left for the others either
+			if due.peek() < r.ends.Load() { // not for the time: there is nothing left for the others either
+				a.stop()
+			}
 			return w.send()
 		}
 		at := due.next()

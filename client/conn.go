@@ -274,7 +274,9 @@ func (c *conn) read(early []byte) {
 			}
 			rest = next
 		}
-		filled = copy(buf, rest)
+		if len(rest) < filled { // or a large frame would be copied onto itself at every read of it
+			filled = copy(buf, rest)
+		}
 		switch {
 		case filled == len(buf):
 			buf = append(buf, make([]byte, len(buf))...)

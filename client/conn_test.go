@@ -272,7 +272,7 @@ func TestANodeSlowToSayHelloIsNotTakenForAnotherKindOfServer(t *testing.T) {
 		_, _ = nc.Write(wire.AppendHello(nil, &wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: 7}))
 		_, _ = nc.Read(make([]byte, 1))
 	})
-	_, err = Dial(t.Context(), []string{l.Addr().String()}, WithDialTimeout(50*time.Millisecond))
+	_, err = Dial(t.Context(), []string{l.Addr().String()}, WithDialTimeout(50*time.Millisecond), patient)
 	if err == nil || !strings.Contains(err.Error(), "slow to say hello") {
 		t.Errorf("%v", err)
 	}

@@ -50,7 +50,11 @@ func (e embedded) finish(ctx context.Context, k *call, now time.Duration) error 
 	defer cancel()
 	var err error
 	unsure := k.request.Op.Writes()
-	switch k.response, err = e.doer.Do(limited, &k.request); {
+	k.response, err = e.doer.Do(limited, &k.request)
+	if given, ok := errors.AsType[*InterruptedError](err); ok { // the node knows whether it had begun
+		unsure = given.Indeterminate
+	}
+	switch {
 	case err == nil:
 		return k.response.AsError()
 	case limited.Err() == nil || !errors.Is(err, limited.Err()):

@@ -98,7 +98,7 @@ func (c *Client) greet(nc net.Conn) (hello wire.Hello, early []byte, err error) 
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && filled == 0 && !nudged:
 			nudged = true
-			_ = nc.SetDeadline(time.Now().Add(nudgeWait))
+			_ = nc.SetDeadline(time.Now().Add(c.options.nudge))
 			if _, err := nc.Write([]byte("\r\n")); err != nil {
 				return hello, nil, fmt.Errorf("it takes connections but says nothing: %w", err)
 			}

@@ -42,6 +42,7 @@ type options struct {
 	routing     bool
 	hedging     bool
 	quiet       time.Duration // see quietMax; only tests have another
+	nudge       time.Duration // see nudgeWait; likewise
 	site        site
 	limits      wire.Limits
 	hooks       Hooks
@@ -52,7 +53,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		dialTimeout: DefaultDialTimeout, inFlight: DefaultInFlight, conns: DefaultConns, retries: DefaultRetries,
-		routing: true, hedging: true, quiet: quietMax, limits: wire.DefaultLimits(), log: slog.New(slog.DiscardHandler),
+		routing: true, hedging: true, quiet: quietMax, nudge: nudgeWait, limits: wire.DefaultLimits(), log: slog.New(slog.DiscardHandler),
 		calls: callOptions{timeout: DefaultTimeout},
 	}
 }

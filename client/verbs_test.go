@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -301,4 +302,26 @@ func TestAnEmbeddedNodesFailuresAreThoseOfTheNetwork(t *testing.T) {
 	if err := Embedded(failing{closed}).Set(t.Context(), "k", nil); !errors.Is(err, closed) {
 		t.Errorf("a node that is gone: %v", err)
 	}
+}
+
+// queue is a node that a call waits for in vain: nothing of it is ever begun.
+type queue struct{}
+
+func (queue) Do(ctx context.Context, q *wire.Request) (wire.Response, error) {
+	<-ctx.Done()
+	return wire.Response{}, &InterruptedError{Op: q.Op, Addr: "here", Err: ctx.Err()}
+}
+
+func TestAnEmbeddedNodeIsBelievedThatNothingWasDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := Embedded(queue{})
+		if err := kv.Set(t.Context(), "k", nil, WithTimeout(time.Second)); err == nil || Indeterminate(err) {
+			t.Errorf("its time was up: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := kv.Set(ctx, "k", nil, WithTimeout(time.Minute)); err == nil || Indeterminate(err) {
+			t.Errorf("its context ended: %v", err)
+		}
+	})
 }
