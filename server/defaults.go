@@ -13,12 +13,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// The ports a node listens on unless told otherwise.
-const (
-	DefaultClientPort = 7400
-	DefaultPeerPort   = 7401
-	DefaultGossipPort = 7402
-)
+// DefaultClientPort is where a node listens for clients unless told otherwise.
+const DefaultClientPort = 7400
 
 // DefaultMemory is the Config.Memory of a node that is given none, in bytes.
 const DefaultMemory = 1 << 30

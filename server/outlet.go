@@ -66,8 +66,8 @@ func (n *Node) room(nodes []uint64, bytes int) bool {
 }
 
 // makeRoom is for a write whose copies could fill the links: it waits a little for room on those of the key's
-// owners before it lets do carry it out, whose time begins then. Do flushes
-// what it did, so that the next one sees what it took.
+// owners before it lets do carry it out, whose time begins then. Do flushes what it did, so that the next one
+// sees what it took.
 func (n *Node) makeRoom(key []byte, bytes int, do func(now vclock.Now)) {
 	n.large.Lock()
 	defer n.large.Unlock()

@@ -64,22 +64,13 @@ func (t *tool) getCommand() *cli.Command {
 	return &cli.Command{
 		Name: "get", Usage: "print a value", ArgsUsage: "KEY", Flags: keyFlags(),
 		Description: "On a terminal the value and a newline, in a pipe its bytes. A key that begins with - goes behind --.",
-		Action: func(c *cli.Context) error {
-			key, err := oneKey(c)
-			if err != nil {
-				return err
-			}
-			s, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		Action: asking(oneKey, func(c *cli.Context, s *session, key string) error {
 			it, err := s.GetItem(c.Context, key)
 			if err != nil {
 				return notFound(err, s.printable([]byte(key)), it.Forgotten)
 			}
 			return t.showItem(s.style, key, &it)
-		},
+		}),
 	}
 }
 

@@ -26,16 +26,7 @@ func (t *tool) mgetCommand() *cli.Command {
 	return &cli.Command{
 		Name: "mget", Usage: "print the values of several keys", ArgsUsage: "KEY...", Flags: keyFlags(),
 		Description: "In a pipe one value a line, and an empty line for a key that is not there; -o jsonl tells them apart.",
-		Action: func(c *cli.Context) error {
-			keys, err := someKeys(c)
-			if err != nil {
-				return err
-			}
-			s, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		Action: asking(someKeys, func(c *cli.Context, s *session, keys []string) error {
 			results, err := s.all(c.Context, keys)
 			if err != nil {
 				return err
@@ -44,7 +35,7 @@ func (t *tool) mgetCommand() *cli.Command {
 				return err
 			}
 			return s.lacking(keys, results)
-		},
+		}),
 	}
 }
 
@@ -119,16 +110,7 @@ func (t *tool) existsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "exists", Usage: "print whether keys are there", ArgsUsage: "KEY...", Flags: keyFlags(),
 		Description: "Exits with 1 unless all of them are. In a pipe one line each, true or false.",
-		Action: func(c *cli.Context) error {
-			keys, err := someKeys(c)
-			if err != nil {
-				return err
-			}
-			s, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		Action: asking(someKeys, func(c *cli.Context, s *session, keys []string) error {
 			var heads client.Batch
 			for _, key := range keys {
 				heads.Head(key)
@@ -141,7 +123,7 @@ func (t *tool) existsCommand() *cli.Command {
 				return err
 			}
 			return s.lacking(keys, results)
-		},
+		}),
 	}
 }
 

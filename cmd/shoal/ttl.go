@@ -22,16 +22,7 @@ func (t *tool) ttlCommand() *cli.Command {
 	return &cli.Command{
 		Name: "ttl", Usage: "print how long a key still lives", ArgsUsage: "KEY", Flags: keyFlags(watchFlag()),
 		Description: "On a terminal as in 9m59s, or never; in a pipe milliseconds, or -1.",
-		Action: func(c *cli.Context) error {
-			key, err := oneKey(c)
-			if err != nil {
-				return err
-			}
-			s, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		Action: asking(oneKey, func(c *cli.Context, s *session, key string) error {
 			return t.follow(c, s.style, func(ctx context.Context) (view, error) {
 				it, err := s.Head(ctx, key)
 				if err != nil {
@@ -44,7 +35,7 @@ func (t *tool) ttlCommand() *cli.Command {
 				}
 				return doc, nil
 			})
-		},
+		}),
 	}
 }
 

@@ -53,6 +53,22 @@ func someKeys(c *cli.Context) ([]string, error) {
 	return keysOf(c, c.Args().Slice())
 }
 
+// asking is the action of a command that reads its arguments, and then asks a cluster about them.
+func asking[A any](read func(*cli.Context) (A, error), do func(c *cli.Context, s *session, args A) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		args, err := read(c)
+		if err != nil {
+			return err
+		}
+		s, err := dial(c)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return do(c, s, args)
+	}
+}
+
 // plain is an argument as bytes, of which a key has some.
 func plain(c *cli.Context, what, arg string) ([]byte, error) {
 	if what == "key" && arg == "" {

@@ -32,16 +32,7 @@ type seat struct {
 func (t *tool) whereCommand() *cli.Command {
 	return &cli.Command{
 		Name: "where", Usage: "print which nodes hold a key", ArgsUsage: "KEY", Flags: sessionFlags(hexFlag(), watchFlag()),
-		Action: func(c *cli.Context) error {
-			key, err := oneKey(c)
-			if err != nil {
-				return err
-			}
-			s, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
+		Action: asking(oneKey, func(c *cli.Context, s *session, key string) error {
 			return t.follow(c, s.style, func(ctx context.Context) (view, error) {
 				w, err := s.Where(ctx, key)
 				if err != nil {
@@ -49,7 +40,7 @@ func (t *tool) whereCommand() *cli.Command {
 				}
 				return &place{s.key(key), w.Slot, w.Partition, seats(w.Owners), seats(w.Fallbacks), s.printable([]byte(key))}, nil
 			})
-		},
+		}),
 	}
 }
 

@@ -333,14 +333,15 @@ func TestEveryExportedNameNeedsAComment(t *testing.T) {
 		"type t struct{}\n\ntype T struct{}":                     "5: exported T",
 		"// T is.\ntype T struct{}\n\nfunc (t *T) M() {}":        "6: exported M",
 		"// T is.\ntype T[K any] struct{}\n\nfunc (T[K]) M() {}": "6: exported M",
-		"const C = 1":                                            "3: exported C",
-		"var a, V = 1, 2":                                        "3: exported V",
-		"// Types are.\ntype (\n\tT int\n)":                      "5: exported T",
-		"type t struct{}\n\nfunc (t) M() {}":                     "",
-		"// These are.\nconst (\n\tC = 1\n\tD = 2\n)":            "",
-		"const (\n\tC = 1 // one\n)":                             "",
-		"// T is.\ntype T struct{ F int }":                       "",
-		"type (\n\t// T is.\n\tT int\n)":                         "",
+
+		"const C = 1":                                 "3: exported C",
+		"var a, V = 1, 2":                             "3: exported V",
+		"// Types are.\ntype (\n\tT int\n)":           "5: exported T",
+		"type t struct{}\n\nfunc (t) M() {}":          "",
+		"// These are.\nconst (\n\tC = 1\n\tD = 2\n)": "",
+		"const (\n\tC = 1 // one\n)":                  "",
+		"// T is.\ntype T struct{ F int }":            "",
+		"type (\n\t// T is.\n\tT int\n)":              "",
 	} {
 		got := check(t, map[string]string{"gossip/a.go": "package x\n\n" + src + "\n"})
 		if want == "" {
