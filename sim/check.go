@@ -17,10 +17,10 @@ func (w *world) check() {
 		}
 	}
 	if w.stats.Storage.Forked > 0 {
-		w.fail("I7: %d times a store met two contents of one dot", w.stats.Storage.Forked)
+		w.fail("I7", "%d times a store met two contents of one dot", w.stats.Storage.Forked)
 	}
 	w.checkRest()
-	if w.failed == "" {
+	if w.failed == nil {
 		w.checkAgreement()
 	}
 }

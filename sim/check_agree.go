@@ -30,7 +30,7 @@ func (w *world) checkAgreement() {
 			case at < 0:
 				first, at = stamp, i
 			case stamp != first:
-				w.fail("I4: %v after the faults ended n%d has version %v of %s and n%d %v", w.now-w.calm, at+1, vclock.Stamp(first), name, i+1, vclock.Stamp(stamp))
+				w.fail("I4", "%v after the faults ended n%d has version %v of %s and n%d %v", w.now-w.calm, at+1, vclock.Stamp(first), name, i+1, vclock.Stamp(stamp))
 				return
 			}
 		}

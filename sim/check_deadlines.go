@@ -24,7 +24,7 @@ func (w *world) checkDeadlines(ops []*op) {
 			continue
 		}
 		if r.deadline != 0 && r.deadline <= r.wall {
-			w.fail("I11: op %d reads op %d at %d, past its deadline of %d", r.number, r.wrote, r.wall, r.deadline)
+			w.fail("I11", "op %d reads op %d at %d, past its deadline of %d", r.number, r.wrote, r.wall, r.deadline)
 		}
 		if !strict {
 			continue
@@ -34,7 +34,7 @@ func (w *world) checkDeadlines(ops []*op) {
 				continue
 			}
 			if !slices.ContainsFunc(ops, func(o *op) bool { return o.named(r) && o.end >= t.begin }) {
-				w.fail("I11: undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %d, though op %d (%v-%v) had set it to %v from then", r.number,
+				w.fail("I11", "undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %d, though op %d (%v-%v) had set it to %v from then", r.number,
 					r.begin, r.end, r.node+1, r.key, r.wrote, r.deadline, t.number, t.begin, t.end, t.ask.TTL)
 			}
 			w.count("deadline judged")
@@ -50,7 +50,7 @@ func (o *op) named(r *op) bool {
 	case r.deadline == 0:
 		return o.ask.TTL == 0
 	case n > 0:
-		return o.ask.number == n
+		return o.ask.Number == n
 	default:
 		return o.ask.TTL > 0 && o.ask.TTL < ttlUnit
 	}

@@ -45,15 +45,15 @@ func (w *world) checkFresh(key int, ops []*op) {
 		switch {
 		case u == nil:
 		case o.writes() && o.stamp <= u.stamp:
-			w.fail("I6: op %d (%v-%v) on k%d was acknowledged as %v, though op %d had been as %v at %v", o.number, o.begin, o.end, key,
+			w.fail("I6", "op %d (%v-%v) on k%d was acknowledged as %v, though op %d had been as %v at %v", o.number, o.begin, o.end, key,
 				vclock.Stamp(o.stamp), u.number, vclock.Stamp(u.stamp), u.end)
 		case !o.writes() && o.stamp < u.stamp:
-			w.fail("I2: stale: op %d (%v-%v) at n%d reads k%d as %v, of op %d, though op %d had been acknowledged as %v at %v", o.number, o.begin, o.end, o.node+1, key,
+			w.fail("I2", "stale: op %d (%v-%v) at n%d reads k%d as %v, of op %d, though op %d had been acknowledged as %v at %v", o.number, o.begin, o.end, o.node+1, key,
 				vclock.Stamp(o.stamp), o.wrote, u.number, vclock.Stamp(u.stamp), u.end)
 		}
 		if o.ask.Op == wire.OpGet {
 			if v := &w.ops[o.wrote-1]; v.ok && v.end < o.begin && v.stamp != o.stamp {
-				w.fail("op %d reads op %d as %v, which was acknowledged as %v", o.number, o.wrote, vclock.Stamp(o.stamp), vclock.Stamp(v.stamp))
+				w.fail("I8", "op %d reads op %d as %v, which was acknowledged as %v", o.number, o.wrote, vclock.Stamp(o.stamp), vclock.Stamp(v.stamp))
 			}
 		}
 	}

@@ -16,7 +16,7 @@ func (w *world) checkLost(key int, ops []*op) {
 			continue
 		}
 		if u := live(ops, o); u != nil && (o.stamp == 0 || o.ask.Last) {
-			w.fail("I1: lost: op %d (%v-%v) at n%d finds nothing of k%d, though op %d (%v-%v) was acknowledged", o.number, o.begin, o.end,
+			w.fail("I1", "lost: op %d (%v-%v) at n%d finds nothing of k%d, though op %d (%v-%v) was acknowledged", o.number, o.begin, o.end,
 				o.node+1, key, u.number, u.begin, u.end)
 			return
 		}

@@ -6,19 +6,19 @@ func (w *world) checkRest() {
 		n := &w.nodes[i]
 		switch {
 		case n.core == nil:
-			w.fail("liveness: n%d has not started %v after the faults ended", n.id, w.now-w.calm)
+			w.fail("liveness", "n%d has not started %v after the faults ended", n.id, w.now-w.calm)
 			return
 		case n.recovering():
-			w.fail("liveness: n%d has not recovered %v after the faults ended", n.id, w.now-w.calm)
+			w.fail("liveness", "n%d has not recovered %v after the faults ended", n.id, w.now-w.calm)
 			return
 		}
 		for s, shard := range n.core.Shards() {
 			if shard.Busy() > 0 {
-				w.fail("liveness: shard %d of n%d has %d requests under way %v after the last was asked", s, n.id, shard.Busy(), w.now-w.calm)
+				w.fail("liveness", "shard %d of n%d has %d requests under way %v after the last was asked", s, n.id, shard.Busy(), w.now-w.calm)
 			}
 			for o := range w.nodes {
 				if owed := shard.OwedTo(uint64(o + 1)); owed > 0 {
-					w.fail("liveness: shard %d of n%d owes n%d %d hints %v after the faults ended", s, n.id, o+1, owed, w.now-w.calm)
+					w.fail("liveness", "shard %d of n%d owes n%d %d hints %v after the faults ended", s, n.id, o+1, owed, w.now-w.calm)
 				}
 			}
 		}

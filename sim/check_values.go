@@ -9,11 +9,11 @@ func (w *world) checkValues(key int, ops []*op) {
 			continue
 		}
 		if o.wrote < 1 || o.wrote > len(w.ops) {
-			w.fail("op %d reads a value that nobody wrote", o.number)
+			w.fail("values", "op %d reads a value that nobody wrote", o.number)
 			return
 		}
 		if v := &w.ops[o.wrote-1]; v.key != key || v.ask.Op != wire.OpSet || v.begin > o.end {
-			w.fail("op %d reads %d, which nobody had written to k%d", o.number, o.wrote, key)
+			w.fail("values", "op %d reads %d, which nobody had written to k%d", o.number, o.wrote, key)
 		}
 	}
 }

@@ -93,12 +93,12 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 // answered takes what a node says to a client.
 func (w *world) answered(i int, r *wire.Response) {
 	if r.ID == 0 || r.ID > uint64(len(w.ops)) || w.ops[r.ID-1].node != i {
-		w.fail("I18: n%d answers op %d, which nobody asked it", i+1, r.ID)
+		w.fail("I18", "n%d answers op %d, which nobody asked it", i+1, r.ID)
 		return
 	}
 	o := &w.ops[r.ID-1]
 	if o.replied {
-		w.fail("I18: op %d is answered twice", r.ID)
+		w.fail("I18", "op %d is answered twice", r.ID)
 		return
 	}
 	o.replied = true
@@ -146,7 +146,7 @@ func (w *world) turnAway(number int) {
 	w.count("turned away")
 	w.say("op %d is given up", number+1)
 	if n := &w.nodes[o.node]; o.ask.Patient && n.core != nil && n.paused <= w.now && !o.replied && w.now > o.until+patience/2 && !w.wasStill(o) {
-		w.fail("liveness: op %d at n%d was not answered by its deadline", number+1, o.node+1)
+		w.fail("liveness", "op %d at n%d was not answered by its deadline", number+1, o.node+1)
 	}
 	w.again(o)
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -55,10 +56,10 @@ type Ask struct {
 	Timeout time.Duration // 0: the default
 	Patient bool          // else the client turns away before the deadline
 	Last    bool          // asked when all is well
-	number  int           // from 1, whatever is left out
+	Number  int           // from 1, whatever is left out
 }
 
-// What goes wrong.
+// FaultKind is what goes wrong.
 type FaultKind uint8
 
 // The faults. Node is the one concerned, Other the other end where there is one.
@@ -88,6 +89,7 @@ type Fault struct {
 	Node, Other int
 	Side        uint // Split: bits of nodes
 	By          time.Duration
+	Number      int // from 1, whatever is left out
 }
 
 const (
@@ -106,6 +108,17 @@ func Draw(seed uint64) Plan {
 	}
 	p.Asks = drawAsks(r, &p.Cluster)
 	p.Faults = drawFaults(r, &p.Cluster)
+	return p
+}
+
+// Keep is the plan with the operations and the faults of these numbers only; nil keeps all.
+func (p Plan) Keep(operations, faults []int) Plan {
+	if operations != nil {
+		p.Asks = slices.DeleteFunc(slices.Clone(p.Asks), func(a Ask) bool { return !slices.Contains(operations, a.Number) })
+	}
+	if faults != nil {
+		p.Faults = slices.DeleteFunc(slices.Clone(p.Faults), func(f Fault) bool { return !slices.Contains(faults, f.Number) })
+	}
 	return p
 }
 
@@ -237,7 +250,7 @@ func drawAsks(r *rand.Rand, c *Cluster) []Ask {
 		asks = append(asks, Ask{At: runFor + healFor - 5*time.Second, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: key, Patient: true, Last: true})
 	}
 	for i := range asks {
-		asks[i].number = i + 1
+		asks[i].Number = i + 1
 	}
 	return asks
 }
@@ -278,6 +291,7 @@ func drawFaults(r *rand.Rand, c *Cluster) []Fault {
 		case Jump:
 			f.By = time.Duration(r.IntN(4000)-2000) * time.Millisecond
 		}
+		f.Number = len(faults) + 1
 		faults = append(faults, f)
 	}
 	return faults

@@ -2,13 +2,18 @@ package sim
 
 import "slices"
 
-// Shrink leaves out operations and faults of a plan as long as it still fails, by halves, then quarters, and so on
-// (Zeller and Hildebrandt, Simplifying and Isolating Failure-Inducing Input, 2002). It runs the plan at most runs
-// times. What fails in the end may be another promise than in the beginning, as any failure is worth reading.
+// Shrink leaves out operations and faults of a plan as long as it still breaks the same promise, by halves, then
+// quarters, and so on (Zeller and Hildebrandt, Simplifying and Isolating Failure-Inducing Input, 2002). It runs the
+// plan at most runs times. A plan that breaks no promise is returned as it is.
 func Shrink(plan Plan, runs int) Plan {
+	first := Run(plan, false)
+	if first.Failure == nil {
+		return plan
+	}
 	fails := func(p Plan) bool {
 		runs--
-		return Run(p, false).Failure != ""
+		r := Run(p, false)
+		return r.Failure != nil && r.Failure.Promise == first.Failure.Promise
 	}
 	for before := -1; before != len(plan.Faults)+len(plan.Asks) && runs > 0; {
 		before = len(plan.Faults) + len(plan.Asks)

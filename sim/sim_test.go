@@ -23,12 +23,12 @@ func TestEverySeedKeepsEveryPromise(t *testing.T) {
 	for seed := *from; seed < *from+uint64(n); seed++ {
 		r := Run(Draw(seed), false)
 		tally.Add(&r)
-		if r.Failure != "" {
-			t.Errorf("seed %d: %s (replay with -sim.from %d -sim.seeds 1 -sim.trace)", seed, r.Failure, seed)
+		if r.Failure != nil {
+			t.Errorf("seed %d: %v (replay with -sim.from %d -sim.seeds 1 -sim.trace)", seed, r.Failure, seed)
 			if *trace {
 				plan := Shrink(Draw(seed), 500)
 				r = Run(plan, true)
-				t.Logf("cut down to %d operations and %d faults: %s\n%+v\n%s", len(plan.Asks), len(plan.Faults), r.Failure, plan.Cluster, strings.Join(r.Timeline, "\n"))
+				t.Logf("cut down to %d operations and %d faults: %v\n%+v\n%s", len(plan.Asks), len(plan.Faults), r.Failure, plan.Cluster, strings.Join(r.Timeline, "\n"))
 			}
 		}
 	}
@@ -61,8 +61,8 @@ func TestSeedsThatFoundSomething(t *testing.T) {
 		3981: "a node without its directory waited by its own slow clock, and voted against what it had acknowledged",
 		1270: "a node whose clock was far behind refused its own writes as late",
 	} {
-		if r := Run(Draw(seed), false); r.Failure != "" {
-			t.Errorf("seed %d, which once found that %s: %s", seed, found, r.Failure)
+		if r := Run(Draw(seed), false); r.Failure != nil {
+			t.Errorf("seed %d, which once found that %s: %v", seed, found, r.Failure)
 		}
 	}
 }
@@ -74,8 +74,8 @@ func TestOnePlanHasOneTrace(t *testing.T) {
 			break
 		}
 		runtime.GOMAXPROCS(1 + int(seed))
-		if r := Twice(Draw(seed)); r.Failure != "" {
-			t.Errorf("seed %d: %s", seed, r.Failure)
+		if r := Twice(Draw(seed)); r.Failure != nil {
+			t.Errorf("seed %d: %v", seed, r.Failure)
 		}
 	}
 	if a, b := Run(Draw(1), false), Run(Draw(2), false); a.Trace == b.Trace {

@@ -29,7 +29,7 @@ type world struct {
 	stats    replica.Stats // of processes that are gone
 	totalled bool
 	counts   map[string]int
-	failed   string
+	failed   *Failure
 	trace    uint64 // hash of every event
 	events   int
 	log      []string
@@ -43,19 +43,6 @@ type world struct {
 	frame    []byte
 }
 
-// Result is how a run ended.
-type Result struct {
-	Seed         uint64
-	Operations   int
-	Acknowledged int
-	Faults       int // that happened
-	Events       int
-	Trace        uint64         // equal for equal runs
-	Counts       map[string]int // states and faults reached
-	Failure      string         // "" if every promise was kept
-	Timeline     []string       // where it was asked for
-}
-
 const (
 	healFor   = 45 * time.Second // after the faults: everything has to be well by then
 	eventsMax = 3_000_000
@@ -67,7 +54,7 @@ func Run(plan Plan, timeline bool) Result {
 		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
 	}
 	w.found()
-	for w.failed == "" && len(w.agenda.heap) > 0 {
+	for w.failed == nil && len(w.agenda.heap) > 0 {
 		e := w.agenda.pop()
 		if e.at > runFor+healFor {
 			break
@@ -78,10 +65,10 @@ func Run(plan Plan, timeline bool) Result {
 		}
 		w.happen(&e)
 		if w.events++; w.events > eventsMax {
-			w.fail("the run does not end: %d events", w.events)
+			w.fail("liveness", "the run does not end: %d events", w.events)
 		}
 	}
-	if w.failed == "" {
+	if w.failed == nil {
 		w.check()
 	}
 	return w.result()
@@ -91,8 +78,8 @@ func Run(plan Plan, timeline bool) Result {
 // more than its inputs.
 func Twice(plan Plan) Result {
 	first, second := Run(plan, false), Run(plan, false)
-	if first.Trace != second.Trace && first.Failure == "" {
-		first.Failure = "determinism: two runs of one plan differ"
+	if first.Trace != second.Trace && first.Failure == nil {
+		first.Failure = &Failure{Promise: "determinism", Text: "two runs of one plan differ"}
 	}
 	return first
 }
@@ -187,10 +174,11 @@ func (w *world) say(format string, args ...any) {
 
 func (w *world) count(state string) { w.counts[state]++ }
 
-func (w *world) fail(format string, args ...any) {
-	if w.failed == "" {
-		w.failed = fmt.Sprintf(format, args...)
-		w.say("FAIL %s", w.failed)
+// fail ends the run: it broke a promise. What follows from the first failure is not news.
+func (w *world) fail(promise, format string, args ...any) {
+	if w.failed == nil {
+		w.failed = &Failure{Promise: promise, Text: fmt.Sprintf(format, args...)}
+		w.say("FAIL %v", w.failed)
 	}
 }
 
@@ -211,7 +199,7 @@ func (w *world) total() {
 
 func (w *world) result() Result {
 	r := Result{
-		Seed: w.plan.Seed, Operations: len(w.ops), Events: w.events, Trace: w.trace, Counts: w.counts, Failure: w.failed, Timeline: w.log,
+		Seed: w.plan.Seed, Operations: len(w.ops), Events: w.events, Trace: w.trace, States: w.counts, Failure: w.failed, Timeline: w.log,
 	}
 	for i := range w.ops {
 		if w.ops[i].ok {
