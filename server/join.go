@@ -25,7 +25,7 @@ const joinPatience = 60 * time.Second
 func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err error) {
 	id := n.dir.identity()
 	n.self = vclock.Actor{Node: id.NodeID, Boot: id.Boot}
-	floor, found, err := n.dir.loadCeiling()
+	ceiling, _, err := n.dir.loadCeiling()
 	if err != nil {
 		return 0, refuse(err)
 	}
@@ -61,17 +61,11 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 		}
 		n.me.State, n.me.Version = mine.State, mine.Version+1
 	}
-	// A node that lost its memory of promises waits until whatever it may have stored lies in the past. So
-	// does one that lost its map: what it owns may not be what it owned when it made them. One that the
-	// cluster never heard of has made none, whatever ceiling a first start that failed has left.
-	until, known := floor, m.Node(n.self.Node) != nil
-	switch {
-	case adopted, known && (!found || fetched), n.cfg.DataDir == NoDataDir && !founder:
-		until = vclock.StampAt(n.clock.now().Wall + n.cfg.tuning.skewWait.Milliseconds())
-		floor = until
-	case fetched:
-		floor = 0
+	boot := replica.Boot{
+		Wall: n.clock.now().Wall, Ceiling: ceiling, MapFound: !founder && !fetched, Diskless: n.cfg.DataDir == NoDataDir, Founder: founder,
+		Known: m.Node(n.self.Node) != nil, Adopted: adopted, SkewWait: n.cfg.tuning.skewWait,
 	}
+	floor, until := boot.Floor()
 	if err := n.await(ctx, until); err != nil {
 		return 0, err
 	}
@@ -213,7 +207,7 @@ func (n *Node) await(ctx context.Context, until vclock.Stamp) error {
 	if until == 0 || wait <= 0 {
 		return nil
 	}
-	if wait > 2*replica.SkewMax+time.Second {
+	if wait > replica.StartWaitMax {
 		return fmt.Errorf("%w: this machine's clock is %v behind what node %q promised before: set the clock right", ErrRefused, wait.Round(time.Second), n.cfg.Name)
 	}
 	n.log.Info("waiting for the clock to pass what this node promised before", zap.Duration("for", wait))

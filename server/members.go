@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -42,24 +43,12 @@ func (n *Node) mergeMap(m *ring.Map) error {
 // mapChanged keeps the new map, sends it ahead of whatever is sent under it, and turns the shards to it.
 // Called with mu held.
 func (n *Node) mapChanged() error {
+	if _, err := n.core.Claim(n.me); errors.Is(err, replica.ErrOusted) {
+		n.fail(fmt.Errorf("%w: node %q: %w", ErrRefused, n.cfg.Name, err))
+	} else if err != nil {
+		return err
+	}
 	m := n.core.View().Map
-	if mine := m.Node(n.self.Node); mine != nil && n.claims(mine) {
-		me := n.me
-		me.Version = mine.Version + 1
-		if _, err := n.core.Merge(m.With(me)); err != nil {
-			return err
-		}
-		m = n.core.View().Map
-	}
-	for _, x := range m.Nodes { // later ones of this node's name stop themselves, and must not stay owners
-		if x.Name == n.cfg.Name && x.ID != n.self.Node && x.State != ring.Removed && n.ctx.Err() == nil {
-			x.State, x.Version = ring.Removed, x.Version+1
-			if _, err := n.core.Merge(m.With(x)); err != nil {
-				return err
-			}
-			m = n.core.View().Map
-		}
-	}
 	if err := n.dir.saveMap(m); err != nil {
 		n.log.Error("the cluster map cannot be saved: a restart will begin with an older one", zap.Error(err))
 	}
@@ -75,28 +64,6 @@ func (n *Node) mapChanged() error {
 	n.gossip.Broadcast()
 	n.log.Info("cluster map changed", zap.Int("nodes", len(n.core.View().Table.Nodes())), zap.String("hash", fmt.Sprintf("%016x", n.core.View().Hash)))
 	return nil
-}
-
-// claims reports whether the map has this node's entry wrong, so that it must be put right. An entry of a
-// later boot, or one that says this node was removed, ends the node instead.
-func (n *Node) claims(mine *ring.Node) bool {
-	for _, x := range n.core.View().Map.Nodes {
-		if x.Name == mine.Name && x.ID != mine.ID && x.State != ring.Removed && (x.Boot < n.self.Boot || x.Boot == n.self.Boot && x.ID < mine.ID) {
-			n.fail(fmt.Errorf("%w: another node named %q joined first: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, mine.Name))
-			return false
-		}
-	}
-	switch {
-	case mine.State == ring.Removed:
-		n.fail(fmt.Errorf("%w: node %q was removed from the cluster: start it with an empty data directory to join anew", ErrRefused, n.cfg.Name))
-		return false
-	case mine.Boot > n.self.Boot:
-		n.fail(fmt.Errorf("%w: another process runs as node %q: two nodes of one name cannot be in one cluster", ErrRefused, n.cfg.Name))
-		return false
-	}
-	want := n.me
-	want.Version, want.State = mine.Version, mine.State
-	return *mine != want
 }
 
 // encodeMap readies the map's bytes for links and gossip.

@@ -1,0 +1,42 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// Boot is what a node that starts knows of its past.
+type Boot struct {
+	Wall     int64         // its clock, milliseconds since 1970
+	Ceiling  vclock.Stamp  // as found on disk; 0: none was
+	MapFound bool          // its map was on disk, so that it knows what it owned
+	Diskless bool          // it keeps nothing on disk
+	Founder  bool          // it makes the cluster
+	Known    bool          // the cluster's map has it
+	Adopted  bool          // it takes the place of a node of its name, whose promises it does not know
+	SkewWait time.Duration // no stamp that it stored lies further ahead of its clock: 2 × SkewMax
+}
+
+// StartWaitMax is the longest that a node's clock may have to go until it has passed what the node promised: further
+// behind, the clock is wrong, and the node must not start.
+const StartWaitMax = 2*SkewMax + time.Second
+
+// Floor returns the stamp under which everything lies that an earlier boot may have acknowledged, and the one that
+// the node's clock must have passed before it stores anything. A node that lost its memory of promises waits until
+// whatever it may have stored lies in the past. So does one that lost its map: what it owns may not be what it owned
+// when it made them. One that the cluster never heard of has made none, whatever ceiling a first start that failed
+// has left, but issues no stamp of that start again.
+func (b *Boot) Floor() (floor, until vclock.Stamp) {
+	switch {
+	case b.Founder:
+		return b.Ceiling, b.Ceiling
+	case b.Adopted, b.Diskless, b.Known && (b.Ceiling == 0 || !b.MapFound):
+		until = max(b.Ceiling, vclock.StampAt(b.Wall+b.SkewWait.Milliseconds()))
+		return until, until
+	case !b.MapFound:
+		return 0, b.Ceiling
+	default:
+		return b.Ceiling, b.Ceiling
+	}
+}
