@@ -11,14 +11,14 @@ func (w *world) check() {
 	for key, ops := range history {
 		w.checkValues(key, ops)
 		w.checkDeadlines(ops)
-		if w.plan.Cluster.Strict() && !w.plan.Cluster.sloppy(key) {
+		if w.failed == nil && w.plan.Cluster.Strict() && !w.plan.Cluster.sloppy(key) {
 			w.checkFresh(key, ops)
+			w.checkOrder(key, ops)
 			w.checkLost(key, ops)
 		}
 	}
-	if w.stats.Storage.Forked > 0 {
-		w.fail("I7", "%d times a store met two contents of one dot", w.stats.Storage.Forked)
-	}
+	w.checkForks()
+	w.checkMerge()
 	w.checkRest()
 	if w.failed == nil {
 		w.checkAgreement()

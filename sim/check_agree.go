@@ -11,7 +11,7 @@ import (
 // version of it. A node whose disk is full, or whose clock is wrong, refuses stamps of its own and keeps no hint of them.
 func (w *world) checkAgreement() {
 	s := &w.stats
-	if !w.remembers() || s.Hints.Dropped+s.Hints.Refused > 0 || w.counts[Crash.String()]+w.counts[Wipe.String()] > 0 || s.Ahead > 0 || w.counts[Full.String()] > 0 {
+	if !w.remembers() || s.Hints.Dropped+s.Hints.Refused > 0 || w.counts["crash"]+w.counts["wipe"] > 0 || s.Ahead > 0 || w.counts["full"] > 0 {
 		return
 	}
 	w.count("agreement judged")

@@ -8,7 +8,7 @@ import (
 )
 
 // ttlUnit is much longer than any run: a deadline that lies near the nth unit was set by ask n, from 1.
-const ttlUnit = 1_000_000 * time.Millisecond
+const ttlUnit = 1_000_000_000 * time.Millisecond
 
 // setBy is the ask that a deadline names, 0 where it is one of the short ones that name none.
 func setBy(deadline int64) int {

@@ -1,47 +1,26 @@
 package sim
 
 import (
-	"slices"
-	"time"
-
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
-// checkFresh is I2 and I6 in two passes over the history of a key, O(n log n) each: no read returns a version
-// older than one acknowledged before it began; and of two writes one after the other, the later has the later
-// stamp.
+// checkFresh is I2 and I6 by what versions had seen, in one pass over the history of a key in the order of
+// acknowledgements, O(n log n): under lww a version covers all with lesser stamps, so no read returns a lesser one than
+// was acknowledged before it began; and of two writes one after the other, the later has the greater.
 func (w *world) checkFresh(key int, ops []*op) {
-	var acked []*op // writes, by when they were acknowledged
-	for _, o := range ops {
-		if o.writes() && o.ok && o.status == wire.StatusOK {
-			acked = append(acked, o)
-		}
-	}
-	slices.SortStableFunc(acked, func(a, b *op) int { return int(a.end - b.end) })
+	acked := writesByEnd(ops)
 	newest := make([]*op, len(acked)) // of acked[:i+1], by stamp
 	for i, o := range acked {
 		if newest[i] = o; i > 0 && newest[i-1].stamp > o.stamp {
 			newest[i] = newest[i-1]
 		}
 	}
-	before := func(t time.Duration) *op { // the newest version acknowledged before t
-		i, _ := slices.BinarySearchFunc(acked, t, func(o *op, t time.Duration) int {
-			if o.end < t {
-				return -1
-			}
-			return 1
-		})
-		if i == 0 {
-			return nil
-		}
-		return newest[i-1]
-	}
 	for _, o := range ops {
 		if !o.ok || o.status != wire.StatusOK || !o.writes() && o.ask.Op != wire.OpGet {
 			continue
 		}
-		u := before(o.begin)
+		u := lastBefore(acked, newest, o.begin)
 		switch {
 		case u == nil:
 		case o.writes() && o.stamp <= u.stamp:
@@ -53,7 +32,7 @@ func (w *world) checkFresh(key int, ops []*op) {
 		}
 		if o.ask.Op == wire.OpGet {
 			if v := &w.ops[o.wrote-1]; v.ok && v.end < o.begin && v.stamp != o.stamp {
-				w.fail("I8", "op %d reads op %d as %v, which was acknowledged as %v", o.number, o.wrote, vclock.Stamp(o.stamp), vclock.Stamp(v.stamp))
+				w.fail("I8", "stamped anew: op %d reads op %d as %v, which was acknowledged as %v", o.number, o.wrote, vclock.Stamp(o.stamp), vclock.Stamp(v.stamp))
 			}
 		}
 	}

@@ -71,6 +71,9 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	if c := &w.plan.Cluster; c.Read == wire.LevelExplicit {
 		r.Level, r.R, r.W = wire.LevelExplicit, c.R, c.W
 	}
+	if a.Op == wire.OpDelete {
+		w.deleted[string(r.Key)] = true
+	}
 	if a.Op == wire.OpSet {
 		r.Value = strconv.AppendInt(nil, int64(number+1), 10)
 	}
@@ -92,13 +95,8 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 
 // answered takes what a node says to a client.
 func (w *world) answered(i int, r *wire.Response) {
-	if r.ID == 0 || r.ID > uint64(len(w.ops)) || w.ops[r.ID-1].node != i {
-		w.fail("I18", "n%d answers op %d, which nobody asked it", i+1, r.ID)
-		return
-	}
-	o := &w.ops[r.ID-1]
-	if o.replied {
-		w.fail("I18", "op %d is answered twice", r.ID)
+	o := w.checkReply(i, r)
+	if o == nil {
 		return
 	}
 	o.replied = true

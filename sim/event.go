@@ -14,6 +14,8 @@ const (
 	turnAway // the client has waited long enough
 	begin    // a fault
 	end      // it is over
+	calm     // all of them are
+	audit    // of what the nodes hold
 	boot
 )
 

@@ -1,109 +1,126 @@
 package sim
 
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// FaultKind is what goes wrong.
+type FaultKind uint8
+
+// The faults. Node is the one concerned, Other the other end where there is one.
+const (
+	Crash    FaultKind = iota // the process ends, and comes back with its directory
+	Wipe                      // and without it
+	Pause                     // it stands still, and goes on
+	Jump                      // the machine's wall clock is set, which shows at the next start
+	Twin                      // another process runs under the node's id
+	Namesake                  // another node joins under its name
+	Cut                       // messages from Node to Other are lost, one way
+	Alone                     // Node is cut off from all others
+	Split                     // the nodes of the bits of Side are cut off from the others
+	Ring                      // each node reaches its neighbours only
+	Flap                      // Node has Other for down again and again, though it is up
+	Far                       // every time that Node tells lies a year ahead
+	Foreign                   // Node is told the map of another cluster
+	Truncate                  // messages from Node to Other come cut short
+	Replay                    // old messages come again
+	faultKinds
+)
+
+// kind is how a fault of one kind is drawn, begun and ended.
+type kind struct {
+	name  string
+	nodes int                                      // that the cluster must have, or it would be none
+	often int                                      // how much more often than others it is drawn; 0 is 1
+	draw  func(r *rand.Rand, c *Cluster, f *Fault) // what it has beside Node, Other and For
+	begin func(w *world, f *Fault) bool            // false: it cannot happen now
+	end   func(w *world, f *Fault)
+}
+
+var kinds [faultKinds]kind
+
+func init() { // the functions name the table
+	kinds = [faultKinds]kind{
+		Crash:    {name: "crash", often: 2, begin: (*world).crash, end: (*world).restart},
+		Wipe:     {name: "wipe", begin: (*world).wipe, end: (*world).restart},
+		Pause:    {name: "pause", draw: drawPause, begin: (*world).pause, end: (*world).resumeNode},
+		Jump:     {name: "jump", draw: drawJump, begin: (*world).jump},
+		Twin:     {name: "twin", nodes: 2, begin: (*world).twin},
+		Namesake: {name: "namesake", nodes: 2, begin: (*world).namesake},
+		Cut:      {name: "cut", nodes: 2, begin: (*world).cut, end: (*world).mend},
+		Alone:    {name: "alone", nodes: 3, draw: drawAlone, begin: (*world).split, end: (*world).rejoin},
+		Split:    {name: "split", nodes: 2, draw: drawSplit, begin: (*world).split, end: (*world).rejoin},
+		Ring:     {name: "ring", nodes: 4, begin: (*world).ring, end: (*world).unring},
+		Flap:     {name: "flap", nodes: 2, begin: (*world).flap},
+		Far:      {name: "far", nodes: 2, begin: (*world).far},
+		Foreign:  {name: "foreign", begin: (*world).foreign},
+		Truncate: {name: "truncate", nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
+		Replay:   {name: "replay", nodes: 2, begin: (*world).replay},
+	}
+}
+
+// String names the fault.
+func (k FaultKind) String() string { return kinds[k].name }
+
+// Fault is one thing that goes wrong for a while.
+type Fault struct {
+	At          time.Duration
+	For         time.Duration
+	Kind        FaultKind
+	Node, Other int
+	Side        uint          // Split, Alone: bits of nodes
+	By          time.Duration // Jump
+	Number      int           // from 1, whatever is left out
+}
+
+// String says what the fault is, for a timeline.
+func (f *Fault) String() string {
+	text := fmt.Sprintf("%s n%d", f.Kind, f.Node+1)
+	switch f.Kind {
+	case Cut, Flap, Truncate, Twin, Namesake:
+		text += fmt.Sprintf(" to n%d", f.Other+1)
+	case Split, Ring, Replay:
+		text = f.Kind.String()
+		for i := 0; f.Side>>i > 0; i++ {
+			if f.Side>>i&1 == 1 {
+				text += fmt.Sprintf(" n%d", i+1)
+			}
+		}
+	case Jump:
+		text += fmt.Sprintf(" by %v", f.By)
+	}
+	return text
+}
+
 // begin lets a fault happen, if it can.
 func (w *world) begin(at int) {
 	f := &w.plan.Faults[at]
-	n := &w.nodes[f.Node]
-	switch f.Kind {
-	case Crash, Wipe:
-		if n.core == nil || w.without(f.Node) >= w.plan.Cluster.Down {
-			return
-		}
-		w.stop(f.Node)
-		if f.Kind == Wipe {
-			n.disk = disk{boot: n.disk.boot, full: n.disk.full}
-		}
-	case Pause:
-		if n.core == nil {
-			return
-		}
-		n.paused = max(n.paused, w.now+f.For)
-	case Cut:
-		w.block(f.Node, f.Other, 1)
-	case Split:
-		w.split(f, 1)
-	case Ring:
-		w.ring(1)
-	case Flap:
-		if n.core == nil {
-			return
-		}
-		n.peers[f.Other].flap = w.now + f.For
-	case Jump:
-		n.skew += f.By
-	case Full:
-		n.disk.full = max(n.disk.full, w.now+f.For)
+	kind := &kinds[f.Kind]
+	if !kind.begin(w, f) {
+		return
 	}
-	w.count(f.Kind.String())
-	w.say("fault %d: %v n%d n%d side %b for %v", at, f.Kind, f.Node+1, f.Other+1, f.Side, f.For)
-	if over := w.now + f.For; over < runFor {
-		w.at(event{at: over, what: end, index: int32(at), life: 0})
-	} else {
-		w.at(event{at: runFor, what: end, index: int32(at)})
+	w.count(kind.name)
+	w.say("fault %d: %s for %v", f.Number, f, f.For.Round(time.Millisecond))
+	if kind.end != nil {
+		w.at(event{at: min(w.now+f.For, w.plan.Trouble), what: end, index: int32(at)})
 	}
 }
 
 // end lets it pass.
 func (w *world) end(at int) {
-	if at < 0 {
-		return
-	}
-	switch f := &w.plan.Faults[at]; f.Kind {
-	case Crash, Wipe:
-		w.start(f.Node)
-	case Pause:
-		w.resume(f.Node)
-	case Cut:
-		w.block(f.Node, f.Other, -1)
-	case Split:
-		w.split(f, -1)
-	case Ring:
-		w.ring(-1)
-	default:
-	}
-	w.say("fault %d is over", at)
+	f := &w.plan.Faults[at]
+	w.say("fault %d, %s, is over", f.Number, f)
+	kinds[f.Kind].end(w, f)
 }
 
-// resume lets what came while a node stood still happen now.
-func (w *world) resume(i int) {
-	n := &w.nodes[i]
-	if n.paused > w.now {
-		return
-	}
-	for _, e := range n.waiting {
-		e.at = w.now
-		w.at(e)
-	}
-	n.waiting = n.waiting[:0]
-}
-
-func (w *world) split(f *Fault, by int) {
-	for a := range w.nodes {
-		for b := range w.nodes {
-			if f.Side>>a&1 != f.Side>>b&1 {
-				w.block(a, b, by)
-			}
-		}
-	}
-}
-
-func (w *world) ring(by int) {
-	n := len(w.nodes)
-	for a := range w.nodes {
-		for b := range w.nodes {
-			if d := (a - b + n) % n; d > 1 && d < n-1 {
-				w.block(a, b, by)
-			}
-		}
-	}
-}
-
-// heal ends whatever is still wrong. Faults that last end by events of their own at this moment.
+// heal ends whatever lasts until a time of its own; what has an end event gets it at this moment.
 func (w *world) heal() {
 	w.calm = w.now
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		n.paused, n.disk.full = min(n.paused, w.now), 0
+		n.paused, n.disk.full, n.far = min(n.paused, w.now), 0, 0
 		w.resume(i)
 		for o := range n.peers {
 			n.peers[o].flap = 0

@@ -7,10 +7,16 @@ type peer struct {
 	up    bool
 	sees  bool          // what it would believe, if it were quick
 	since time.Duration // how long it takes it to notice
-	flap  time.Duration // it has the other for down until then, whatever is so
+	saw   time.Duration // when it last saw it
+	flap  time.Duration // until then it has the other for down again and again, whatever is so
 }
 
-const lookPeriod = 100 * time.Millisecond
+const (
+	lookPeriod   = 100 * time.Millisecond
+	flapPeriod   = 400 * time.Millisecond
+	forgetAfter  = 30 * time.Second // gossip forgets who was not seen for so long: only a new join brings it back
+	rejoinPeriod = 5 * time.Second  // between such joins
+)
 
 // look lets a node find out about the others.
 func (w *world) look(i int) {
@@ -21,10 +27,21 @@ func (w *world) look(i int) {
 			continue
 		}
 		p, other := &n.peers[o], &w.nodes[o]
-		sees := other.core != nil && other.paused <= w.now && !w.blocked(i, o) && !w.blocked(o, i) && p.flap <= w.now &&
+		sees := other.core != nil && other.paused <= w.now && !w.blocked(i, o) && !w.blocked(o, i) &&
 			n.core.View().Map.Node(other.id) != nil
-		if sees != p.sees {
+		switch {
+		case p.flap > w.now:
+			sees = w.now/flapPeriod%2 == 0
+			p.sees, p.since = sees, 0
+		case sees != p.sees:
 			p.sees, p.since = sees, w.now+time.Duration(w.rng.Int64N(int64(w.plan.Net.Gossip)))
+			if sees && w.now-p.saw > forgetAfter && p.saw > 0 {
+				w.count("gossip forgot")
+				p.since += time.Duration(w.rng.Int64N(int64(rejoinPeriod)))
+			}
+		}
+		if sees {
+			p.saw = w.now
 		}
 		if p.up == sees || p.since > w.now {
 			continue

@@ -51,6 +51,10 @@ func (w *world) flush(i int) {
 // send puts a message on its way, or loses it, or sends two.
 func (w *world) send(p packet) {
 	if w.calm == 0 {
+		w.keep(p)
+		if w.nodes[p.from-1].far > w.now {
+			p.frame = w.falsify(p.frame)
+		}
 		switch r := w.rng.Float64(); {
 		case r < w.plan.Net.Loss:
 			w.count("lost")
@@ -76,6 +80,9 @@ func (w *world) carry(p packet) {
 	q := w.packet()
 	q.from, q.to, q.under = p.from, p.to, p.under
 	q.frame = append(q.frame[:0], p.frame...)
+	if w.cutShort[int(p.from-1)*len(w.nodes)+int(p.to-1)] > 0 {
+		q.frame = q.frame[:w.rng.IntN(len(q.frame))]
+	}
 	w.at(event{at: w.now + delay, what: deliver, node: int32(p.to - 1), packet: q})
 }
 
@@ -109,18 +116,21 @@ func (w *world) deliver(p *packet) {
 		w.count("undelivered")
 		return
 	}
-	if err := wire.DecodeMessage(p.frame, &w.message, &w.limits); err != nil {
-		panic(err)
-	}
 	m := &w.message
+	if err := wire.DecodeMessage(p.frame, m, &w.limits); err != nil {
+		w.count("malformed") // a real link ends here, and is dialled again
+		return
+	}
 	if w.talks {
 		w.tell(p, m)
 	}
+	w.observe(to, m)
 	switch m.Kind {
 	case wire.KindMap:
 		theirs, err := wire.DecodeMap(m.Body)
 		if err != nil {
-			panic(err)
+			w.count("malformed")
+			return
 		}
 		w.learn(to, theirs)
 	case wire.KindBeat:

@@ -12,7 +12,6 @@ import (
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
-	"github.com/shoalcache/shoal/wire"
 )
 
 const (
@@ -21,6 +20,7 @@ const (
 	beatPeriod   = time.Second
 	ceilingAhead = 2 * time.Second // as the shell has it
 	skewWait     = 2 * replica.SkewMax
+	startPeriod  = time.Second // after which an operator starts a node again that refused to
 )
 
 // node is a machine: its clocks, its disk, and the process on it while there is one.
@@ -32,15 +32,23 @@ type node struct {
 	disk  disk
 
 	core    *replica.Node // nil while it is down
+	boot    uint64
 	life    uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted  time.Duration // true time
 	anchor  int64         // wall at boot, milliseconds
 	lost    bool          // its memory, and has not got it back
+	doomed  bool          // it will end when it hears of its twin
+	far     time.Duration // until then every time it tells lies far ahead
 	paused  time.Duration // until then
 	waiting []event       // that came while it stood still
 	ceiling vclock.Stamp  // as on disk, and promised
-	peers   []peer        // what it believes of each node
-	out     replica.Outbox
+
+	floor    vclock.Stamp  // of the boot that is about to be
+	until    vclock.Stamp  // its clock must pass this first; 0: not known yet
+	starting time.Duration // it is tried again then
+
+	peers []peer // what it believes of each node
+	out   replica.Outbox
 }
 
 // disk is what a node's data directory keeps.
@@ -48,7 +56,6 @@ type disk struct {
 	boot    uint64
 	ceiling vclock.Stamp
 	cluster *ring.Map // nil: no directory
-	founder bool      // this node made the cluster, and has not restarted since
 	full    time.Duration
 }
 
@@ -69,66 +76,97 @@ func (w *world) wallAt(n *node) int64 {
 // entry is what the map says of the node.
 func (n *node) entry(version uint64) ring.Node {
 	return ring.Node{
-		ID: n.id, Boot: n.disk.boot, Name: fmt.Sprint("n", n.id), ClientAddr: "h:1", PeerAddr: "h:2", GossipAddr: "h:3",
+		ID: n.id, Boot: n.boot, Name: fmt.Sprint("n", n.id), ClientAddr: "h:1", PeerAddr: "h:2", GossipAddr: "h:3",
 		Datacenter: n.dc, Weight: ring.StandardWeight, State: ring.Active, Version: version,
 	}
 }
 
-// start boots a node, or waits until its clock has passed what it may have promised before.
+// start boots a node as the server does, or waits until its clock has passed what it may have promised before.
 func (w *world) start(i int) {
 	n := &w.nodes[i]
-	if n.core != nil {
+	if n.core != nil || n.starting > w.now {
 		return
 	}
-	founder := n.disk.founder
-	wipe := n.disk.cluster == nil
-	floor := n.disk.ceiling
-	if wipe {
-		floor = 0
-		if n.disk.boot > 0 { // the shell waits out the skew bound, counted from when it begins
-			if n.ceiling == 0 {
-				n.ceiling = vclock.StampAt(w.wallAt(n) + skewWait.Milliseconds())
-			}
-			floor = n.ceiling
-		}
-	}
-	if wait := floor.Millis() - w.wallAt(n) + 1; floor > 0 && wait > 0 {
-		w.at(event{at: w.now + time.Duration(wait)*time.Millisecond, what: boot, node: int32(i), life: n.life})
-		return
-	}
-	n.disk.boot++
-	n.booted, n.anchor, n.ceiling = w.now, w.wallAt(n), floor
-	m := n.disk.cluster
+	d := &n.disk
+	found := d.cluster != nil
+	m := d.cluster
 	if m == nil {
 		m = w.anyMap(i)
 	}
-	version := uint64(1)
-	if mine := m.Node(n.id); mine != nil {
-		version = mine.Version + 1
+	mine := m.Node(n.id)
+	n.boot = max(d.boot+1, uint64(vclock.StampAt(w.wallAt(n)))|w.rng.Uint64()&0xffff)
+	d.boot = n.boot
+	if mine.Boot > n.boot {
+		w.refuse(i, "the cluster knows a later boot")
+		return
 	}
-	c := coordinator.DefaultConfig()
+	if n.until == 0 { // counted from when it begins
+		past := replica.Boot{
+			Wall: w.wallAt(n), Ceiling: d.ceiling, MapFound: found, Founder: w.now == 0, Known: w.now > 0, Adopted: !found && w.now > 0, SkewWait: skewWait,
+		}
+		n.floor, n.until = past.Floor()
+	}
+	if wait := time.Duration(n.until.Millis()-w.wallAt(n)+1) * time.Millisecond; n.until > 0 && wait > 0 {
+		if wait > replica.StartWaitMax {
+			w.refuse(i, "its clock is far behind what it promised")
+			w.setRight(n)
+			return
+		}
+		n.starting = w.now + wait
+		w.at(event{at: n.starting, what: boot, node: int32(i), life: n.life})
+		return
+	}
+	w.run(i, m)
+}
+
+// setRight is an operator who finds that a node's clock is behind what it promised: where the clock is wrong it is
+// set, and where it was wrong when the promise was made the directory goes.
+func (w *world) setRight(n *node) {
+	if n.skew < -w.plan.Cluster.Skew {
+		n.skew = 0
+		return
+	}
+	n.disk = disk{boot: n.disk.boot, full: n.disk.full}
+}
+
+// refuse is a node that does not start, and an operator who tries again.
+func (w *world) refuse(i int, why string) {
+	n := &w.nodes[i]
+	w.say("n%d does not start: %s", n.id, why)
+	w.count("start refused")
+	n.until, n.starting = 0, w.now+startPeriod
+	w.at(event{at: n.starting, what: boot, node: int32(i), life: n.life})
+}
+
+// run starts the process of a node whose time has come.
+func (w *world) run(i int, m *ring.Map) {
+	n := &w.nodes[i]
+	founder := w.now == 0
+	n.booted, n.anchor, n.ceiling = w.now, w.wallAt(n), n.floor
+	w.off = max(w.off, n.skew.Abs())
+	c := &w.plan.Cluster
 	h := hints.DefaultConfig()
-	h.BytesMax = max(w.plan.Cluster.Memory/16, 4096)
+	h.BytesMax = max(c.Memory/16, 4096)
 	r := antientropy.DefaultConfig()
 	r.PageBytes = 1000
 	core, err := replica.New(replica.Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.disk.boot}, Shards: w.plan.Cluster.Shards, BytesMax: w.plan.Cluster.Memory,
-		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: floor, Founder: founder && n.disk.boot == 1, Hash: xxhash.Sum64,
-		Limits: wire.DefaultLimits(), Coordinator: c, Hints: h, Refill: r, RefillsMax: 4,
-	}, m.With(n.entry(version)), w.clock(n))
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory,
+		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Founder: founder, Hash: xxhash.Sum64,
+		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4,
+	}, m.With(n.entry(m.Node(n.id).Version+1)), w.clock(n))
 	if err != nil {
 		panic(err) // the plan makes no config that a node refuses
 	}
-	n.core = core
+	n.core, n.doomed = core, false
 	n.life++
 	n.peers = make([]peer, len(w.nodes))
 	w.raise(n, 0)
-	n.disk.cluster = core.View().Map
-	w.say("n%d starts, boot %d, floor %v", n.id, n.disk.boot, floor)
+	w.say("n%d starts, boot %x, floor %v", n.id, n.boot, n.floor)
 	w.count("start")
 	w.at(event{at: w.now + tickPeriod, what: tick, node: int32(i), life: n.life})
 	w.at(event{at: w.now + time.Duration(w.rng.Int64N(int64(beatPeriod))), what: beat, node: int32(i), life: n.life})
 	w.at(event{at: w.now, what: look, node: int32(i), life: n.life})
+	w.mapChanged(i)
 }
 
 // stop ends the process: what it had in memory is gone, and its clients never hear.
@@ -138,7 +176,7 @@ func (w *world) stop(i int) {
 		s.Add(&w.stats)
 	}
 	n.core, n.paused, n.waiting, n.ceiling = nil, 0, nil, 0
-	n.disk.founder, n.lost = false, true
+	n.floor, n.until, n.starting, n.lost = 0, 0, 0, true
 	n.life++
 	w.hangUp(i)
 }
@@ -193,7 +231,7 @@ func (w *world) view(i int) {
 	w.flush(i)
 }
 
-// learn takes in another node's map.
+// learn takes in a map.
 func (w *world) learn(i int, m *ring.Map) {
 	n := &w.nodes[i]
 	changed, err := n.core.Merge(m)
@@ -201,10 +239,27 @@ func (w *world) learn(i int, m *ring.Map) {
 		w.count("map refused")
 		return
 	}
-	if !changed {
+	if changed {
+		w.count("map learnt")
+		w.mapChanged(i)
+	}
+}
+
+// mapChanged keeps a node's new map, tells the others, and turns its shards to it; or ends the node, whose place is
+// another's by that map.
+func (w *world) mapChanged(i int) {
+	n := &w.nodes[i]
+	m := n.core.View().Map
+	if _, err := n.core.Claim(n.entry(m.Node(n.id).Version)); err != nil {
+		w.say("n%d ends: %v", n.id, err)
+		w.count("ousted")
+		w.stop(i)
+		w.at(event{at: w.now + startPeriod, what: boot, node: int32(i), life: n.life})
 		return
 	}
-	w.count("map learnt")
+	if n.core.View().Map != m {
+		w.count("map claimed")
+	}
 	n.disk.cluster = n.core.View().Map
 	for o := range w.nodes {
 		w.sendMap(i, o)
@@ -226,7 +281,7 @@ func (n *node) recovering() bool {
 func (w *world) without(but int) (nodes int) {
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		if n.lost = n.lost && (n.core == nil || n.recovering()); n.lost && i != but {
+		if n.lost = n.lost && (n.core == nil || n.recovering()); (n.lost || n.doomed) && i != but {
 			nodes++
 		}
 	}

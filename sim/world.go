@@ -9,6 +9,7 @@ import (
 
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -21,8 +22,12 @@ type world struct {
 	calm   time.Duration // when the faults ended; 0 before
 	agenda agenda
 	nodes  []node
-	blocks []int // cuts of the way from one to another, from × to
 	first  *ring.Map
+	off    time.Duration // the furthest from the truth that a process took its time
+
+	blocks   []int    // cuts of the way from one to another, from × to
+	cutShort []int    // how many faults let messages on that way come cut short
+	kept     []packet // old messages that may come again
 
 	ops      []op
 	open     [][]int32     // ops under way, by node
@@ -41,6 +46,14 @@ type world struct {
 	request  wire.Request
 	response wire.Response
 	frame    []byte
+
+	falsified []byte
+
+	dots    map[vclock.Dot]uint64   // what each names
+	samples map[string][]vclock.Set // a few versions of each key
+	audits  map[replicaKey]audited
+	deleted map[string]bool // keys that somebody asked to delete
+	audited replica.Outbox
 }
 
 const (
@@ -52,17 +65,15 @@ const (
 func Run(plan Plan, timeline bool) Result {
 	w := &world{
 		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
+		dots: map[vclock.Dot]uint64{}, samples: map[string][]vclock.Set{}, audits: map[replicaKey]audited{}, deleted: map[string]bool{},
 	}
 	w.found()
 	for w.failed == nil && len(w.agenda.heap) > 0 {
 		e := w.agenda.pop()
-		if e.at > runFor+healFor {
+		if e.at > w.plan.Trouble+healFor {
 			break
 		}
 		w.now = e.at
-		if w.calm == 0 && w.now >= runFor {
-			w.heal()
-		}
 		w.happen(&e)
 		if w.events++; w.events > eventsMax {
 			w.fail("liveness", "the run does not end: %d events", w.events)
@@ -88,7 +99,7 @@ func Twice(plan Plan) Result {
 func (w *world) found() {
 	c := &w.plan.Cluster
 	w.nodes = make([]node, c.Nodes)
-	w.blocks = make([]int, c.Nodes*c.Nodes)
+	w.blocks, w.cutShort = make([]int, c.Nodes*c.Nodes), make([]int, c.Nodes*c.Nodes)
 	w.open = make([][]int32, c.Nodes)
 	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
 		Name: replica.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Version: 1,
@@ -96,7 +107,6 @@ func (w *world) found() {
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		n.id, n.dc = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters)
-		n.disk.founder = true
 		if s := c.Skew.Milliseconds(); s > 0 {
 			n.skew = time.Duration(w.rng.Int64N(2*s+1)-s) * time.Millisecond
 		}
@@ -113,7 +123,8 @@ func (w *world) found() {
 	for i := range w.plan.Faults {
 		w.at(event{at: w.plan.Faults[i].At, what: begin, index: int32(i)})
 	}
-	w.at(event{at: runFor, what: end, index: -1}) // so that there is an event to heal at
+	w.at(event{at: auditPeriod, what: audit})
+	w.at(event{at: w.plan.Trouble, what: calm})
 }
 
 func (w *world) at(e event) { w.agenda.push(e) }
@@ -153,6 +164,10 @@ func (w *world) happen(e *event) {
 		w.begin(int(e.index))
 	case end:
 		w.end(int(e.index))
+	case calm:
+		w.heal()
+	case audit:
+		w.audit()
 	}
 }
 

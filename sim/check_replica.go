@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// auditPeriod lies between two looks at all that the nodes hold.
+const auditPeriod = 10 * time.Second
+
+// audited is what a process was seen to hold of a key.
+type audited struct {
+	life  uint32
+	stamp vclock.Stamp
+}
+
+// replicaKey is a key, by its hash, at one node.
+type replicaKey struct {
+	node int
+	hash uint64
+}
+
+// audit is I8 seen from the replicas: what a process holds of a key only ever gives way to something later, or to a
+// floor that covers it. A repair, a hint, a refill or an EXPIRE that overwrote something newer would show here before
+// any read finds it. And no replica holds a tombstone of a key that nobody deleted (I12).
+func (w *world) audit() {
+	for i := range w.nodes {
+		if w.nodes[i].core == nil {
+			continue
+		}
+		for p := range w.plan.Cluster.Partitions {
+			w.auditPartition(i, p)
+		}
+	}
+	w.at(event{at: w.now + auditPeriod, what: audit})
+}
+
+func (w *world) auditPartition(i int, p uint32) {
+	n := &w.nodes[i]
+	here := map[uint64]vclock.Stamp{}
+	floor, owned := w.pages(i, p, func(e *wire.PageEntry) {
+		if e.IsGhost {
+			here[e.Ghost.Hash] = e.Ghost.Stamp
+			return
+		}
+		hash := xxhash.Sum64(e.Key)
+		here[hash] = e.Set.Dot.Stamp
+		if e.Set.Tombstone && !w.deleted[string(e.Key)] {
+			w.fail("I12", "n%d holds a tombstone of %s, %v, which nobody has deleted", n.id, e.Key, e.Set.Dot.Stamp)
+		}
+	})
+	if !owned {
+		return
+	}
+	for key := range w.plan.Cluster.Keys {
+		name := keyName(key)
+		if n.core.View().Table.Partition(ring.Slot(name)) != p {
+			continue
+		}
+		at := replicaKey{i, xxhash.Sum64(name)}
+		before, now := w.audits[at], max(here[at.hash], floor)
+		if before.life == n.life && now < before.stamp {
+			w.fail("I8", "n%d held %s at %v, and now knows no more than %v of it", n.id, name, before.stamp, now)
+		}
+		w.audits[at] = audited{n.life, here[at.hash]}
+	}
+}
+
+// pages shows what a node knows of a partition, as it would tell another owner, which changes nothing of it: the
+// floor that covers what it does not show, and whether it owns the partition.
+func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (floor vclock.Stamp, owned bool) {
+	n := &w.nodes[i]
+	shard := n.core.Shards()[int(p)%len(n.core.Shards())]
+	pull := wire.Message{Kind: wire.KindPull, ID: 1, Partition: p, Limit: 1 << 20}
+	for {
+		k, _, _ := n.core.Route(n.core.View(), &pull, &w.request)
+		w.audited.Reset()
+		shard.Receive(w.clock(n), n.id, n.core.View().Placement, k, &pull, &w.request, &w.audited)
+		frame, _, err := wire.NextFrame(w.audited.Peers[0].Frames, &w.limits)
+		if err != nil {
+			panic(err)
+		}
+		var reply wire.Message
+		if err := wire.DecodeMessage(frame, &reply, &w.limits); err != nil {
+			panic(err)
+		}
+		if reply.Outcome != wire.OutcomeOK {
+			return 0, false
+		}
+		page := wire.NewPage(reply.Body, &w.limits)
+		var e wire.PageEntry
+		for {
+			more, err := page.Next(&e)
+			if err != nil {
+				panic(err)
+			}
+			if !more {
+				break
+			}
+			each(&e)
+		}
+		if pull.Cursor = reply.Cursor; pull.Cursor == 0 {
+			return max(reply.Floor, reply.Known.Stamp), true
+		}
+	}
+}

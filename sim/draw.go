@@ -1,0 +1,169 @@
+package sim
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Draw makes the plan of a seed: every seed has a cluster of its own, and faults of its own kinds and rates (swarm
+// testing, Groce et al., 2012: what one run leaves out gives room to what hides behind it).
+func Draw(seed uint64) Plan {
+	r := rand.New(rand.NewPCG(seed, 0x5b0a1))
+	p := Plan{Seed: seed, Trouble: 90 * time.Second}
+	if r.IntN(8) == 0 {
+		p.Trouble = 150 * time.Second // so that there is room for the longest faults
+	}
+	p.Cluster = drawCluster(r)
+	p.Net = Net{
+		Delay: time.Duration(50+r.IntN(2000)) * time.Microsecond, Gossip: time.Duration(100+r.IntN(3000)) * time.Millisecond,
+		Tail: maybe(r, 0.02), Loss: maybe(r, 0.02), Copies: maybe(r, 0.02),
+	}
+	p.Asks = drawAsks(r, &p)
+	p.Faults = drawFaults(r, &p)
+	return p
+}
+
+// maybe is a rate up to most, and often none.
+func maybe(r *rand.Rand, most float64) float64 {
+	if r.IntN(2) == 0 {
+		return 0
+	}
+	return most * r.Float64()
+}
+
+// between is a duration from least to most, each order of magnitude as likely as the next.
+func between(r *rand.Rand, least, most time.Duration) time.Duration {
+	return time.Duration(float64(least) * math.Pow(float64(most)/float64(least), r.Float64()))
+}
+
+func drawCluster(r *rand.Rand) Cluster {
+	c := Cluster{
+		Nodes: 1 + r.IntN(7), Datacenters: 1, Replicas: 3, Read: wire.LevelQuorum, Write: wire.LevelQuorum,
+		Partitions: 4 << r.IntN(3), Shards: 1 << r.IntN(2), Keys: 1 + r.IntN(60), Memory: 1 << 20,
+		TTLs: r.IntN(3) == 0, Sloppy: r.IntN(4) == 0, Retries: r.IntN(2) == 0,
+	}
+	switch r.IntN(8) {
+	case 0:
+		c.Read, c.Write = wire.LevelOne, wire.LevelAll
+	case 1:
+		c.Read, c.Write = wire.LevelOne, wire.LevelOne
+	case 2:
+		c.Replicas = 1 + r.IntN(5)
+	case 3:
+		c.Read, c.Write = wire.LevelExplicit, wire.LevelExplicit
+		c.R, c.W = uint8(1+r.IntN(3)), uint8(1+r.IntN(3))
+		if n := min(3, c.Nodes); int(c.R) > n || int(c.W) > n {
+			c.R, c.W = 1, uint8(n)
+		}
+	case 4:
+		if c.Nodes >= 4 {
+			c.Datacenters = 2
+			c.Read, c.Write = wire.LevelLocalQuorum, wire.LevelEachQuorum
+		}
+	}
+	if r.IntN(2) == 0 { // most writes evict, and soon ghosts are dropped
+		c.Memory = int64(c.Shards) * int64(3000+r.IntN(3000))
+	}
+	switch r.IntN(4) {
+	case 0:
+		c.Skew = time.Duration(r.IntN(12_000)) * time.Millisecond
+	case 1:
+		c.Skew = 400 * time.Millisecond
+	default:
+		c.Skew = 20 * time.Millisecond
+	}
+	c.Drift = maybe(r, 1e-3)
+	_, w := c.votes()
+	c.Down = max(w-1, 1)
+	return c
+}
+
+const asksPerRun = 2000
+
+func drawAsks(r *rand.Rand, p *Plan) []Ask {
+	c := &p.Cluster
+	asks := make([]Ask, asksPerRun)
+	every := (p.Trouble - time.Second) / asksPerRun
+	reads := 0.2 + 0.6*r.Float64()
+	brief := func() time.Duration { return between(r, time.Millisecond, time.Minute) }
+	for i := range asks {
+		a := &asks[i]
+		*a = Ask{
+			At: time.Second + every*time.Duration(i) + time.Duration(r.Int64N(int64(every))), Node: r.IntN(c.Nodes),
+			Key: r.IntN(1 + r.IntN(c.Keys)), Patient: r.IntN(20) > 0,
+		}
+		if r.IntN(4) == 0 { // bursts: many at once
+			a.At = asks[max(i-1, 0)].At
+		}
+		if r.IntN(4) == 0 {
+			a.Timeout = between(r, 50*time.Millisecond, 5*time.Second)
+		}
+		switch k := r.Float64(); {
+		case k < reads:
+			a.Op = wire.OpGet
+		case k < reads+0.08:
+			a.Op = wire.OpDelete
+		case k < reads+0.12:
+			a.Op = wire.OpTouch
+			switch {
+			case r.IntN(2) == 0:
+				a.TTL = ttlUnit * time.Duration(i+1)
+			case c.TTLs && r.IntN(3) > 0:
+				a.TTL = brief()
+			}
+		default:
+			if a.Op = wire.OpSet; c.TTLs && r.IntN(3) == 0 {
+				a.TTL = brief()
+			}
+		}
+	}
+	for key := range c.Keys { // what is left in the end
+		asks = append(asks, Ask{At: p.Trouble + healFor - 5*time.Second, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: key, Patient: true, Last: true})
+	}
+	for i := range asks {
+		asks[i].Number = i + 1
+	}
+	return asks
+}
+
+// drawFaults spreads faults over the run. Which kinds there are, and how many, is the seed's; what cannot happen
+// when its time has come, as one loss of memory too many, does not.
+func drawFaults(r *rand.Rand, p *Plan) []Fault {
+	var weights [faultKinds]int
+	total := 0
+	for k := range weights {
+		if kind := &kinds[k]; p.Cluster.Nodes >= kind.nodes {
+			weights[k] = r.IntN(4) * r.IntN(2) * max(kind.often, 1)
+		}
+		total += weights[k]
+	}
+	if total == 0 {
+		weights[Crash], total = 1, 1
+	}
+	faults := make([]Fault, 30+r.IntN(30))
+	for i := range faults {
+		f := &faults[i]
+		*f = Fault{
+			At:   2*time.Second + (p.Trouble-2*time.Second)*time.Duration(i)/time.Duration(len(faults)),
+			Node: r.IntN(p.Cluster.Nodes), For: between(r, 50*time.Millisecond, 2500*time.Millisecond), Number: i + 1,
+		}
+		if r.IntN(16) == 0 {
+			f.For = between(r, 2500*time.Millisecond, 2*time.Minute)
+		}
+		if f.Other = r.IntN(p.Cluster.Nodes); f.Other == f.Node {
+			f.Other = (f.Node + 1) % p.Cluster.Nodes
+		}
+		pick := r.IntN(total)
+		for pick >= weights[f.Kind] {
+			pick -= weights[f.Kind]
+			f.Kind++
+		}
+		if draw := kinds[f.Kind].draw; draw != nil {
+			draw(r, &p.Cluster, f)
+		}
+	}
+	return faults
+}
