@@ -11,7 +11,7 @@ func (w *world) check() {
 	for key, ops := range history {
 		w.checkValues(key, ops)
 		w.checkDeadlines(ops)
-		if w.failed == nil && w.plan.Cluster.Strict() && !w.plan.Cluster.sloppy(key) {
+		if w.failed == nil && w.strict(key) {
 			w.checkFresh(key, ops)
 			w.checkOrder(key, ops)
 			w.checkLost(key, ops)
@@ -28,4 +28,9 @@ func (w *world) check() {
 // remembers reports whether no node has forgotten anything but by losing its memory.
 func (w *world) remembers() bool {
 	return w.stats.Storage.Evicted == 0 && w.stats.Storage.GhostsDropped == 0
+}
+
+// strict reports whether reads of a key must see what was acknowledged before they began.
+func (w *world) strict(key int) bool {
+	return w.plan.Cluster.Strict() && !w.plan.Cluster.sloppy(key) && !w.voided
 }

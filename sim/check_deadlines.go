@@ -15,10 +15,15 @@ func setBy(deadline int64) int {
 	return int((deadline - wallBase + ttlUnit.Milliseconds()/2) / ttlUnit.Milliseconds())
 }
 
-// checkDeadlines is I11: nothing is read past its deadline, and no deadline that an acknowledged touch had changed
-// before the read began is seen again.
+// apart is how far apart what two clocks make of one moment may be, each as far off as any was, with their drift.
+func (w *world) apart() time.Duration { return 2*w.off + time.Second }
+
+func (o *op) touches() bool { return o.ask.Op == wire.OpTouch }
+
+// checkDeadlines is I11: nothing is read past its deadline, neither by the clock of who answers nor by that of the
+// world, and no deadline that an acknowledged touch had changed before the read began is seen again. That nothing
+// ends early is checkLost's.
 func (w *world) checkDeadlines(ops []*op) {
-	strict := w.plan.Cluster.Strict() && !w.plan.Cluster.Sloppy
 	for _, r := range ops {
 		if r.ask.Op != wire.OpGet || !r.ok || r.status != wire.StatusOK {
 			continue
@@ -26,7 +31,10 @@ func (w *world) checkDeadlines(ops []*op) {
 		if r.deadline != 0 && r.deadline <= r.wall {
 			w.fail("I11", "op %d reads op %d at %d, past its deadline of %d", r.number, r.wrote, r.wall, r.deadline)
 		}
-		if !strict {
+		if v := &w.ops[r.wrote-1]; v.ask.TTL > 0 && r.begin > min(v.end, v.until)+v.ask.TTL+w.apart() && !slices.ContainsFunc(ops, (*op).touches) {
+			w.fail("I11", "late: op %d (%v-%v) at n%d reads op %d (%v-%v), whose TTL was %v", r.number, r.begin, r.end, r.node+1, v.number, v.begin, v.end, v.ask.TTL)
+		}
+		if !w.strict(r.key) {
 			continue
 		}
 		for _, t := range ops {

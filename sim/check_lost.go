@@ -15,7 +15,7 @@ func (w *world) checkLost(key int, ops []*op) {
 		if o.ask.Op != wire.OpGet || o.status != wire.StatusNotFound || !o.ok || o.forgotten && !(o.ask.Last && w.remembers()) {
 			continue
 		}
-		if u := live(ops, o); u != nil && (o.stamp == 0 || o.ask.Last) {
+		if u := w.live(ops, o); u != nil && (o.stamp == 0 || o.ask.Last) {
 			w.fail("I1", "lost: op %d (%v-%v) at n%d finds nothing of k%d, though op %d (%v-%v) was acknowledged", o.number, o.begin, o.end,
 				o.node+1, key, u.number, u.begin, u.end)
 			return
@@ -23,19 +23,20 @@ func (w *world) checkLost(key int, ops []*op) {
 	}
 }
 
-// live is a write that read r must know of and that nothing can have ended since; nil if there is none.
-func live(ops []*op, r *op) (u *op) {
+// live is a write that read r must know of and that nothing can have ended since, its own TTL included (I11: it is
+// not served early); nil if there is none.
+func (w *world) live(ops []*op, r *op) (u *op) {
 	for _, o := range ops {
-		if o.ask.Op == wire.OpSet && o.ask.TTL == 0 && o.ok && o.end < r.begin && (u == nil || o.begin > u.begin) {
+		if o.ask.Op == wire.OpSet && o.ok && o.end < r.begin && (u == nil || o.begin > u.begin) {
 			u = o
 		}
 	}
-	if u == nil {
+	if u == nil || u.ask.TTL > 0 && r.end > u.begin+u.ask.TTL-w.apart() {
 		return nil
 	}
 	for _, o := range ops {
 		// A write that was not acknowledged may still happen, however early it began.
-		if o.brief() && o.begin <= r.end && (o.end >= u.begin || o.stamp > u.stamp) {
+		if o != u && o.brief() && o.begin <= r.end && (o.end >= u.begin || o.stamp > u.stamp) {
 			return nil
 		}
 	}

@@ -105,6 +105,9 @@ func (w *world) start(i int) {
 			Wall: w.wallAt(n), Ceiling: d.ceiling, MapFound: found, Founder: w.now == 0, Known: w.now > 0, Adopted: !found && w.now > 0, SkewWait: skewWait,
 		}
 		n.floor, n.until = past.Floor()
+		if past.Adopted && n.skew.Abs() > replica.SkewMax {
+			w.void("a node lost its directory and has a clock that nobody should trust")
+		}
 	}
 	if wait := time.Duration(n.until.Millis()-w.wallAt(n)+1) * time.Millisecond; n.until > 0 && wait > 0 {
 		if wait > replica.StartWaitMax {

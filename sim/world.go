@@ -24,6 +24,7 @@ type world struct {
 	nodes  []node
 	first  *ring.Map
 	off    time.Duration // the furthest from the truth that a process took its time
+	voided bool          // more was lost than I1 and I2 are promised for
 
 	blocks   []int    // cuts of the way from one to another, from × to
 	cutShort []int    // how many faults let messages on that way come cut short
@@ -188,6 +189,13 @@ func (w *world) say(format string, args ...any) {
 }
 
 func (w *world) count(state string) { w.counts[state]++ }
+
+// void says that more went wrong than I1 and I2 are promised for (docs/CONSISTENCY.md).
+func (w *world) void(why string) {
+	w.voided = true
+	w.count("voided: " + why)
+	w.say("from here on reads may be stale: %s", why)
+}
 
 // fail ends the run: it broke a promise. What follows from the first failure is not news.
 func (w *world) fail(promise, format string, args ...any) {
