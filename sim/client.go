@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/coordinator"
-	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -77,7 +76,7 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	if a.Op == wire.OpSet {
 		r.Value = strconv.AppendInt(nil, int64(number+1), 10)
 	}
-	w.say("op %d %v %s ttl %v at n%d", number+1, a.Op, r.Key, a.TTL, n.id)
+	w.tellAsked(o)
 	w.frame = wire.AppendRequest(w.frame[:0], r)
 	leaves := w.now + timeout + patience
 	if !a.Patient {
@@ -113,8 +112,7 @@ func (w *world) answered(i int, r *wire.Response) {
 		o.wrote, _ = strconv.Atoi(string(r.Value))
 		w.count("hit")
 	}
-	w.say("op %d %v k%d -> status %d value %d stamp %v deadline %d forgotten %v", r.ID, o.ask.Op, o.key, r.Status, o.wrote, vclock.Stamp(r.Stamp),
-		r.Deadline, r.Forgotten)
+	w.tellAnswered(o, r)
 	if !o.ok {
 		w.again(o)
 	}

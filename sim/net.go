@@ -121,9 +121,7 @@ func (w *world) deliver(p *packet) {
 		w.count("malformed") // a real link ends here, and is dialled again
 		return
 	}
-	if w.talks {
-		w.tell(p, m)
-	}
+	w.tell(p, m)
 	w.observe(to, m)
 	switch m.Kind {
 	case wire.KindMap:
@@ -172,14 +170,4 @@ func (w *world) beat(i int) {
 		}
 	}
 	w.at(event{at: w.now + beatPeriod, what: beat, node: int32(i), life: n.life})
-}
-
-// tell puts a message in the timeline, but for those that come all the time.
-func (w *world) tell(p *packet, m *wire.Message) {
-	switch m.Kind {
-	case wire.KindBeat, wire.KindMap, wire.KindPull, wire.KindPullReply:
-		return
-	}
-	w.say("    n%d to n%d: %v %x key %q %v, version %v by n%d, value %q, floor %v, known %v", p.from, p.to, m.Kind, m.ID, m.Key, m.Outcome,
-		m.Set.Dot.Stamp, m.Set.Dot.Actor.Node, m.Set.Value, m.Floor, m.Known.Stamp)
 }

@@ -164,7 +164,7 @@ func (w *world) run(i int, m *ring.Map) {
 	n.life++
 	n.peers = make([]peer, len(w.nodes))
 	w.raise(n, 0)
-	w.say("n%d starts, boot %x, floor %v", n.id, n.boot, n.floor)
+	w.say("n%d starts with floor %s", n.id, stampText(n.floor))
 	w.count("start")
 	w.at(event{at: w.now + tickPeriod, what: tick, node: int32(i), life: n.life})
 	w.at(event{at: w.now + time.Duration(w.rng.Int64N(int64(beatPeriod))), what: beat, node: int32(i), life: n.life})

@@ -39,7 +39,8 @@ type world struct {
 	trace    uint64 // hash of every event
 	events   int
 	log      []string
-	talks    bool // keep a timeline
+	talks    bool              // keep a timeline
+	about    map[uint64]string // the key that a message was about, by its id; only for a timeline
 
 	limits   wire.Limits
 	packets  []*packet // not in use
@@ -66,7 +67,7 @@ const (
 func Run(plan Plan, timeline bool) Result {
 	w := &world{
 		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
-		dots: map[vclock.Dot]uint64{}, samples: map[string][]vclock.Set{}, audits: map[replicaKey]audited{}, deleted: map[string]bool{},
+		dots: map[vclock.Dot]uint64{}, samples: map[string][]vclock.Set{}, audits: map[replicaKey]audited{}, deleted: map[string]bool{}, about: map[uint64]string{},
 	}
 	w.found()
 	for w.failed == nil && len(w.agenda.heap) > 0 {
@@ -180,12 +181,6 @@ func (w *world) note(e *event) {
 	}
 	w.trace = (w.trace ^ h) * 0x100000001b3
 	w.trace ^= w.trace >> 29
-}
-
-func (w *world) say(format string, args ...any) {
-	if w.talks {
-		w.log = append(w.log, fmt.Sprintf("%12v  ", w.now)+fmt.Sprintf(format, args...))
-	}
 }
 
 func (w *world) count(state string) { w.counts[state]++ }
