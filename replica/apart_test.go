@@ -159,3 +159,21 @@ func TestAFallbackKeepsNoHintThatItsOwnerWouldRefuseAsAhead(t *testing.T) {
 		}
 	}
 }
+
+func TestTheClockOfANodeCountsFromTheMomentThatItIsUp(t *testing.T) {
+	n := founded(t, 1, 3)
+	for id := uint64(2); id <= 3; id++ {
+		n.SetUp(id, false)
+		if n.Beat(recoverNow(0), id, recoverWall+3000) {
+			t.Error("the clock of a node that is not up changes the view")
+		}
+	}
+	if n.View().Skewed {
+		t.Error("this clock is said to be wrong by nodes that are not up")
+	}
+	n.SetUp(2, true)
+	n.SetUp(3, true)
+	if !n.View().Skewed || n.View().Offset != 3000 {
+		t.Errorf("two nodes are up whose clocks are known: skewed %v, offset %d", n.View().Skewed, n.View().Offset)
+	}
+}

@@ -144,18 +144,21 @@ func (n *Node) SetUp(node uint64, up bool) bool {
 	}
 	if n.up[node] = up; !up {
 		delete(n.up, node)
-		delete(n.clocks, node)
 	}
 	return n.look() == nil
 }
 
 // Beat takes another node's wall clock, milliseconds since 1970, as it arrives; true when this node's
-// view of its own clock changed enough to matter.
+// view of its own clock changed enough to matter. The clock of a node that is not up counts once it is: so a shell
+// that learns it first never has a node up whose clock it does not know, and takes no write by a clock of its own
+// that all others would say is wrong.
 func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
-	if !n.up[node] {
+	if n.m.Node(node) == nil {
 		return false
 	}
-	n.clocks[node] = wall - now.Wall
+	if n.clocks[node] = wall - now.Wall; !n.up[node] {
+		return false
+	}
 	offset := n.median()
 	if d := offset - n.view.Offset; d > -50 && d < 50 {
 		return false
@@ -166,8 +169,10 @@ func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
 // median is the offset from this node's clock to the median of all that are up, its own among them.
 func (n *Node) median() int64 {
 	offsets := make([]int64, 1, len(n.clocks)+1)
-	for _, o := range n.clocks {
-		offsets = append(offsets, o)
+	for node, o := range n.clocks {
+		if n.up[node] {
+			offsets = append(offsets, o)
+		}
 	}
 	slices.Sort(offsets)
 	return offsets[(len(offsets)-1)/2]

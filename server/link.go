@@ -252,7 +252,7 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	}
 	in := &incoming{n: n, conn: conn, from: h.Node, boot: h.Boot, reader: r}
 	in.out.Kept = linkBufferKept
-	if !n.registerIncoming(in) {
+	if !n.registerIncoming(in, h.Wall) {
 		return
 	}
 	defer n.forgetIncoming(in)

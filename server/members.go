@@ -195,8 +195,8 @@ func (n *Node) beat(from uint64, wall int64) {
 	}
 }
 
-// registerIncoming makes in the link from its node; false when it comes from a boot that is over.
-func (n *Node) registerIncoming(in *incoming) bool {
+// registerIncoming makes in the link from its node, whose clock said wall; false when it comes from a boot that is over.
+func (n *Node) registerIncoming(in *incoming, wall int64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
@@ -213,6 +213,7 @@ func (n *Node) registerIncoming(in *incoming) bool {
 		n.judgeUp(in.from)
 	}
 	n.in[in.from] = in
+	n.core.Beat(n.clock.now(), in.from, wall) // before it can be up: what it is not yet changes no view
 	n.judgeUp(in.from)
 	return true
 }

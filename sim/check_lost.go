@@ -12,7 +12,7 @@ func (w *world) checkLost(key int, ops []*op) {
 		return // what only those had who lost their memory is lost; and it takes half of the owners to get it back
 	}
 	for _, o := range ops {
-		if o.ask.Op != wire.OpGet || o.status != wire.StatusNotFound || !o.ok || o.forgotten && !(o.ask.Last && w.remembers()) {
+		if o.ask.Op != wire.OpGet || o.status != wire.StatusNotFound || !o.ok || o.forgotten && !(o.ask.Last && w.remembers() && w.sane()) {
 			continue
 		}
 		if u := w.live(ops, o); u != nil && (o.stamp == 0 || o.ask.Last) {

@@ -46,7 +46,13 @@ func (w *world) look(i int) {
 		if p.up == sees || p.since > w.now {
 			continue
 		}
-		p.up = sees
+		if p.up = sees; sees { // its hello told its time before
+			wall := w.clock(other).Wall
+			if other.far > w.now {
+				wall += farAhead.Milliseconds()
+			}
+			n.core.Beat(w.clock(n), other.id, wall)
+		}
 		if n.core.SetUp(other.id, sees) {
 			changed = true
 			w.say("n%d has n%d for %s", n.id, other.id, map[bool]string{true: "up", false: "down"}[sees])
