@@ -41,7 +41,7 @@ func (n *Node) raiseCeiling() error {
 		c = max(c, vclock.StampAt(n.wanted.Millis()+time.Second.Milliseconds()))
 	}
 	n.ceilingMu.Unlock()
-	if err := n.dir.saveCeiling(c); err != nil {
+	if err := n.dir.SaveCeiling(c); err != nil {
 		return err
 	}
 	n.ceilingMu.Lock()

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
@@ -15,7 +16,7 @@ import (
 
 // NoDataDir as Config.DataDir keeps nothing on disk: the node's id follows from its name, and it waits out
 // twice the skew bound (20 s) before it starts, since it cannot know what it promised before.
-const NoDataDir = "none"
+const NoDataDir = datadir.None
 
 // Config is one node. The zero value of a field means its default, where it has one.
 type Config struct {

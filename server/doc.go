@@ -7,8 +7,8 @@
 //   - locks: one per shard and one for who is there, the map and the links' state (node.go, members.go). None is held
 //     while a socket or the disk is waited for, but the second while a changed map is saved;
 //   - the clock (clock.go): the wall is read once and runs on the monotonic clock;
-//   - files (datadir*.go): who the node is, the last map, and the stamp ceiling, raised ahead of the clock
-//     off the request path (ceiling.go).
+//   - the data directory, by package datadir: who the node is, the last map, and the stamp ceiling, raised ahead of
+//     the clock off the request path (ceiling.go).
 //
 // The goroutines: one reads each client connection and each incoming link, and carries out what it reads
 // (outlet.go): lock the shard, step, unlock, then send. Each outgoing link has one that dials and one that notices

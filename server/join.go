@@ -23,12 +23,9 @@ const joinPatience = 60 * time.Second
 // place finds out which cluster the node is part of and where it stands in it: n.me, a map that has it,
 // and the floor under everything an earlier boot may have acknowledged.
 func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err error) {
-	id := n.dir.identity()
+	id := n.dir.Identity()
 	n.self = vclock.Actor{Node: id.NodeID, Boot: id.Boot}
-	ceiling, _, err := n.dir.loadCeiling()
-	if err != nil {
-		return 0, refuse(err)
-	}
+	ceiling, _ := n.dir.Ceiling()
 	founder, fetched := false, false
 	switch {
 	case m != nil:
@@ -37,13 +34,13 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 			return 0, err
 		}
 		fetched = true
-		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
+		if err = n.dir.SetCluster(m.ClusterID, m.Cluster); err != nil {
 			return 0, refuse(err)
 		}
 	default:
 		founder = true
 		m = n.found(id.ClusterID)
-		if err = n.dir.setCluster(m.ClusterID, m.Cluster); err != nil {
+		if err = n.dir.SetCluster(m.ClusterID, m.Cluster); err != nil {
 			return 0, refuse(err)
 		}
 	}
@@ -102,7 +99,7 @@ func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
 	g, err := gossip.Start(gossip.Config{
 		Self: vclock.Actor{Node: random64() | 1, Boot: n.self.Boot}, Cluster: n.cfg.ClusterName,
 		BindAddr: net.JoinHostPort(host, "0"), Advertise: n.cfg.AdvertiseHost,
-		Meta:    gossip.Meta{ClusterID: n.dir.identity().ClusterID, Name: n.cfg.Name},
+		Meta:    gossip.Meta{ClusterID: n.dir.Identity().ClusterID, Name: n.cfg.Name},
 		Timings: n.cfg.tuning.gossip, Log: n.log.Named("join"),
 		State: func() []byte { return nil },
 		OnState: func(_ vclock.Actor, b []byte) error {
@@ -160,7 +157,7 @@ func (n *Node) identify(ctx context.Context, m *ring.Map) (adopted bool, err err
 			return false, fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, x.Name, x.PeerAddr)
 		}
 		if x.ID != n.self.Node {
-			if err := n.dir.setNode(x.ID); err != nil {
+			if err := n.dir.SetNode(x.ID); err != nil {
 				return false, refuse(err)
 			}
 			n.self.Node = x.ID

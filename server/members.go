@@ -49,7 +49,7 @@ func (n *Node) mapChanged() error {
 		return err
 	}
 	m := n.core.View().Map
-	if err := n.dir.saveMap(m); err != nil {
+	if err := n.dir.SaveMap(m); err != nil {
 		n.log.Error("the cluster map cannot be saved: a restart will begin with an older one", zap.Error(err))
 	}
 	n.encodeMap(m)

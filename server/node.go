@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"go.uber.org/zap"
 
+	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/gossip"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
@@ -26,7 +27,7 @@ type Node struct {
 	cfg   Config
 	log   *zap.Logger
 	clock clock
-	dir   *dataDir
+	dir   *datadir.Dir
 	self  vclock.Actor
 	meter meter
 
@@ -183,7 +184,7 @@ func (n *Node) end() {
 		n.gossip.Close()
 	}
 	n.wg.Wait()
-	if err := n.dir.close(); err != nil {
+	if err := n.dir.Close(); err != nil {
 		n.log.Warn("closing the data directory", zap.Error(err))
 	}
 	n.log.Info("stopped")

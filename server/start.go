@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/gossip"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
@@ -63,11 +64,13 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 
 func (n *Node) start(ctx context.Context) error {
 	var err error
-	if n.dir, err = openDataDir(n.cfg.DataDir, n.cfg.Name, n.cfg.ClusterName, n.clock.now().Wall, random64); err != nil {
+	if n.dir, err = datadir.Open(datadir.OS(), n.cfg.DataDir, datadir.Claim{
+		Name: n.cfg.Name, Cluster: n.cfg.ClusterName, Wall: n.clock.now().Wall, Random: random64,
+	}); err != nil {
 		return refuse(err)
 	}
-	m, err := n.dir.loadMap()
-	if errors.Is(err, errMapCorrupt) && len(n.cfg.Join) > 0 {
+	m, err := n.dir.LoadMap()
+	if errors.Is(err, datadir.ErrMapDamaged) && len(n.cfg.Join) > 0 {
 		n.log.Error("starting without the saved cluster map", zap.Error(err))
 	} else if err != nil {
 		return refuse(err)
@@ -172,7 +175,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.gossip = g
-	if err := n.dir.saveMap(n.core.View().Map); err != nil { // not before others can hear of it: a map on disk says that they may have
+	if err := n.dir.SaveMap(n.core.View().Map); err != nil { // not before others can hear of it: a map on disk says that they may have
 		n.mu.Unlock()
 		return refuse(err)
 	}

@@ -107,7 +107,7 @@ func (e *notedError) Error() string { return e.text }
 func (e *notedError) Unwrap() error { return e.err }
 
 // packages are the prefixes by which errors say where they come from, which is of no use to who runs a command.
-var packages = regexp.MustCompile(`(^|[:;] )(?:(?:bench|client|wire|server|gossip): )+`)
+var packages = regexp.MustCompile(`(^|[:;] )(?:(?:bench|client|wire|server|gossip|datadir): )+`)
 
 // say is an error as one line, without the names of the packages it came through.
 func say(err error) string {

@@ -53,10 +53,11 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 
 func TestErrorsAreSaidWithoutThePackagesTheyCameThrough(t *testing.T) {
 	for in, want := range map[string]string{
-		"client: wire: get: late":       "get: late",
-		"client: a; wire: b: server: c": "a; b: c",
-		"it is a TLS server: go away":   "it is a TLS server: go away",
-		"server: one\nserver: two":      "one; two",
+		"client: wire: get: late":        "get: late",
+		"client: a; wire: b: server: c":  "a; b: c",
+		"server: refused: datadir: gone": "refused: gone",
+		"it is a TLS server: go away":    "it is a TLS server: go away",
+		"server: one\nserver: two":       "one; two",
 	} {
 		if got := say(errors.New(in)); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)

@@ -30,6 +30,7 @@ var table = []row{
 	{"replica", 3, true},
 	{"gossip", 3, false},
 	{"client", 4, false},
+	{"datadir", 4, false},
 	{"server/resp", 5, true},
 	{"server", 5, false},
 	{"sim", 5, false},

@@ -1,4 +1,4 @@
-package server
+package datadir
 
 import (
 	"encoding/binary"
@@ -21,7 +21,9 @@ import (
 //
 // The greater valid slot counts. The CRC stays where it is in every version.
 type ceiling struct {
-	file *os.File     // nil: kept in memory only
+	disk Disk
+	path string
+	file File         // nil: kept in memory only
 	last vclock.Stamp // what is on disk
 	slot int64        // where the next save goes, never the slot that holds last
 }
@@ -48,43 +50,41 @@ func emptyCeiling() []byte {
 	return b
 }
 
-func (c *ceiling) open(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func (c *ceiling) open(disk Disk, path string) error {
+	f, err := disk.Open(path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return damaged(path, "it is missing")
 	}
 	if err != nil {
 		return unwritable(err)
 	}
-	c.file = f
-	return c.load()
+	c.disk, c.path, c.file = disk, path, f
+	c.last, c.slot, err = c.load(f)
+	return err
 }
 
-// load reads both slots.
-func (c *ceiling) load() error {
-	if c.file == nil {
-		return nil
-	}
+// load finds the greatest stamp in a file, and the slot that does not hold it.
+func (c *ceiling) load(f File) (last vclock.Stamp, other int64, err error) {
 	valid := false
 	for slot := range int64(2) {
 		var b [slotSize]byte
-		if _, err := c.file.ReadAt(b[:], slot*blockSize); err != nil && !errors.Is(err, io.EOF) {
-			return unwritable(err)
+		if _, err := f.ReadAt(b[:], slot*blockSize); err != nil && !errors.Is(err, io.EOF) {
+			return 0, 0, unwritable(err)
 		}
 		if string(b[:8]) != ceilingMagic || binary.BigEndian.Uint32(b[20:]) != crc32.Checksum(b[:20], castagnoli) {
 			continue
 		}
 		if v := binary.BigEndian.Uint32(b[8:]); v > ceilingVersion {
-			return newer(c.file.Name(), uint64(v))
+			return 0, 0, newer(c.path, uint64(v))
 		}
-		if s := vclock.Stamp(binary.BigEndian.Uint64(b[12:])); !valid || s >= c.last {
-			valid, c.last, c.slot = true, s, 1-slot
+		if s := vclock.Stamp(binary.BigEndian.Uint64(b[12:])); !valid || s >= last {
+			valid, last, other = true, s, 1-slot
 		}
 	}
 	if !valid {
-		return damaged(c.file.Name(), "neither of its slots can be read, and the ceiling may be higher than any guess")
+		return 0, 0, damaged(c.path, "neither of its slots can be read, and the ceiling may be higher than any guess")
 	}
-	return nil
+	return last, other, nil
 }
 
 func (c *ceiling) save(s vclock.Stamp) error {
@@ -101,27 +101,30 @@ func (c *ceiling) save(s vclock.Stamp) error {
 	if err := c.file.Sync(); err != nil {
 		return unwritable(err)
 	}
-	if err := c.inPlace(); err != nil {
+	if err := c.inPlace(s); err != nil {
 		return err
 	}
 	c.last, c.slot = s, 1-c.slot
 	return nil
 }
 
-// inPlace checks that the file is still where the next start will look for it: one that was removed or
-// moved takes writes without an error.
-func (c *ceiling) inPlace() error {
-	there, err := os.Stat(c.file.Name())
+// inPlace checks that the next start will find what was saved: a file that was removed or moved takes writes
+// without an error.
+func (c *ceiling) inPlace(s vclock.Stamp) error {
+	f, err := c.disk.Open(c.path, os.O_RDONLY)
 	if err == nil {
-		var mine os.FileInfo
-		if mine, err = c.file.Stat(); err == nil && os.SameFile(there, mine) {
+		defer f.Close()
+		var found vclock.Stamp
+		if found, _, err = c.load(f); err == nil && found == s {
 			return nil
 		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return unwritable(err)
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s is not the file that was opened: restart the node; it comes back as a new one", errDataDirGone, c.file.Name())
+	if errors.Is(err, ErrNotWritable) {
+		return err
 	}
-	return unwritable(err)
+	return fmt.Errorf("%w: %s is not the file that was opened: restart the node; it comes back as a new one", ErrGone, c.path)
 }
 
 func (c *ceiling) close() error {

@@ -1,4 +1,4 @@
-package server
+package datadir
 
 import (
 	"encoding/json"
@@ -7,6 +7,15 @@ import (
 	"math"
 	"strconv"
 )
+
+// Identity is who a node is, as its directory says.
+type Identity struct {
+	ClusterID uint64 // 0: not known yet
+	Cluster   string
+	NodeID    uint64
+	Name      string
+	Boot      uint64 // of this start; greater than that of every start before
+}
 
 // nodeFile is node.json. Numbers of 64 bits are in hexadecimal, which every JSON reader keeps whole.
 type nodeFile struct {
@@ -30,26 +39,26 @@ func (n nodeFile) check() hex64 {
 	return hex64(crc32.Checksum(b, castagnoli))
 }
 
-func loadIdentity(path string) (identity, error) {
-	b, err := readFile(path, nodeFileSize)
+func loadIdentity(disk Disk, path string) (Identity, error) {
+	b, err := readFile(disk, path, nodeFileSize)
 	if err != nil {
-		return identity{}, err
+		return Identity{}, err
 	}
 	return decodeIdentity(path, b)
 }
 
-func decodeIdentity(path string, b []byte) (identity, error) {
+func decodeIdentity(path string, b []byte) (Identity, error) {
 	var n nodeFile
 	if err := json.Unmarshal(b, &n); err != nil {
-		return identity{}, damaged(path, err.Error())
+		return Identity{}, damaged(path, err.Error())
 	}
 	if n.Format > nodeFormat {
-		return identity{}, newer(path, uint64(n.Format))
+		return Identity{}, newer(path, uint64(n.Format))
 	}
 	if n.Format < 1 || n.NodeID == 0 || n.Boot == 0 || n.Boot == math.MaxUint64 || n.Check != n.check() {
-		return identity{}, damaged(path, "its check sum does not fit")
+		return Identity{}, damaged(path, "its check sum does not fit")
 	}
-	return identity{ClusterID: uint64(n.ClusterID), Cluster: n.Cluster, NodeID: uint64(n.NodeID), Name: n.Name, Boot: uint64(n.Boot)}, nil
+	return Identity{ClusterID: uint64(n.ClusterID), Cluster: n.Cluster, NodeID: uint64(n.NodeID), Name: n.Name, Boot: uint64(n.Boot)}, nil
 }
 
 // hex64 is a number that JSON shows as 16 hexadecimal digits.

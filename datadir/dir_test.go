@@ -1,4 +1,4 @@
-package server
+package datadir
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/shoalcache/shoal/ring"
@@ -26,9 +27,13 @@ func counting() func() uint64 {
 	return func() uint64 { n++; return n }
 }
 
-func mustOpen(t *testing.T, path string) *dataDir {
+func claimOf(name, cluster string) Claim {
+	return Claim{Name: name, Cluster: cluster, Wall: wallTest, Random: counting()}
+}
+
+func mustOpen(t *testing.T, path string) *Dir {
 	t.Helper()
-	d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+	d, err := Open(OS(), path, claimOf("n1", "shoal"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +42,7 @@ func mustOpen(t *testing.T, path string) *dataDir {
 }
 
 // kill ends a process as SIGKILL does: the system lets go of its files, nothing else happens.
-func kill(d *dataDir) {
-	if d.lock != nil {
-		_ = d.lock.Close()
-		_ = d.ceiling.close()
-	}
-}
+func kill(d *Dir) { _ = d.Close() }
 
 // wantRefused checks the kind of an error, and that it is one line that says what to do.
 func wantRefused(t *testing.T, err, kind error, says ...string) {
@@ -83,14 +83,14 @@ func mapTest() *ring.Map {
 	}
 }
 
-func TestDataDirIsMadeForItsOwnerAlone(t *testing.T) {
+func TestADirectoryIsMadeForItsOwnerAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shoal-data", "n1")
 	d := mustOpen(t, path)
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Fatalf("%v, %v: want a directory of mode 0700", info.Mode(), err)
 	}
-	if id := d.identity(); id.NodeID == 0 || id.ClusterID != 0 || id.Name != "n1" || id.Cluster != "shoal" {
+	if id := d.Identity(); id.NodeID == 0 || id.ClusterID != 0 || id.Name != "n1" || id.Cluster != "shoal" {
 		t.Errorf("identity is %+v", id)
 	}
 }
@@ -98,17 +98,17 @@ func TestDataDirIsMadeForItsOwnerAlone(t *testing.T) {
 // I7: with the wall clock set back, to before 1970 even, and without randomness.
 func TestEveryStartHasTheSameNodeAndAGreaterBoot(t *testing.T) {
 	path := t.TempDir()
-	var last identity
+	var last Identity
 	for i, wall := range []int64{wallTest, wallTest + 1, wallTest - 3_600_000, 0, -5, wallTest, math.MaxInt64, math.MaxInt64} {
 		random := counting()
 		if i > 2 {
 			random = func() uint64 { return 0 }
 		}
-		d, err := openDataDir(path, "n1", "shoal", wall, random)
+		d, err := Open(OS(), path, Claim{Name: "n1", Cluster: "shoal", Wall: wall, Random: random})
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := d.identity()
+		id := d.Identity()
 		if i > 0 && (id.NodeID != last.NodeID || id.Boot <= last.Boot) {
 			t.Fatalf("start %d at %d is %+v, after %+v", i, wall, id, last)
 		}
@@ -118,13 +118,13 @@ func TestEveryStartHasTheSameNodeAndAGreaterBoot(t *testing.T) {
 }
 
 func TestABootIDCarriesTheTimeOfTheStartAndRandomBits(t *testing.T) {
-	d, err := openDataDir(t.TempDir(), "n1", "shoal", wallTest, func() uint64 { return 0xabcdef })
+	d, err := Open(OS(), t.TempDir(), Claim{Name: "n1", Cluster: "shoal", Wall: wallTest, Random: func() uint64 { return 0xabcdef }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer kill(d)
-	if want := uint64(wallTest<<16 | 0xcdef); d.identity().Boot != want {
-		t.Errorf("boot is %#x, want %#x", d.identity().Boot, want)
+	if want := uint64(wallTest<<16 | 0xcdef); d.Identity().Boot != want {
+		t.Errorf("boot is %#x, want %#x", d.Identity().Boot, want)
 	}
 }
 
@@ -132,12 +132,12 @@ func TestTheSecondProcessIsRefusedUntilTheFirstLetsGo(t *testing.T) {
 	path := t.TempDir()
 	first := mustOpen(t, path)
 	before := contents(t, filepath.Join(path, "node.json"))
-	_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
-	wantRefused(t, err, errDataDirInUse, path, "stop it")
+	_, err := Open(OS(), path, claimOf("n1", "shoal"))
+	wantRefused(t, err, ErrInUse, path, "stop it")
 	if !bytes.Equal(before, contents(t, filepath.Join(path, "node.json"))) {
 		t.Error("the refused process changed node.json")
 	}
-	if err := first.close(); err != nil {
+	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	mustOpen(t, path)
@@ -146,8 +146,8 @@ func TestTheSecondProcessIsRefusedUntilTheFirstLetsGo(t *testing.T) {
 func TestARefusedStartLetsGoOfTheLock(t *testing.T) {
 	path := t.TempDir()
 	kill(mustOpen(t, path))
-	_, err := openDataDir(path, "n2", "shoal", wallTest, counting())
-	wantRefused(t, err, errDataDirOtherNode)
+	_, err := Open(OS(), path, claimOf("n2", "shoal"))
+	wantRefused(t, err, ErrOtherNode)
 	mustOpen(t, path)
 }
 
@@ -155,30 +155,30 @@ func TestADirectoryOfAnotherNodeOrClusterIsRefused(t *testing.T) {
 	path := t.TempDir()
 	d := mustOpen(t, path)
 	kill(d)
-	_, err := openDataDir(path, "n2", "shoal", wallTest, counting())
-	wantRefused(t, err, errDataDirOtherNode, path, `"n1"`, `"n2"`, "--name n1")
+	_, err := Open(OS(), path, claimOf("n2", "shoal"))
+	wantRefused(t, err, ErrOtherNode, path, `"n1"`, `"n2"`, "--name n1")
 
 	// Until it is of a cluster, its name may still be corrected.
-	d, err = openDataDir(path, "n1", "reef", wallTest, counting())
+	d, err = Open(OS(), path, claimOf("n1", "reef"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.setCluster(7, "reef"); err != nil {
+	if err := d.SetCluster(7, "reef"); err != nil {
 		t.Fatal(err)
 	}
-	wantRefused(t, d.setCluster(8, "reef"), errDataDirOtherCluster, path)
-	if id := d.identity(); id.ClusterID != 7 {
+	wantRefused(t, d.SetCluster(8, "reef"), ErrOtherCluster, path)
+	if id := d.Identity(); id.ClusterID != 7 {
 		t.Errorf("the node is of cluster %d, want 7 as before", id.ClusterID)
 	}
 	kill(d)
-	_, err = openDataDir(path, "n1", "shoal", wallTest, counting())
-	wantRefused(t, err, errDataDirOtherCluster, path, `"reef"`, `"shoal"`)
-	d, err = openDataDir(path, "n1", "reef", wallTest, counting())
+	_, err = Open(OS(), path, claimOf("n1", "shoal"))
+	wantRefused(t, err, ErrOtherCluster, path, `"reef"`, `"shoal"`)
+	d, err = Open(OS(), path, claimOf("n1", "reef"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer kill(d)
-	if id := d.identity(); id.ClusterID != 7 || id.Cluster != "reef" {
+	if id := d.Identity(); id.ClusterID != 7 || id.Cluster != "reef" {
 		t.Errorf("identity is %+v, want cluster 7, reef", id)
 	}
 }
@@ -188,8 +188,8 @@ func TestAPathThatCannotBeADirectoryIsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	overwrite(t, file, nil)
 	for _, path := range []string{file, filepath.Join(file, "below"), "/proc/shoal/n1"} {
-		_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
-		wantRefused(t, err, errDataDirNotWritable, "--data-dir")
+		_, err := Open(OS(), path, claimOf("n1", "shoal"))
+		wantRefused(t, err, ErrNotWritable, "--data-dir")
 	}
 }
 
@@ -197,14 +197,14 @@ func TestAPathThatCannotBeADirectoryIsRefused(t *testing.T) {
 func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
 	path := t.TempDir()
 	d := mustOpen(t, path)
-	want := d.identity()
+	want := d.Identity()
 	kill(d)
 	file := filepath.Join(path, "node.json")
 	good := contents(t, file)
 	check := func(b []byte) {
 		if id, err := decodeIdentity(file, b); err == nil && id != want {
 			t.Fatalf("%q is read as %+v", b, id)
-		} else if err != nil && !errors.Is(err, errDataDirCorrupt) && !errors.Is(err, errDataDirNewer) {
+		} else if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
 			t.Fatalf("%q gives %v", b, err)
 		}
 	}
@@ -218,8 +218,8 @@ func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
 	}
 	for _, bad := range [][]byte{nil, []byte("{}"), []byte("[]"), []byte("null"), good[:len(good)/2], bytes.Replace(good, []byte("n1"), []byte("n2"), 1)} {
 		overwrite(t, file, bad)
-		_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
-		wantRefused(t, err, errDataDirCorrupt, file, "remove the directory "+path, "new node")
+		_, err := Open(OS(), path, claimOf("n1", "shoal"))
+		wantRefused(t, err, ErrDamaged, file, "remove the directory "+path, "new node")
 		if !bytes.Equal(contents(t, file), bad) {
 			t.Fatal("the damaged file was changed")
 		}
@@ -229,12 +229,12 @@ func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
 func TestAMissingNodeFileIsRefusedWhereTheNodeHasRunBefore(t *testing.T) {
 	for _, c := range []struct {
 		claim string
-		save  func(d *dataDir) error
+		save  func(d *Dir) error
 		ok    bool
 	}{
-		{"a first start that was cut short begins again", func(*dataDir) error { return nil }, true},
-		{"a ceiling was promised", func(d *dataDir) error { return d.saveCeiling(5) }, false},
-		{"a map was saved", func(d *dataDir) error { return d.saveMap(mapTest()) }, false},
+		{"a first start that was cut short begins again", func(*Dir) error { return nil }, true},
+		{"a ceiling was promised", func(d *Dir) error { return d.SaveCeiling(5) }, false},
+		{"a map was saved", func(d *Dir) error { return d.SaveMap(mapTest()) }, false},
 	} {
 		path := t.TempDir()
 		d := mustOpen(t, path)
@@ -245,7 +245,7 @@ func TestAMissingNodeFileIsRefusedWhereTheNodeHasRunBefore(t *testing.T) {
 		if err := os.Remove(filepath.Join(path, "node.json")); err != nil {
 			t.Fatal(err)
 		}
-		d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		d, err := Open(OS(), path, claimOf("n1", "shoal"))
 		if c.ok {
 			if err != nil {
 				t.Errorf("%s: %v", c.claim, err)
@@ -254,7 +254,7 @@ func TestAMissingNodeFileIsRefusedWhereTheNodeHasRunBefore(t *testing.T) {
 			}
 			continue
 		}
-		wantRefused(t, err, errDataDirCorrupt, "node.json", "it is missing")
+		wantRefused(t, err, ErrDamaged, "node.json", "it is missing")
 	}
 }
 
@@ -267,9 +267,9 @@ func TestAnOversizedFileIsNotRead(t *testing.T) {
 		read func() error
 		kind error
 	}{
-		{"node.json", func() error { _, err := loadIdentity(d.file("node.json")); return err }, errDataDirCorrupt},
-		{"map", func() error { _, err := d.loadMap(); return err }, errMapCorrupt},
-		{"ceiling", func() error { _, _, err := d.loadCeiling(); return err }, nil},
+		{"node.json", func() error { _, err := loadIdentity(OS(), d.file("node.json")); return err }, ErrDamaged},
+		{"map", func() error { _, err := d.LoadMap(); return err }, ErrMapDamaged},
+		{"ceiling", func() error { _, _, err := d.ceiling.load(d.ceiling.file); return err }, nil},
 	} {
 		f, err := os.OpenFile(d.file(c.name), os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -294,18 +294,18 @@ func TestAnOversizedFileIsNotRead(t *testing.T) {
 func TestAMapSurvivesARestart(t *testing.T) {
 	path := t.TempDir()
 	d := mustOpen(t, path)
-	if m, err := d.loadMap(); m != nil || err != nil {
+	if m, err := d.LoadMap(); m != nil || err != nil {
 		t.Fatalf("a new directory has map %v, %v", m, err)
 	}
 	for version := range uint64(3) {
 		m := mapTest()
 		m.Nodes[0].Version = version + 1
-		if err := d.saveMap(m); err != nil {
+		if err := d.SaveMap(m); err != nil {
 			t.Fatal(err)
 		}
 		kill(d)
 		d = mustOpen(t, path)
-		if got, err := d.loadMap(); err != nil || !reflect.DeepEqual(got, m) {
+		if got, err := d.LoadMap(); err != nil || !reflect.DeepEqual(got, m) {
 			t.Fatalf("loaded %+v, %v, want %+v", got, err, m)
 		}
 	}
@@ -326,33 +326,33 @@ func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
 	bad = append(bad, sealMap(invalid))
 	for _, b := range bad {
 		overwrite(t, d.file("map"), b)
-		m, err := d.loadMap()
+		m, err := d.LoadMap()
 		if m != nil {
 			t.Fatalf("%x is read as %+v", b, m)
 		}
-		wantRefused(t, err, errMapCorrupt, d.file("map.corrupt"), "--join")
+		wantRefused(t, err, ErrMapDamaged, d.file("map.corrupt"), "--join")
 		if !bytes.Equal(contents(t, d.file("map.corrupt")), b) {
 			t.Fatal("map.corrupt is not what was there")
 		}
-		if m, err := d.loadMap(); m != nil || !errors.Is(err, errMapCorrupt) {
+		if m, err := d.LoadMap(); m != nil || !errors.Is(err, ErrMapDamaged) {
 			t.Fatalf("after setting it aside there is %v, %v", m, err)
 		}
 	}
-	if err := d.saveMap(mapTest()); err != nil {
+	if err := d.SaveMap(mapTest()); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := d.loadMap(); m == nil || err != nil {
+	if m, err := d.LoadMap(); m == nil || err != nil {
 		t.Fatalf("a map saved since is %v, %v", m, err)
 	}
 }
 
 func TestAMapOfAnotherClusterIsRefused(t *testing.T) {
 	d := mustOpen(t, t.TempDir())
-	if err := errors.Join(d.setCluster(8, "shoal"), d.saveMap(mapTest())); err != nil {
+	if err := errors.Join(d.SetCluster(8, "shoal"), d.SaveMap(mapTest())); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.loadMap()
-	wantRefused(t, err, errDataDirOtherCluster, d.file("map"))
+	_, err := d.LoadMap()
+	wantRefused(t, err, ErrOtherCluster, d.file("map"))
 }
 
 func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
@@ -372,19 +372,19 @@ func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
 	} {
 		path := t.TempDir()
 		d := mustOpen(t, path)
-		if err := d.saveMap(mapTest()); err != nil {
+		if err := d.SaveMap(mapTest()); err != nil {
 			t.Fatal(err)
 		}
 		kill(d)
 		b := contents(t, d.file(c.name))
 		c.change(b)
 		overwrite(t, d.file(c.name), b)
-		d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		d, err := Open(OS(), path, claimOf("n1", "shoal"))
 		if err == nil {
 			defer kill(d)
-			_, err = d.loadMap()
+			_, err = d.LoadMap()
 		}
-		wantRefused(t, err, errDataDirNewer, filepath.Join(path, c.name), "version 2")
+		wantRefused(t, err, ErrNewer, filepath.Join(path, c.name), "version 2")
 		if !bytes.Equal(contents(t, filepath.Join(path, c.name)), b) {
 			t.Errorf("%s was changed", c.name)
 		}
@@ -393,50 +393,50 @@ func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
 
 func TestWithoutADirectoryTheNodeIsItsNameAndNothingIsKept(t *testing.T) {
 	t.Chdir(t.TempDir())
-	open := func(name string) *dataDir {
-		d, err := openDataDir(NoDataDir, name, "shoal", wallTest, counting())
+	open := func(name string) *Dir {
+		d, err := Open(OS(), None, claimOf(name, "shoal"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return d
 	}
 	d, again, other := open("n1"), open("n1"), open("n2")
-	if d.identity().NodeID != again.identity().NodeID || d.identity().NodeID == other.identity().NodeID {
+	if d.Identity().NodeID != again.Identity().NodeID || d.Identity().NodeID == other.Identity().NodeID {
 		t.Error("node ids do not follow from names")
 	}
-	if err := errors.Join(d.setCluster(7, "shoal"), d.saveMap(mapTest()), d.saveCeiling(9), d.saveCeiling(5)); err != nil {
+	if err := errors.Join(d.SetCluster(7, "shoal"), d.SaveMap(mapTest()), d.SaveCeiling(9), d.SaveCeiling(5)); err != nil {
 		t.Fatal(err)
 	}
-	if d.identity().ClusterID != 7 {
+	if d.Identity().ClusterID != 7 {
 		t.Error("the cluster is not known to the running node")
 	}
-	if s, found, err := d.loadCeiling(); s != 9 || !found || err != nil {
-		t.Errorf("ceiling is %v, %t, %v, want 9", s, found, err)
+	if s, found := d.Ceiling(); s != 9 || !found {
+		t.Errorf("ceiling is %v, %t, want 9", s, found)
 	}
-	if m, err := d.loadMap(); m != nil || err != nil {
+	if m, err := d.LoadMap(); m != nil || err != nil {
 		t.Errorf("map is %v, %v, want none", m, err)
 	}
-	if s, found, err := open("n1").loadCeiling(); s != 0 || found || err != nil {
-		t.Errorf("ceiling of the next start is %v, %t, %v, want none", s, found, err)
+	if s, found := open("n1").Ceiling(); s != 0 || found {
+		t.Errorf("ceiling of the next start is %v, %t, want none", s, found)
 	}
 	if files, err := os.ReadDir("."); len(files) != 0 || err != nil {
 		t.Errorf("files %v, %v", files, err)
 	}
-	if err := d.close(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
 // I17.
-func FuzzDataDirBytesNeverPanic(f *testing.F) {
+func FuzzBytesOfFilesNeverPanic(f *testing.F) {
 	f.Add([]byte(`{"format": 1}`))
 	f.Add(sealMap(mapTest()))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := decodeIdentity("node.json", b); err != nil && !errors.Is(err, errDataDirCorrupt) && !errors.Is(err, errDataDirNewer) {
+		if _, err := decodeIdentity("node.json", b); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
 			t.Fatal(err)
 		}
 		m, err := openMap("map", b)
-		if err != nil && !errors.Is(err, errMapCorrupt) && !errors.Is(err, errDataDirNewer) {
+		if err != nil && !errors.Is(err, ErrMapDamaged) && !errors.Is(err, ErrNewer) {
 			t.Fatal(err)
 		}
 		if err == nil {
@@ -450,19 +450,19 @@ func FuzzDataDirBytesNeverPanic(f *testing.F) {
 func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
 	path := t.TempDir()
 	d := mustOpen(t, path)
-	if s, found, err := d.loadCeiling(); s != 0 || found || err != nil {
-		t.Fatalf("a new directory has ceiling %v, %t, %v", s, found, err)
+	if s, found := d.Ceiling(); s != 0 || found {
+		t.Fatalf("a new directory has ceiling %v, %t", s, found)
 	}
 	highest := vclock.Stamp(0)
 	for _, s := range []vclock.Stamp{5, 3, 9, 9, 1, 2, math.MaxUint64 - 1, 7, math.MaxUint64, 8} {
-		if err := d.saveCeiling(s); err != nil {
+		if err := d.SaveCeiling(s); err != nil {
 			t.Fatal(err)
 		}
 		highest = max(highest, s)
 		kill(d)
 		d = mustOpen(t, path)
-		if got, found, err := d.loadCeiling(); got != highest || !found || err != nil {
-			t.Fatalf("after %v the ceiling is %v, %t, %v, want %v", s, got, found, err, highest)
+		if got, found := d.Ceiling(); got != highest || !found {
+			t.Fatalf("after %v the ceiling is %v, %t, want %v", s, got, found, highest)
 		}
 	}
 }
@@ -475,7 +475,7 @@ func ceilingFile(t testing.TB, n int) *ceiling {
 		t.Fatal(err)
 	}
 	c := &ceiling{}
-	if err := c.open(path); err != nil {
+	if err := c.open(OS(), path); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.close() })
@@ -492,7 +492,7 @@ func ceilingFile(t testing.TB, n int) *ceiling {
 func TestATornSaveOfTheCeilingLeavesTheOneBefore(t *testing.T) {
 	for saves := 1; saves <= 4; saves++ {
 		c := ceilingFile(t, saves)
-		path, last, slot := c.file.Name(), vclock.Stamp(saves), c.slot
+		path, last, slot := c.path, vclock.Stamp(saves), c.slot
 		before := contents(t, path)
 		if err := c.save(last + 1); err != nil {
 			t.Fatal(err)
@@ -520,7 +520,7 @@ func TestATornSaveOfTheCeilingLeavesTheOneBefore(t *testing.T) {
 				}
 				overwrite(t, path, b)
 				next := &ceiling{}
-				if err := next.open(path); err != nil {
+				if err := next.open(OS(), path); err != nil {
 					t.Fatalf("%d bytes, then %s: %v", reached, behind, err)
 				}
 				if next.last != want || next.slot != slot && want == last {
@@ -550,11 +550,11 @@ func TestACeilingThatCannotBeReadStopsTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := contents(t, filepath.Join(path, "node.json"))
-		_, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+		_, err := Open(OS(), path, claimOf("n1", "shoal"))
 		if err == nil {
 			t.Fatalf("%s: the node starts", claim)
 		}
-		wantRefused(t, err, errDataDirCorrupt, filepath.Join(path, "ceiling"), "remove the directory "+path, "new node")
+		wantRefused(t, err, ErrDamaged, filepath.Join(path, "ceiling"), "remove the directory "+path, "new node")
 		if !bytes.Equal(before, contents(t, filepath.Join(path, "node.json"))) {
 			t.Errorf("%s: node.json was changed", claim)
 		}
@@ -569,27 +569,27 @@ func TestSavesFailOnceTheDirectoryIsRemovedOrReplaced(t *testing.T) {
 			if err := os.Rename(path, path+".old"); err != nil {
 				return err
 			}
-			d, err := openDataDir(path, "n1", "shoal", wallTest, counting())
+			d, err := Open(OS(), path, claimOf("n1", "shoal"))
 			if err == nil {
-				err = d.close()
+				err = d.Close()
 			}
 			return err
 		},
 	} {
 		path := filepath.Join(t.TempDir(), "n1")
 		d := mustOpen(t, path)
-		if err := errors.Join(d.saveCeiling(5), change(path)); err != nil {
+		if err := errors.Join(d.SaveCeiling(5), change(path)); err != nil {
 			t.Fatal(err)
 		}
 		for s := range vclock.Stamp(3) {
-			if err := d.saveCeiling(6 + s); !errors.Is(err, errDataDirGone) {
+			if err := d.SaveCeiling(6 + s); !errors.Is(err, ErrGone) {
 				t.Errorf("%s: saving the ceiling gives %v", claim, err)
 			}
 		}
 		if claim != "replaced" {
-			wantRefused(t, d.saveMap(mapTest()), errDataDirNotWritable)
-			wantRefused(t, d.setCluster(7, "shoal"), errDataDirNotWritable)
-			if d.identity().ClusterID != 0 {
+			wantRefused(t, d.SaveMap(mapTest()), ErrNotWritable)
+			wantRefused(t, d.SetCluster(7, "shoal"), ErrNotWritable)
+			if d.Identity().ClusterID != 0 {
 				t.Errorf("%s: a cluster that was not saved is believed", claim)
 			}
 		}
@@ -598,10 +598,10 @@ func TestSavesFailOnceTheDirectoryIsRemovedOrReplaced(t *testing.T) {
 
 func TestAClosedDirectoryTakesNoCeiling(t *testing.T) {
 	d := mustOpen(t, t.TempDir())
-	if err := d.close(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantRefused(t, d.saveCeiling(1), errDataDirNotWritable)
+	wantRefused(t, d.SaveCeiling(1), ErrNotWritable)
 }
 
 func TestBenchmarkOfTheCeilingRuns(t *testing.T) { benchmarkSave(t, 2) }
@@ -624,8 +624,21 @@ func benchmarkSave(t testing.TB, n int) {
 func BenchmarkReplaceFile(b *testing.B) {
 	dir, bytes := b.TempDir(), emptyCeiling()[:slotSize]
 	for b.Loop() {
-		if err := replaceFile(dir, "ceiling", bytes); err != nil {
+		if err := replaceFile(OS(), dir, "ceiling", bytes); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// I17: one that is opened for reading waits for a writer, and none comes.
+func TestAPipeInPlaceOfAFileIsRefusedAndNotWaitedFor(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	if err := syscall.Mkfifo(d.file("map"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	_, err := d.LoadMap()
+	wantRefused(t, err, ErrMapDamaged, "map.corrupt")
+	if _, err := loadIdentity(OS(), d.file("map.corrupt")); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a pipe as node.json gives %v", err)
 	}
 }

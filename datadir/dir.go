@@ -1,0 +1,222 @@
+package datadir
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// None as the path of a data directory keeps nothing on disk.
+const None = "none"
+
+// Claim is who a process says that it is, and what the ids that it is given are made of.
+type Claim struct {
+	Name    string        // of the node
+	Cluster string        // its name
+	Wall    int64         // clock, milliseconds since 1970
+	Random  func() uint64 // unpredictable, or two nodes may come to have one id
+}
+
+// Dir is a data directory that this process has. Its methods are for one caller at a time, but for Ceiling and
+// SaveCeiling, which share nothing with the others and may run beside them.
+type Dir struct {
+	disk    Disk
+	path    string    // None: nothing is on disk
+	lock    io.Closer // nil without a disk
+	id      Identity
+	ceiling ceiling
+}
+
+// Open makes the directory where there is none, takes its lock, and starts a new boot: the node's id stays
+// what it was, and the boot id, on disk before this returns, is one that was never used. Whatever it cannot
+// read or does not understand it refuses, since a node that guessed who it is could issue a dot twice. With
+// path None the node's id follows from its name, nothing is kept, and no disk is needed.
+func Open(disk Disk, path string, claim Claim) (*Dir, error) {
+	d := &Dir{disk: disk, path: path, id: Identity{Name: claim.Name, Cluster: claim.Cluster}}
+	boot := max(1, uint64(vclock.StampAt(claim.Wall))|claim.Random()&0xffff)
+	if path == None {
+		d.id.NodeID, d.id.Boot = max(1, xxhash.Sum64String("node:"+claim.Name)), boot
+		return d, nil
+	}
+	err := d.take()
+	if err == nil {
+		err = d.recognize(claim)
+	}
+	if err == nil {
+		d.id.Boot = max(d.id.Boot+1, boot)
+		err = d.saveIdentity()
+	}
+	if err != nil {
+		_ = d.Close() // nothing was written that closing could lose
+		return nil, err
+	}
+	return d, nil
+}
+
+// Identity returns who the node is.
+func (d *Dir) Identity() Identity { return d.id }
+
+// SetCluster keeps which cluster the node is of, once it knows. It is refused once the node is of another.
+func (d *Dir) SetCluster(id uint64, name string) error {
+	switch {
+	case d.id.ClusterID == id && d.id.Cluster == name:
+		return nil
+	case d.id.ClusterID != 0 && d.id.ClusterID != id:
+		return fmt.Errorf("%w: %s is of cluster %016x, not %016x: use another directory, or remove this one to join as a new node",
+			ErrOtherCluster, d.path, d.id.ClusterID, id)
+	}
+	before := d.id
+	d.id.ClusterID, d.id.Cluster = id, name
+	if d.path == None {
+		return nil
+	}
+	if err := d.saveIdentity(); err != nil {
+		d.id = before
+		return err
+	}
+	return nil
+}
+
+// SetNode makes the directory that of another node id: of one that is gone for good and whose place in the
+// cluster this node takes.
+func (d *Dir) SetNode(id uint64) error {
+	d.id.NodeID = id
+	if d.path == None {
+		return nil
+	}
+	return d.saveIdentity()
+}
+
+// Close gives the directory up for the next process. The files are as they were saved.
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return errors.Join(d.ceiling.close(), d.lock.Close())
+}
+
+func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
+
+// take makes the directory and locks it; the system lets go of the lock when the process ends, however it does.
+func (d *Dir) take() error {
+	if err := makeDirs(d.disk, d.path); err != nil {
+		return unwritable(err)
+	}
+	lock, err := d.disk.Lock(d.file("lock"))
+	if errors.Is(err, ErrInUse) {
+		return fmt.Errorf("%w: another process holds %s: stop it, or give this node a directory of its own", ErrInUse, d.file("lock"))
+	}
+	d.lock = lock
+	return unwritable(err)
+}
+
+// recognize finds out whose directory this is, or makes it this node's. The ceiling is made before
+// node.json, so that from then on a missing one is known to be lost.
+func (d *Dir) recognize(claim Claim) error {
+	id, err := loadIdentity(d.disk, d.file("node.json"))
+	fresh := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case fresh:
+		if err := d.beginCeiling(); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	case id.Name != claim.Name:
+		return fmt.Errorf("%w: %s belongs to node %q, not %q: use its own directory, or --name %s",
+			ErrOtherNode, d.path, id.Name, claim.Name, id.Name)
+	case id.Cluster != claim.Cluster && id.ClusterID != 0:
+		return fmt.Errorf("%w: %s belongs to cluster %q, not %q: use another directory, or --cluster-name %s",
+			ErrOtherCluster, d.path, id.Cluster, claim.Cluster, id.Cluster)
+	}
+	if err := d.ceiling.open(d.disk, d.file("ceiling")); err != nil {
+		return err
+	}
+	if fresh && d.ceiling.last != 0 {
+		return damaged(d.file("node.json"), "it is missing, but the node has run before")
+	}
+	d.id = id
+	d.id.Name, d.id.Cluster = claim.Name, claim.Cluster
+	for d.id.NodeID == 0 {
+		d.id.NodeID = claim.Random()
+	}
+	return nil
+}
+
+// beginCeiling makes the ceiling of a directory without node.json, unless a first start that was cut
+// short has.
+func (d *Dir) beginCeiling() error {
+	if exists(d.disk, d.file("map")) {
+		return damaged(d.file("node.json"), "it is missing, but the node has run before")
+	}
+	if exists(d.disk, d.file("ceiling")) {
+		return nil
+	}
+	return unwritable(replaceFile(d.disk, d.path, "ceiling", emptyCeiling()))
+}
+
+func (d *Dir) saveIdentity() error {
+	n := nodeFile{
+		Format: nodeFormat, NodeID: hex64(d.id.NodeID), Name: d.id.Name, Boot: hex64(d.id.Boot),
+		ClusterID: hex64(d.id.ClusterID), Cluster: d.id.Cluster,
+	}
+	n.Check = n.check()
+	b, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return err
+	}
+	return unwritable(replaceFile(d.disk, d.path, "node.json", append(b, '\n')))
+}
+
+// LoadMap returns the map as last saved, nil where none was. A damaged one is set aside as map.corrupt and
+// reported as ErrMapDamaged, until another is saved: the node knows who it is and must get the map from
+// others, or it would be alone in a cluster of its own with their id.
+func (d *Dir) LoadMap() (*ring.Map, error) {
+	if d.path == None {
+		return nil, nil
+	}
+	path := d.file("map")
+	aside := path + ".corrupt"
+	m, err := readMap(d.disk, path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if exists(d.disk, aside) {
+			return nil, fmt.Errorf("%w: it was set aside as %s, the node needs --join", ErrMapDamaged, aside)
+		}
+		return nil, nil
+	case errors.Is(err, ErrMapDamaged):
+		if moved := d.disk.Rename(path, aside); moved != nil {
+			return nil, fmt.Errorf("%w: %w", err, moved)
+		}
+		return nil, fmt.Errorf("%w: it is set aside as %s, the node needs --join", err, aside)
+	case err != nil:
+		return nil, err
+	case d.id.ClusterID != 0 && d.id.ClusterID != m.ClusterID:
+		return nil, fmt.Errorf("%w: %s is of cluster %016x, node.json beside it of %016x: remove %s and start with --join",
+			ErrOtherCluster, path, m.ClusterID, d.id.ClusterID, path)
+	}
+	return m, nil
+}
+
+// SaveMap keeps the map; it is on disk when this returns.
+func (d *Dir) SaveMap(m *ring.Map) error {
+	if d.path == None {
+		return nil
+	}
+	return unwritable(replaceFile(d.disk, d.path, "map", sealMap(m)))
+}
+
+// Ceiling returns the greatest stamp saved; found says whether one was.
+func (d *Dir) Ceiling() (s vclock.Stamp, found bool) { return d.ceiling.last, d.ceiling.last != 0 }
+
+// SaveCeiling raises the ceiling to s; it is on disk when this returns. A lower s changes nothing. After an
+// error the ceiling is what it was, and the node must promise nothing above that.
+func (d *Dir) SaveCeiling(s vclock.Stamp) error { return d.ceiling.save(s) }
