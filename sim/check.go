@@ -9,9 +9,11 @@ func (w *world) check() {
 		history[o.key] = append(history[o.key], o)
 	}
 	for key, ops := range history {
-		w.checkValues(key, ops)
+		if w.checkValues(key, ops); w.failed != nil {
+			return // what nobody wrote has no write that it could be judged by
+		}
 		w.checkDeadlines(ops)
-		if w.failed == nil && w.strict(key) {
+		if w.strict(key) {
 			w.checkFresh(key, ops)
 			w.checkOrder(key, ops)
 			w.checkLost(key, ops)

@@ -70,6 +70,17 @@ func (p Plan) Keep(operations, faults []int) Plan {
 	return p
 }
 
+// Numbers are those of the plan's operations and faults.
+func (p Plan) Numbers() (operations, faults []int) {
+	for i := range p.Asks {
+		operations = append(operations, p.Asks[i].Number)
+	}
+	for i := range p.Faults {
+		faults = append(faults, p.Faults[i].Number)
+	}
+	return operations, faults
+}
+
 // owners is how many a key has.
 func (c *Cluster) owners() int { return min(c.Replicas, c.Nodes/c.Datacenters) * c.Datacenters }
 
