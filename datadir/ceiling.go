@@ -12,20 +12,23 @@ import (
 	"github.com/shoalcache/shoal/vclock"
 )
 
-// ceiling owns the file of the stamp ceiling: two slots written in turn, each in a block of its own, so
-// that a write cut short, which may spoil its whole block, never touches the slot that counts until then.
-// A save is one write of 24 bytes in place and one sync, without a rename: it comes twice a second.
+// ceiling owns the file of the stamp ceiling: two slots, each in a block of its own, since a write cut short may
+// spoil its whole block. What was promised is in both, so that the file outlives a flip of either: a ceiling that
+// came back lower would let the node vote below what it acknowledged. A save is two writes of 24 bytes in place,
+// each with its sync, without a rename: it comes twice a second.
 //
 //	block 0: magic "SHOALCEI" │ version, 4 bytes │ stamp, 8 │ CRC-32C of these, 4 │ unused
 //	block 1: the same
 //
-// The greater valid slot counts. The CRC stays where it is in every version.
+// The greater valid slot counts; they differ after a save that was cut short, and in files of releases that wrote them in
+// turn. The CRC stays where it is in every version.
 type ceiling struct {
 	disk Disk
 	path string
 	file File         // nil: kept in memory only
 	last vclock.Stamp // what is on disk
-	slot int64        // where the next save goes, never the slot that holds last
+	both bool         // this process has put last in both slots
+	slot int64        // where the next save begins: the other one holds last, or more
 }
 
 const (
@@ -59,25 +62,23 @@ func (c *ceiling) open(disk Disk, path string) error {
 		return unwritable(err)
 	}
 	c.disk, c.path, c.file = disk, path, f
-	c.last, c.slot, err = c.load(f)
-	return err
+	if c.last, c.slot, err = c.load(f); err != nil {
+		return err
+	}
+	// A process that was killed may have left what is seen here and not on disk. The first save is about to
+	// overwrite the other slot.
+	return unwritable(f.Sync())
 }
 
 // load finds the greatest stamp in a file, and the slot that does not hold it.
 func (c *ceiling) load(f File) (last vclock.Stamp, other int64, err error) {
 	valid := false
 	for slot := range int64(2) {
-		var b [slotSize]byte
-		if _, err := f.ReadAt(b[:], slot*blockSize); err != nil && !errors.Is(err, io.EOF) {
-			return 0, 0, unwritable(err)
+		s, ok, err := c.readSlot(f, slot)
+		if err != nil {
+			return 0, 0, err
 		}
-		if string(b[:8]) != ceilingMagic || binary.BigEndian.Uint32(b[20:]) != crc32.Checksum(b[:20], castagnoli) {
-			continue
-		}
-		if v := binary.BigEndian.Uint32(b[8:]); v > ceilingVersion {
-			return 0, 0, newer(c.path, uint64(v))
-		}
-		if s := vclock.Stamp(binary.BigEndian.Uint64(b[12:])); !valid || s >= last {
+		if ok && (!valid || s >= last) {
 			valid, last, other = true, s, 1-slot
 		}
 	}
@@ -87,24 +88,47 @@ func (c *ceiling) load(f File) (last vclock.Stamp, other int64, err error) {
 	return last, other, nil
 }
 
+// readSlot reads one slot; ok says whether it is valid.
+func (c *ceiling) readSlot(f File, slot int64) (s vclock.Stamp, ok bool, err error) {
+	var b [slotSize]byte
+	if _, err := f.ReadAt(b[:], slot*blockSize); err != nil && !errors.Is(err, io.EOF) {
+		return 0, false, unwritable(err)
+	}
+	if string(b[:8]) != ceilingMagic || binary.BigEndian.Uint32(b[20:]) != crc32.Checksum(b[:20], castagnoli) {
+		return 0, false, nil
+	}
+	if v := binary.BigEndian.Uint32(b[8:]); v > ceilingVersion {
+		return 0, false, newer(c.path, uint64(v))
+	}
+	return vclock.Stamp(binary.BigEndian.Uint64(b[12:])), true, nil
+}
+
+// save puts s, or what is greater already, in both slots, and first in the one that does not count: it is on disk
+// there before the other is begun. After an error the slot in doubt is the first of the next save, so that at every
+// moment the other one is on disk, valid, and holds what was promised.
 func (c *ceiling) save(s vclock.Stamp) error {
-	if s <= c.last {
+	if s <= c.last && c.both {
 		return nil
 	}
+	s = max(s, c.last)
 	if c.file == nil {
 		c.last = s
 		return nil
 	}
-	if _, err := c.file.WriteAt(appendSlot(make([]byte, 0, slotSize), s), c.slot*blockSize); err != nil {
-		return unwritable(err)
-	}
-	if err := c.file.Sync(); err != nil {
-		return unwritable(err)
+	c.both = false
+	for range 2 {
+		if _, err := c.file.WriteAt(appendSlot(make([]byte, 0, slotSize), s), c.slot*blockSize); err != nil {
+			return unwritable(err)
+		}
+		if err := c.file.Sync(); err != nil {
+			return unwritable(err)
+		}
+		c.slot = 1 - c.slot
 	}
 	if err := c.inPlace(s); err != nil {
 		return err
 	}
-	c.last, c.slot = s, 1-c.slot
+	c.last, c.both = s, true
 	return nil
 }
 

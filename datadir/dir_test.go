@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"math"
 	"os"
@@ -315,11 +314,16 @@ func TestAMapSurvivesARestart(t *testing.T) {
 func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
 	d := mustOpen(t, t.TempDir())
 	good := sealMap(mapTest())
-	bad := [][]byte{nil, {1}, append(bytes.Clone(good), 0)}
+	bad := [][]byte{nil, {1}, append(bytes.Clone(good), 0), append([]byte{good[0] ^ 1}, good[1:]...)}
 	for i := range good {
-		b := bytes.Clone(good)
-		b[i] ^= 0x10
-		bad = append(bad, b, good[:i])
+		for bit := range 8 {
+			b := bytes.Clone(good)
+			b[i] ^= 1 << bit
+			if m, err := openMap("map", b); m != nil || !errors.Is(err, ErrMapDamaged) {
+				t.Fatalf("with bit %d of byte %d changed the map is %v, %v", bit, i, m, err)
+			}
+		}
+		bad = append(bad, good[:i])
 	}
 	invalid := mapTest()
 	invalid.Partitions = 3
@@ -447,120 +451,6 @@ func FuzzBytesOfFilesNeverPanic(f *testing.F) {
 	})
 }
 
-func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
-	path := t.TempDir()
-	d := mustOpen(t, path)
-	if s, found := d.Ceiling(); s != 0 || found {
-		t.Fatalf("a new directory has ceiling %v, %t", s, found)
-	}
-	highest := vclock.Stamp(0)
-	for _, s := range []vclock.Stamp{5, 3, 9, 9, 1, 2, math.MaxUint64 - 1, 7, math.MaxUint64, 8} {
-		if err := d.SaveCeiling(s); err != nil {
-			t.Fatal(err)
-		}
-		highest = max(highest, s)
-		kill(d)
-		d = mustOpen(t, path)
-		if got, found := d.Ceiling(); got != highest || !found {
-			t.Fatalf("after %v the ceiling is %v, %t, want %v", s, got, found, highest)
-		}
-	}
-}
-
-// ceilingFile returns a ceiling after the saves 1 to n, in a file of its own.
-func ceilingFile(t testing.TB, n int) *ceiling {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ceiling")
-	if err := os.WriteFile(path, emptyCeiling(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := &ceiling{}
-	if err := c.open(OS(), path); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.close() })
-	for s := range vclock.Stamp(n) {
-		if err := c.save(s + 1); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c
-}
-
-// What the disk has after a save that was cut short: some prefix of it, and behind that the bytes from before,
-// or garbage up to the end of the block.
-func TestATornSaveOfTheCeilingLeavesTheOneBefore(t *testing.T) {
-	for saves := 1; saves <= 4; saves++ {
-		c := ceilingFile(t, saves)
-		path, last, slot := c.path, vclock.Stamp(saves), c.slot
-		before := contents(t, path)
-		if err := c.save(last + 1); err != nil {
-			t.Fatal(err)
-		}
-		after := contents(t, path)
-		if !bytes.Equal(after[(1-slot)*blockSize:][:blockSize], before[(1-slot)*blockSize:][:blockSize]) {
-			t.Fatal("a save touched the block that counted until then")
-		}
-		for reached := range slotSize + 1 {
-			for _, behind := range []string{"before", "zeroes", "ones", "cut"} {
-				b := bytes.Clone(before)
-				block := b[slot*blockSize:][:blockSize]
-				copy(block, after[slot*blockSize:][:reached])
-				switch rest := block[reached:]; {
-				case behind == "zeroes":
-					clear(rest)
-				case behind == "ones":
-					copy(rest, bytes.Repeat([]byte{0xff}, len(rest)))
-				case behind == "cut" && slot == 1:
-					b = b[:blockSize+reached]
-				}
-				want := last
-				if bytes.Equal(block[:slotSize], after[slot*blockSize:][:slotSize]) {
-					want++
-				}
-				overwrite(t, path, b)
-				next := &ceiling{}
-				if err := next.open(OS(), path); err != nil {
-					t.Fatalf("%d bytes, then %s: %v", reached, behind, err)
-				}
-				if next.last != want || next.slot != slot && want == last {
-					t.Fatalf("%d bytes, then %s: ceiling is %v, want %v; next slot %d of %d", reached, behind, next.last, want, next.slot, slot)
-				}
-				_ = next.close()
-			}
-		}
-	}
-}
-
-func TestACeilingThatCannotBeReadStopsTheStart(t *testing.T) {
-	for claim, spoil := range map[string]func(path string) error{
-		"empty":   func(path string) error { return os.Truncate(path, 0) },
-		"missing": os.Remove,
-		"garbage": func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("x"), 2*blockSize), 0o600) },
-		"other bytes in both slots": func(path string) error {
-			b, err := os.ReadFile(path)
-			b[15]++
-			b[blockSize+15]++
-			return errors.Join(err, os.WriteFile(path, b, 0o600))
-		},
-	} {
-		path := t.TempDir()
-		kill(mustOpen(t, path))
-		if err := spoil(filepath.Join(path, "ceiling")); err != nil {
-			t.Fatal(err)
-		}
-		before := contents(t, filepath.Join(path, "node.json"))
-		_, err := Open(OS(), path, claimOf("n1", "shoal"))
-		if err == nil {
-			t.Fatalf("%s: the node starts", claim)
-		}
-		wantRefused(t, err, ErrDamaged, filepath.Join(path, "ceiling"), "remove the directory "+path, "new node")
-		if !bytes.Equal(before, contents(t, filepath.Join(path, "node.json"))) {
-			t.Errorf("%s: node.json was changed", claim)
-		}
-	}
-}
-
 func TestSavesFailOnceTheDirectoryIsRemovedOrReplaced(t *testing.T) {
 	for claim, change := range map[string]func(path string) error{
 		"removed": os.RemoveAll,
@@ -602,32 +492,6 @@ func TestAClosedDirectoryTakesNoCeiling(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefused(t, d.SaveCeiling(1), ErrNotWritable)
-}
-
-func TestBenchmarkOfTheCeilingRuns(t *testing.T) { benchmarkSave(t, 2) }
-
-// Compared with replacing a file each time: a save in place needs one sync, a replacement two.
-func BenchmarkSaveCeiling(b *testing.B) { benchmarkSave(b, b.N) }
-
-func benchmarkSave(t testing.TB, n int) {
-	c := ceilingFile(t, 0)
-	for i := range n {
-		if err := c.save(vclock.Stamp(i + 1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if c.last != vclock.Stamp(n) {
-		t.Fatal(fmt.Sprint("ceiling is ", c.last))
-	}
-}
-
-func BenchmarkReplaceFile(b *testing.B) {
-	dir, bytes := b.TempDir(), emptyCeiling()[:slotSize]
-	for b.Loop() {
-		if err := replaceFile(OS(), dir, "ceiling", bytes); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // I17: one that is opened for reading waits for a writer, and none comes.

@@ -12,7 +12,8 @@
 // The rules:
 //
 //   - A file is replaced whole or not at all: a new one is written beside it, synced and renamed over it, and then
-//     the directory is synced. The ceiling, saved twice a second, is written in place instead, a slot at a time.
+//     the directory is synced. The ceiling, saved twice a second, is written in place instead, twice: the second
+//     slot is begun when the first is on disk.
 //   - What a method has returned without an error is on disk, whatever happens next.
 //   - Sizes are checked before anything is read, and check sums before anything is believed.
 //   - Nothing is guessed. Who the node is, or what it promised, where that cannot be read, is an error: a node that
