@@ -125,6 +125,10 @@ func (d *Dir) recognize(claim Claim) error {
 	fresh := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case fresh:
+		// A start that was killed may have made directories that are not on disk.
+		if err := syncAbove(d.disk, d.path); err != nil {
+			return unwritable(err)
+		}
 		if err := d.beginCeiling(); err != nil {
 			return err
 		}

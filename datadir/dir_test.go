@@ -94,6 +94,48 @@ func TestADirectoryIsMadeForItsOwnerAlone(t *testing.T) {
 	}
 }
 
+// watched is a disk that tells which paths were synced.
+type watched struct {
+	Disk
+	synced map[string]bool
+}
+
+type watchedFile struct {
+	File
+	sync func()
+}
+
+func (d watched) Open(path string, flag int) (File, error) {
+	f, err := d.Disk.Open(path, flag)
+	return watchedFile{f, func() { d.synced[path] = true }}, err
+}
+
+func (f watchedFile) Sync() error {
+	f.sync()
+	return f.File.Sync()
+}
+
+// A start that was killed may have made directories and not have synced those that they are in: the next one finds
+// them there, and a loss of power takes them with all that is in them.
+func TestAFirstStartSyncsTheDirectoriesAboveThoughTheyAreThere(t *testing.T) {
+	top := t.TempDir()
+	path := filepath.Join(top, "shoal-data", "n1")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	disk := watched{OS(), map[string]bool{}}
+	d, err := Open(disk, path, claimOf("n1", "shoal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kill(d)
+	for _, above := range []string{path, filepath.Dir(path), top} {
+		if !disk.synced[above] {
+			t.Errorf("%s is not synced", above)
+		}
+	}
+}
+
 // I7: with the wall clock set back, to before 1970 even, and without randomness.
 func TestEveryStartHasTheSameNodeAndAGreaterBoot(t *testing.T) {
 	path := t.TempDir()

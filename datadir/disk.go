@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Disk is what a data directory asks of a file system. Its errors are those of package os: of what is missing
@@ -110,6 +111,18 @@ func makeDirs(disk Disk, path string) error {
 		return err
 	}
 	return syncDir(disk, above)
+}
+
+// syncAbove puts on disk that a directory is there, and those above it. What the user may not open, or the file system
+// cannot sync, is passed over: whoever made that, it was no start of a node.
+func syncAbove(disk Disk, path string) error {
+	for above := filepath.Dir(path); above != path; path, above = above, filepath.Dir(above) {
+		err := syncDir(disk, above)
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDir(disk Disk, path string) error {
