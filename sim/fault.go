@@ -12,11 +12,16 @@ type FaultKind uint8
 // The faults. Node is the one concerned, Other the other end where there is one.
 const (
 	Crash    FaultKind = iota // the process ends, and comes back with its directory
-	Wipe                      // and without it
+	Power                     // the machine ends, and its disk loses what was not synced
+	Wipe                      // the process ends, and its directory is gone
 	Pause                     // it stands still, and goes on
 	Jump                      // the machine's wall clock is set, which shows at the next start
 	Twin                      // another process runs under the node's id
 	Namesake                  // another node joins under its name
+	Full                      // Node's disk takes no more
+	Broken                    // its reads fail, its syncs, or both
+	Lie                       // it says that it stored what it did not
+	Flip                      // a bit on it is not what was written
 	Cut                       // messages from Node to Other are lost, one way
 	Alone                     // Node is cut off from all others
 	Split                     // the nodes of the bits of Side are cut off from the others
@@ -44,6 +49,11 @@ var kinds [faultKinds]kind
 func init() { // the functions name the table
 	kinds = [faultKinds]kind{
 		Crash:    {name: "crash", often: 2, begin: (*world).crash, end: (*world).restart},
+		Power:    {name: "power", often: 2, draw: drawPower, begin: (*world).power, end: (*world).powerBack},
+		Full:     {name: "full", begin: (*world).full, end: (*world).mendDisk},
+		Broken:   {name: "broken", draw: drawBroken, begin: (*world).broken, end: (*world).mendDisk},
+		Lie:      {name: "lie", begin: (*world).lie, end: (*world).mendDisk},
+		Flip:     {name: "flip", often: 2, begin: (*world).flip},
 		Wipe:     {name: "wipe", begin: (*world).wipe, end: (*world).restart},
 		Pause:    {name: "pause", draw: drawPause, begin: (*world).pause, end: (*world).resumeNode},
 		Jump:     {name: "jump", draw: drawJump, begin: (*world).jump},
@@ -120,7 +130,7 @@ func (w *world) heal() {
 	w.calm = w.now
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		n.paused, n.disk.full, n.far = min(n.paused, w.now), 0, 0
+		n.paused, n.far = min(n.paused, w.now), 0
 		w.resume(i)
 		for o := range n.peers {
 			n.peers[o].flap = 0

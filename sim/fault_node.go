@@ -24,8 +24,7 @@ func (w *world) wipe(f *Fault) bool {
 	if !w.crash(f) {
 		return false
 	}
-	d := &w.nodes[f.Node].disk
-	*d = disk{boot: d.boot, full: d.full}
+	w.nodes[f.Node].disk.wipe()
 	return true
 }
 

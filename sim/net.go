@@ -18,7 +18,10 @@ func (w *world) flush(i int) {
 	n := &w.nodes[i]
 	if n.out.Ceiling > n.ceiling {
 		w.count("ceiling wanted")
-		w.raise(n, n.out.Ceiling)
+		if w.raise(n, n.out.Ceiling) != nil && w.blown(i) { // else it is asked for again where it is needed
+			n.out.Reset()
+			return
+		}
 	}
 	under := n.core.View().Placement
 	for p := range n.out.Peers {

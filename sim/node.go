@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
@@ -20,6 +22,7 @@ const (
 	beatPeriod   = time.Second
 	ceilingAhead = 2 * time.Second // as the shell has it
 	skewWait     = 2 * replica.SkewMax
+	dataPath     = "/data"
 	startPeriod  = time.Second // after which an operator starts a node again that refused to
 )
 
@@ -29,21 +32,23 @@ type node struct {
 	dc    string
 	drift float64       // of its clocks
 	skew  time.Duration // of its wall clock
-	disk  disk
+	disk  *platter
 
 	core    *replica.Node // nil while it is down
+	dir     *datadir.Dir  // of the process that runs, or is about to
 	boot    uint64
 	life    uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted  time.Duration // true time
 	anchor  int64         // wall at boot, milliseconds
 	lost    bool          // its memory, and has not got it back
-	doomed  bool          // it will end when it hears of its twin
+	doomed  bool          // it is about to lose its memory
 	far     time.Duration // until then every time it tells lies far ahead
 	paused  time.Duration // until then
 	waiting []event       // that came while it stood still
 	ceiling vclock.Stamp  // as on disk, and promised
 
-	floor    vclock.Stamp  // of the boot that is about to be
+	known    *ring.Map     // of the boot that is about to be: the map it begins with
+	floor    vclock.Stamp  // its floor
 	until    vclock.Stamp  // its clock must pass this first; 0: not known yet
 	starting time.Duration // it is tried again then
 
@@ -51,13 +56,7 @@ type node struct {
 	out   replica.Outbox
 }
 
-// disk is what a node's data directory keeps.
-type disk struct {
-	boot    uint64
-	ceiling vclock.Stamp
-	cluster *ring.Map // nil: no directory
-	full    time.Duration
-}
+func (n *node) name() string { return fmt.Sprint("n", n.id) }
 
 // mono is the node's monotonic clock.
 func (n *node) mono(t time.Duration) time.Duration { return t + time.Duration(float64(t)*n.drift) }
@@ -76,7 +75,7 @@ func (w *world) wallAt(n *node) int64 {
 // entry is what the map says of the node.
 func (n *node) entry(version uint64) ring.Node {
 	return ring.Node{
-		ID: n.id, Boot: n.boot, Name: fmt.Sprint("n", n.id), ClientAddr: "h:1", PeerAddr: "h:2", GossipAddr: "h:3",
+		ID: n.id, Boot: n.boot, Name: n.name(), ClientAddr: "h:1", PeerAddr: "h:2", GossipAddr: "h:3",
 		Datacenter: n.dc, Weight: ring.StandardWeight, State: ring.Active, Version: version,
 	}
 }
@@ -87,64 +86,106 @@ func (w *world) start(i int) {
 	if n.core != nil || n.starting > w.now {
 		return
 	}
-	d := &n.disk
-	found := d.cluster != nil
-	m := d.cluster
-	if m == nil {
-		m = w.anyMap(i)
-	}
-	mine := m.Node(n.id)
-	n.boot = max(d.boot+1, uint64(vclock.StampAt(w.wallAt(n)))|w.rng.Uint64()&0xffff)
-	d.boot = n.boot
-	if mine.Boot > n.boot {
-		w.refuse(i, "the cluster knows a later boot")
-		return
-	}
-	if n.until == 0 { // counted from when it begins
-		past := replica.Boot{
-			Wall: w.wallAt(n), Ceiling: d.ceiling, MapFound: found, Founder: w.now == 0, Known: w.now > 0, Adopted: !found && w.now > 0, SkewWait: skewWait,
-		}
-		n.floor, n.until = past.Floor()
-		if past.Adopted && n.skew.Abs() > replica.SkewMax {
-			w.void("a node lost its directory and has a clock that nobody should trust")
+	if n.dir == nil {
+		if err := w.recall(i); err != nil {
+			w.refuse(i, err)
+			return
 		}
 	}
 	if wait := time.Duration(n.until.Millis()-w.wallAt(n)+1) * time.Millisecond; n.until > 0 && wait > 0 {
 		if wait > replica.StartWaitMax {
-			w.refuse(i, "its clock is far behind what it promised")
-			w.setRight(n)
+			w.refuse(i, errClock)
 			return
 		}
 		n.starting = w.now + wait
 		w.at(event{at: n.starting, what: boot, node: int32(i), life: n.life})
 		return
 	}
-	w.run(i, m)
+	w.run(i)
 }
 
-// setRight is an operator who finds that a node's clock is behind what it promised: where the clock is wrong it is
-// set, and where it was wrong when the promise was made the directory goes.
-func (w *world) setRight(n *node) {
-	if n.skew < -w.plan.Cluster.Skew {
-		n.skew = 0
-		return
-	}
-	n.disk = disk{boot: n.disk.boot, full: n.disk.full}
-}
+var (
+	errClock  = errors.New("its clock is far behind what it promised")
+	errLater  = errors.New("the cluster knows a later boot")
+	errNobody = errors.New("there is nobody to ask for the cluster map")
+)
 
-// refuse is a node that does not start, and an operator who tries again.
-func (w *world) refuse(i int, why string) {
+// recall opens the node's directory and finds out what an earlier boot left: who the node is, the map, and what it
+// may have promised.
+func (w *world) recall(i int) (err error) {
 	n := &w.nodes[i]
-	w.say("n%d does not start: %s", n.id, why)
+	if n.dir, err = datadir.Open(n.disk, dataPath, datadir.Claim{Name: n.name(), Cluster: w.first.Cluster, Wall: w.wallAt(n), Random: w.rng.Uint64}); err != nil {
+		return err
+	}
+	founder := w.now == 0
+	m, err := n.dir.LoadMap()
+	if err != nil && !errors.Is(err, datadir.ErrMapDamaged) {
+		return err
+	}
+	found := m != nil
+	switch {
+	case found:
+	case founder || len(w.nodes) == 1:
+		m = w.first
+	default:
+		if m = w.anyMap(i); m == nil {
+			return errNobody
+		}
+	}
+	if err := n.dir.SetCluster(m.ClusterID, m.Cluster); err != nil {
+		return err
+	}
+	adopted := n.dir.Identity().NodeID != n.id
+	if adopted {
+		if err := n.dir.SetNode(n.id); err != nil {
+			return err
+		}
+	}
+	n.boot, n.known = n.dir.Identity().Boot, m
+	if m.Node(n.id).Boot > n.boot {
+		return errLater
+	}
+	ceiling, _ := n.dir.Ceiling()
+	past := replica.Boot{
+		Wall: w.wallAt(n), Ceiling: ceiling, MapFound: found, Founder: founder, Known: !founder, Adopted: adopted && !founder, SkewWait: skewWait,
+	}
+	n.floor, n.until = past.Floor()
+	if past.Adopted && n.skew.Abs() > replica.SkewMax {
+		w.void("a node lost its directory and has a clock that nobody should trust")
+	}
+	return nil
+}
+
+// refuse is a node that does not start, and an operator who does what the error says and tries again.
+func (w *world) refuse(i int, why error) {
+	n := &w.nodes[i]
+	w.say("n%d does not start: %v", n.id, why)
 	w.count("start refused")
-	n.until, n.starting = 0, w.now+startPeriod
+	w.blown(i)
+	n.end()
+	switch {
+	case errors.Is(why, datadir.ErrDamaged):
+		w.count("directory damaged")
+		n.disk.wipe()
+	case (errors.Is(why, errClock) || errors.Is(why, errLater)) && n.skew < -w.plan.Cluster.Skew:
+		n.skew = 0
+	case errors.Is(why, errClock): // it was wrong when the promise was made
+		n.disk.wipe()
+	}
+	n.starting = w.now + startPeriod
 	w.at(event{at: n.starting, what: boot, node: int32(i), life: n.life})
 }
 
+// end lets go of everything that the process had; what it wrote is as safe as the disk makes it.
+func (n *node) end() {
+	n.core, n.dir, n.paused, n.waiting, n.ceiling = nil, nil, 0, nil, 0
+	n.floor, n.until, n.starting = 0, 0, 0
+	n.disk.crash()
+}
+
 // run starts the process of a node whose time has come.
-func (w *world) run(i int, m *ring.Map) {
+func (w *world) run(i int) {
 	n := &w.nodes[i]
-	founder := w.now == 0
 	n.booted, n.anchor, n.ceiling = w.now, w.wallAt(n), n.floor
 	w.off = max(w.off, n.skew.Abs())
 	c := &w.plan.Cluster
@@ -154,16 +195,19 @@ func (w *world) run(i int, m *ring.Map) {
 	r.PageBytes = 1000
 	core, err := replica.New(replica.Config{
 		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory,
-		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Founder: founder, Hash: xxhash.Sum64,
+		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Founder: w.now == 0, Hash: xxhash.Sum64,
 		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4,
-	}, m.With(n.entry(m.Node(n.id).Version+1)), w.clock(n))
+	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))
 	if err != nil {
 		panic(err) // the plan makes no config that a node refuses
 	}
 	n.core, n.doomed = core, false
+	if err := w.raise(n, 0); err != nil {
+		w.refuse(i, err)
+		return
+	}
 	n.life++
 	n.peers = make([]peer, len(w.nodes))
-	w.raise(n, 0)
 	w.say("n%d starts with floor %s", n.id, stampText(n.floor))
 	w.count("start")
 	w.at(event{at: w.now + tickPeriod, what: tick, node: int32(i), life: n.life})
@@ -178,37 +222,37 @@ func (w *world) stop(i int) {
 	for _, s := range n.core.Shards() {
 		s.Add(&w.stats)
 	}
-	n.core, n.paused, n.waiting, n.ceiling = nil, 0, nil, 0
-	n.floor, n.until, n.starting, n.lost = 0, 0, 0, true
+	n.end()
+	n.lost = true
 	n.life++
 	w.hangUp(i)
 }
 
-// anyMap is the cluster's map as some other node has it.
+// anyMap is the cluster's map as some other node has it; nil where none runs.
 func (w *world) anyMap(i int) *ring.Map {
 	for d := range w.nodes {
 		if o := &w.nodes[(i+d)%len(w.nodes)]; o.core != nil {
 			return o.core.View().Map
-		} else if o.disk.cluster != nil {
-			return o.disk.cluster
 		}
 	}
-	return w.first
+	return nil
 }
 
 // raise puts a ceiling ahead of the clock, and of what is wanted, on disk, if that takes it.
-func (w *world) raise(n *node, wanted vclock.Stamp) {
-	if w.now < n.disk.full {
-		return
-	}
-	n.ceiling = max(n.ceiling, vclock.StampAt(w.clock(n).Wall+ceilingAhead.Milliseconds()))
+func (w *world) raise(n *node, wanted vclock.Stamp) error {
+	c := max(n.ceiling, vclock.StampAt(w.clock(n).Wall+ceilingAhead.Milliseconds()))
 	if wanted > 0 {
-		n.ceiling = max(n.ceiling, vclock.StampAt(wanted.Millis()+1000))
+		c = max(c, vclock.StampAt(wanted.Millis()+1000))
 	}
-	n.disk.ceiling = n.ceiling
+	if err := n.dir.SaveCeiling(c); err != nil {
+		w.count("ceiling not saved")
+		return err
+	}
+	n.ceiling = c
 	for _, s := range n.core.Shards() {
-		s.SetCeiling(n.ceiling)
+		s.SetCeiling(c)
 	}
+	return nil
 }
 
 // tick lets time pass on a node.
@@ -216,7 +260,9 @@ func (w *world) tick(i int) {
 	n := &w.nodes[i]
 	now := w.clock(n)
 	if vclock.StampAt(now.Wall+ceilingAhead.Milliseconds()*3/4) > n.ceiling {
-		w.raise(n, 0)
+		if w.raise(n, 0) != nil && w.blown(i) { // else it is tried again with the next tick
+			return
+		}
 	}
 	for _, s := range n.core.Shards() {
 		s.Tick(now, &n.out)
@@ -263,7 +309,12 @@ func (w *world) mapChanged(i int) {
 	if n.core.View().Map != m {
 		w.count("map claimed")
 	}
-	n.disk.cluster = n.core.View().Map
+	if n.dir.SaveMap(n.core.View().Map) != nil {
+		w.count("map not saved")
+		if w.blown(i) {
+			return
+		}
+	}
 	for o := range w.nodes {
 		w.sendMap(i, o)
 	}

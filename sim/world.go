@@ -108,7 +108,7 @@ func (w *world) found() {
 	}}}
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		n.id, n.dc = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters)
+		n.id, n.dc, n.disk = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters), newPlatter(w.rng)
 		if s := c.Skew.Milliseconds(); s > 0 {
 			n.skew = time.Duration(w.rng.Int64N(2*s+1)-s) * time.Millisecond
 		}
@@ -116,7 +116,6 @@ func (w *world) found() {
 		w.first = w.first.With(n.entry(1))
 	}
 	for i := range w.nodes {
-		w.nodes[i].disk.cluster = w.first
 		w.start(i)
 	}
 	for i := range w.plan.Asks {
@@ -137,7 +136,7 @@ func (w *world) happen(e *event) {
 	switch e.what {
 	case deliver, tick, beat, look, boot:
 		node = &w.nodes[e.node]
-		if e.what != deliver && e.life != node.life {
+		if e.what != deliver && (e.life != node.life || node.core == nil && e.what != boot) {
 			return
 		}
 		if node.paused > w.now {
