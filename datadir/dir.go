@@ -1,7 +1,6 @@
 package datadir
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,8 +50,9 @@ func Open(disk Disk, path string, claim Claim) (*Dir, error) {
 		err = d.recognize(claim)
 	}
 	if err == nil {
-		d.id.Boot = max(d.id.Boot+1, boot)
-		err = d.saveIdentity()
+		id := d.id
+		id.Boot = max(id.Boot+1, boot)
+		err = d.become(id)
 	}
 	if err != nil {
 		_ = d.Close() // nothing was written that closing could lose
@@ -73,26 +73,17 @@ func (d *Dir) SetCluster(id uint64, name string) error {
 		return fmt.Errorf("%w: %s is of cluster %016x, not %016x: use another directory, or remove this one to join as a new node",
 			ErrOtherCluster, d.path, d.id.ClusterID, id)
 	}
-	before := d.id
-	d.id.ClusterID, d.id.Cluster = id, name
-	if d.path == None {
-		return nil
-	}
-	if err := d.saveIdentity(); err != nil {
-		d.id = before
-		return err
-	}
-	return nil
+	want := d.id
+	want.ClusterID, want.Cluster = id, name
+	return d.become(want)
 }
 
 // SetNode makes the directory that of another node id: of one that is gone for good and whose place in the
 // cluster this node takes.
 func (d *Dir) SetNode(id uint64) error {
-	d.id.NodeID = id
-	if d.path == None {
-		return nil
-	}
-	return d.saveIdentity()
+	want := d.id
+	want.NodeID = id
+	return d.become(want)
 }
 
 // Close gives the directory up for the next process. The files are as they were saved.
@@ -167,17 +158,19 @@ func (d *Dir) beginCeiling() error {
 	return unwritable(replaceFile(d.disk, d.path, "ceiling", emptyCeiling()))
 }
 
-func (d *Dir) saveIdentity() error {
-	n := nodeFile{
-		Format: nodeFormat, NodeID: hex64(d.id.NodeID), Name: d.id.Name, Boot: hex64(d.id.Boot),
-		ClusterID: hex64(d.id.ClusterID), Cluster: d.id.Cluster,
+// become saves who the node is, and believes it once it is on disk.
+func (d *Dir) become(id Identity) error {
+	if d.path != None {
+		b, err := encodeIdentity(id)
+		if err == nil {
+			err = unwritable(replaceFile(d.disk, d.path, "node.json", b))
+		}
+		if err != nil {
+			return err
+		}
 	}
-	n.Check = n.check()
-	b, err := json.MarshalIndent(n, "", "  ")
-	if err != nil {
-		return err
-	}
-	return unwritable(replaceFile(d.disk, d.path, "node.json", append(b, '\n')))
+	d.id = id
+	return nil
 }
 
 // LoadMap returns the map as last saved, nil where none was. A damaged one is set aside as map.corrupt and

@@ -524,6 +524,11 @@ func TestSavesFailOnceTheDirectoryIsRemovedOrReplaced(t *testing.T) {
 			if d.Identity().ClusterID != 0 {
 				t.Errorf("%s: a cluster that was not saved is believed", claim)
 			}
+			before := d.Identity()
+			wantRefused(t, d.SetNode(9), ErrNotWritable)
+			if d.Identity() != before {
+				t.Errorf("%s: a node id that was not saved is believed", claim)
+			}
 		}
 	}
 }

@@ -47,6 +47,16 @@ func loadIdentity(disk Disk, path string) (Identity, error) {
 	return decodeIdentity(path, b)
 }
 
+func encodeIdentity(id Identity) ([]byte, error) {
+	n := nodeFile{
+		Format: nodeFormat, NodeID: hex64(id.NodeID), Name: id.Name, Boot: hex64(id.Boot),
+		ClusterID: hex64(id.ClusterID), Cluster: id.Cluster,
+	}
+	n.Check = n.check()
+	b, err := json.MarshalIndent(n, "", "  ")
+	return append(b, '\n'), err
+}
+
 func decodeIdentity(path string, b []byte) (Identity, error) {
 	var n nodeFile
 	if err := json.Unmarshal(b, &n); err != nil {
