@@ -150,11 +150,11 @@ func cutShort(err error) error {
 	return err
 }
 
-// notOf refuses flags that the way taken does not have.
+// notOf refuses flags that the way taken of a command does not have.
 func notOf(c *cli.Context, way string, others []cli.Flag) error {
 	for _, f := range others {
 		if name := f.Names()[0]; c.IsSet(name) {
-			return usage("--%s does not go with bench %s", name, way)
+			return usage("--%s does not go with %s %s", name, c.Command.Name, way)
 		}
 	}
 	return nil

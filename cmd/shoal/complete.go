@@ -172,6 +172,8 @@ func (t *tool) argumentsOf(commands []*cli.Command, args []string) []candidate {
 		return plainly(shells)
 	case args[0] == "bench" && len(args) == 1:
 		return plainly([]string{"run", "replay"})
+	case args[0] == "sim" && len(args) == 1:
+		return plainly(simWays)
 	case args[0] == "ctx" && len(args) == 1:
 		return plainly(contextActions)
 	case args[0] == "ctx" && len(args) == 2 && (args[1] == "use" || args[1] == "rm"):

@@ -9,6 +9,7 @@
 //	shoal ring                       how the data is spread
 //	shoal where KEY                  who holds a key
 //	shoal bench                      load, and how it was answered
+//	shoal sim                        simulated clusters, and whether they keep the promises
 //	shoal ctx                        clusters by name
 //	shoal cheat                      a page of examples
 //

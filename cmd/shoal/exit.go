@@ -16,7 +16,7 @@ import (
 // The exit codes. They are part of what scripts rely on.
 const (
 	exitOK         = 0 // done; also the delete of a key that was not there
-	exitNotFound   = 1 // no such key; and whatever has no code of its own
+	exitNotFound   = 1 // no such key; and whatever has no code of its own, as a promise that a simulated cluster broke
 	exitUsage      = 2 // the command line, the configuration, or a request that can never succeed
 	exitConnect    = 3 // no node could be reached, or none that serves
 	exitTimeout    = 4 // no answer in time, or interrupted: a write may still have happened

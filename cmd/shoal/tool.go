@@ -63,7 +63,7 @@ func (t *tool) commands() []*cli.Command {
 		t.serverCommand(), t.devCommand(),
 		t.getCommand(), t.setCommand(), t.delCommand(), t.existsCommand(), t.mgetCommand(), t.msetCommand(),
 		t.ttlCommand(), t.expireCommand(), t.persistCommand(), t.scanCommand(), t.exportCommand(), t.importCommand(),
-		t.statusCommand(), t.ringCommand(), t.whereCommand(), t.benchCommand(),
+		t.statusCommand(), t.ringCommand(), t.whereCommand(), t.benchCommand(), t.simCommand(),
 		t.ctxCommand(), t.completionCommand(), t.cheatCommand(), t.versionCommand(), t.helpCommand(),
 	}
 	for _, c := range commands {
@@ -145,6 +145,8 @@ func wanted(c *cli.Command, name string) string {
 			return "use a number and its unit, as in 500ms, 90s or 24h"
 		case *cli.Float64Flag:
 			return "use a number"
+		case *cli.Uint64Flag:
+			return "use a whole number from 0"
 		}
 	}
 	return "use a whole number"

@@ -181,12 +181,17 @@ func (p *progress) line(now time.Time, done, total, keys int64) string {
 		return p.name + "  " + text
 	}
 	share := min(float64(done)/float64(total), 1)
-	full := int(share * width)
 	left := "?"
 	if share > 0 {
 		left = time.Duration(seconds * (1 - share) / share * float64(time.Second)).Round(time.Second).String()
 	}
-	return fmt.Sprintf("%s  [%s%s] %3.0f%%  %s  %s left", p.name, strings.Repeat("#", full), strings.Repeat("-", width-full), 100*share, text, left)
+	return fmt.Sprintf("%s  %s %3.0f%%  %s  %s left", p.name, bar(share, width), 100*share, text, left)
+}
+
+// bar draws a share from 0 to 1.
+func bar(share float64, width int) string {
+	full := int(share * float64(width))
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
 }
 
 // wipe takes the line away, so that something else can be written.
