@@ -4,7 +4,8 @@
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME  ?= 60s
 CHECKS    ?= 100000
-SEEDS     ?= 5000
+MINUTES   ?= 10
+FROM      ?= 1000
 BENCH     ?= .
 TOOL      := go tool -modfile=tools/go.mod
 # The command line library carries a documentation generator; the tag leaves it out of the binary.
@@ -65,8 +66,8 @@ laws: ## the properties over CHECKS (100000) cases each, drawn anew
 e2e: ## real processes, driven by clients of others: go-redis, redis-cli, redis-benchmark
 	cd e2e && go vet ./... && go test -count=1 ./...
 
-sweep: ## SEEDS (5000) simulated clusters from FROM (1000), about 30 ms each
-	go test ./sim -run EverySeed -timeout 12h -sim.from $(or $(FROM),1000) -sim.seeds $(SEEDS)
+sweep: build ## simulated clusters for MINUTES (10), from seed FROM (1000), each run twice
+	bin/shoal sim sweep --minutes $(MINUTES) --from $(FROM)
 
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
