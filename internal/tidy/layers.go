@@ -34,6 +34,7 @@ var table = []row{
 	{"server/resp", 5, true},
 	{"server", 5, false},
 	{"sim", 5, false},
+	{"sim/planted", 6, false},
 	{"bench", 6, false},
 	{"shoaltest", 6, false},
 	{"cmd/shoal", 7, false},
