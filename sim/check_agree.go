@@ -11,7 +11,7 @@ import (
 // version of it. A node whose disk is full, or whose clock is wrong, refuses stamps of its own and keeps no hint of them.
 func (w *world) checkAgreement() {
 	s := &w.stats
-	if !w.remembers() || s.Hints.Dropped+s.Hints.Refused > 0 || w.counts["crash"]+w.counts["wipe"] > 0 || s.Ahead > 0 || w.counts["full"] > 0 {
+	if !w.remembers() || s.Hints.Dropped+s.Hints.Refused > 0 || w.counts["start"] > len(w.nodes) || s.Ahead > 0 || w.counts["ceiling not saved"] > 0 || !w.sane() {
 		return
 	}
 	w.count("agreement judged")

@@ -1,19 +1,34 @@
 package sim
 
-import "github.com/shoalcache/shoal/replica"
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/replica"
+)
 
 // sane reports whether every clock lay within the skew bound of the truth, all the time. What one further ahead has
 // stamped, the others take when their own clocks get there, which may be after the end of the run.
 func (w *world) sane() bool { return w.off <= replica.SkewMax }
 
-// checkRest is that, once all is well, nothing is pending.
+// clocksGood is how far off clocks may be for each of them to lie near the others, so that nobody hands writes on.
+const clocksGood = 100 * time.Millisecond
+
+// checkRest is that, once all is well, whatever is asked is done and nothing is pending.
 func (w *world) checkRest() {
+	for i := range w.ops {
+		if o := &w.ops[i]; o.ask.After && !o.ok && w.off <= clocksGood {
+			w.fail("liveness", "op %d, %v of k%d at n%d, fails with status %d, %v after the faults ended", o.number, o.ask.Op, o.key, o.node+1, o.status, w.now-w.calm)
+			return
+		}
+	}
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		switch {
-		case n.core == nil:
+		case n.core == nil && w.sane(): // else its clock may have to get where it once was
 			w.fail("liveness", "n%d has not started %v after the faults ended", n.id, w.now-w.calm)
 			return
+		case n.core == nil:
+			continue
 		case n.recovering() && w.sane():
 			w.fail("liveness", "n%d has not recovered %v after the faults ended", n.id, w.now-w.calm)
 			return

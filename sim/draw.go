@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -87,7 +89,10 @@ func drawAsks(r *rand.Rand, p *Plan) []Ask {
 	c := &p.Cluster
 	asks := make([]Ask, asksPerRun)
 	every := (p.Trouble - time.Second) / asksPerRun
-	reads := 0.2 + 0.6*r.Float64()
+	reads, touches := 0.2+0.5*r.Float64(), 0.04
+	if r.IntN(4) == 0 {
+		touches = 0.2
+	}
 	brief := func() time.Duration { return between(r, time.Millisecond, time.Minute) }
 	for i := range asks {
 		a := &asks[i]
@@ -106,7 +111,7 @@ func drawAsks(r *rand.Rand, p *Plan) []Ask {
 			a.Op = wire.OpGet
 		case k < reads+0.08:
 			a.Op = wire.OpDelete
-		case k < reads+0.12:
+		case k < reads+0.08+touches:
 			a.Op = wire.OpTouch
 			switch {
 			case r.IntN(2) == 0:
@@ -123,6 +128,13 @@ func drawAsks(r *rand.Rand, p *Plan) []Ask {
 	for key := range c.Keys { // what is left in the end
 		asks = append(asks, Ask{At: p.Trouble + healFor - 5*time.Second, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: key, Patient: true, Last: true})
 	}
+	for key := range c.Keys { // and whether all can be written and read again, through any node
+		at := p.Trouble + healFor - 4*time.Second
+		asks = append(asks,
+			Ask{At: at, Node: r.IntN(c.Nodes), Op: wire.OpSet, Key: key, Patient: true, After: true},
+			Ask{At: at + time.Second, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: key, Patient: true, After: true})
+	}
+	slices.SortStableFunc(asks, func(a, b Ask) int { return cmp.Compare(a.At, b.At) })
 	for i := range asks {
 		asks[i].Number = i + 1
 	}
@@ -134,14 +146,15 @@ func drawAsks(r *rand.Rand, p *Plan) []Ask {
 func drawFaults(r *rand.Rand, p *Plan) []Fault {
 	var weights [faultKinds]int
 	total := 0
+	links := r.IntN(6) == 0 // only what goes wrong between nodes: then hints bring all of them to agree
 	for k := range weights {
-		if kind := &kinds[k]; p.Cluster.Nodes >= kind.nodes {
+		if kind := &kinds[k]; p.Cluster.Nodes >= kind.nodes && (!links || kind.between) {
 			weights[k] = r.IntN(4) * r.IntN(2) * max(kind.often, 1)
 		}
 		total += weights[k]
 	}
 	if total == 0 {
-		weights[Crash], total = 1, 1
+		weights[Pause], total = 1, 1
 	}
 	faults := make([]Fault, 30+r.IntN(30))
 	for i := range faults {

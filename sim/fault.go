@@ -36,12 +36,13 @@ const (
 
 // kind is how a fault of one kind is drawn, begun and ended.
 type kind struct {
-	name  string
-	nodes int                                      // that the cluster must have, or it would be none
-	often int                                      // how much more often than others it is drawn; 0 is 1
-	draw  func(r *rand.Rand, c *Cluster, f *Fault) // what it has beside Node, Other and For
-	begin func(w *world, f *Fault) bool            // false: it cannot happen now
-	end   func(w *world, f *Fault)
+	name    string
+	between bool                                     // it is one of the way between nodes
+	nodes   int                                      // that the cluster must have, or it would be none
+	often   int                                      // how much more often than others it is drawn; 0 is 1
+	draw    func(r *rand.Rand, c *Cluster, f *Fault) // what it has beside Node, Other and For
+	begin   func(w *world, f *Fault) bool            // false: it cannot happen now
+	end     func(w *world, f *Fault)
 }
 
 var kinds [faultKinds]kind
@@ -50,24 +51,24 @@ func init() { // the functions name the table
 	kinds = [faultKinds]kind{
 		Crash:    {name: "crash", often: 2, begin: (*world).crash, end: (*world).restart},
 		Power:    {name: "power", often: 2, draw: drawPower, begin: (*world).power, end: (*world).powerBack},
-		Full:     {name: "full", begin: (*world).full, end: (*world).mendDisk},
+		Full:     {name: "full", draw: drawLong, begin: (*world).full, end: (*world).mendDisk},
 		Broken:   {name: "broken", draw: drawBroken, begin: (*world).broken, end: (*world).mendDisk},
 		Lie:      {name: "lie", begin: (*world).lie, end: (*world).mendDisk},
 		Flip:     {name: "flip", often: 2, begin: (*world).flip},
 		Wipe:     {name: "wipe", begin: (*world).wipe, end: (*world).restart},
-		Pause:    {name: "pause", draw: drawPause, begin: (*world).pause, end: (*world).resumeNode},
+		Pause:    {name: "pause", between: true, draw: drawPause, begin: (*world).pause, end: (*world).resumeNode},
 		Jump:     {name: "jump", draw: drawJump, begin: (*world).jump},
 		Twin:     {name: "twin", nodes: 2, begin: (*world).twin},
-		Namesake: {name: "namesake", nodes: 2, begin: (*world).namesake},
-		Cut:      {name: "cut", nodes: 2, begin: (*world).cut, end: (*world).mend},
-		Alone:    {name: "alone", nodes: 3, draw: drawAlone, begin: (*world).split, end: (*world).rejoin},
-		Split:    {name: "split", nodes: 2, draw: drawSplit, begin: (*world).split, end: (*world).rejoin},
-		Ring:     {name: "ring", nodes: 4, begin: (*world).ring, end: (*world).unring},
-		Flap:     {name: "flap", nodes: 2, begin: (*world).flap},
+		Namesake: {name: "namesake", between: true, nodes: 2, begin: (*world).namesake},
+		Cut:      {name: "cut", between: true, nodes: 2, begin: (*world).cut, end: (*world).mend},
+		Alone:    {name: "alone", between: true, nodes: 3, draw: drawAlone, begin: (*world).split, end: (*world).rejoin},
+		Split:    {name: "split", between: true, nodes: 2, draw: drawSplit, begin: (*world).split, end: (*world).rejoin},
+		Ring:     {name: "ring", between: true, nodes: 4, begin: (*world).ring, end: (*world).unring},
+		Flap:     {name: "flap", between: true, nodes: 2, begin: (*world).flap},
 		Far:      {name: "far", nodes: 2, begin: (*world).far},
-		Foreign:  {name: "foreign", begin: (*world).foreign},
-		Truncate: {name: "truncate", nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
-		Replay:   {name: "replay", nodes: 2, begin: (*world).replay},
+		Foreign:  {name: "foreign", between: true, begin: (*world).foreign},
+		Truncate: {name: "truncate", between: true, nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
+		Replay:   {name: "replay", between: true, nodes: 2, begin: (*world).replay},
 	}
 }
 

@@ -1,6 +1,9 @@
 package sim
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // Faults of disks, under the code that keeps a node's directory on them.
 
@@ -51,6 +54,11 @@ func (w *world) losePower(n *node) {
 		n.disk.lied = false
 		w.void("a disk lost what it said it had written")
 	}
+}
+
+// drawLong gives the node time to run into the ceiling that it cannot raise.
+func drawLong(r *rand.Rand, _ *Cluster, f *Fault) {
+	f.For = between(r, 100*time.Millisecond, 30*time.Second)
 }
 
 func (w *world) full(f *Fault) bool {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"time"
 
 	"github.com/shoalcache/shoal/wire"
@@ -77,7 +78,7 @@ func (w *world) send(p packet) {
 func (w *world) carry(p packet) {
 	delay := w.plan.Net.Delay/2 + time.Duration(w.rng.Int64N(int64(w.plan.Net.Delay)))
 	if w.calm == 0 && w.rng.Float64() < w.plan.Net.Tail {
-		delay *= time.Duration(1 + w.rng.IntN(1000))
+		delay *= time.Duration(math.Pow(10_000, w.rng.Float64()))
 		w.count("slow")
 	}
 	q := w.packet()

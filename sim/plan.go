@@ -40,7 +40,7 @@ type Cluster struct {
 // Net is how messages travel while nothing is wrong.
 type Net struct {
 	Delay  time.Duration // typical, one way
-	Tail   float64       // share of messages that take up to a thousand times as long
+	Tail   float64       // share of messages that take up to ten thousand times as long
 	Loss   float64       // share of messages lost
 	Copies float64       // share of messages that come twice
 	Gossip time.Duration // until a node notices that another came or went, at most
@@ -55,7 +55,8 @@ type Ask struct {
 	TTL     time.Duration
 	Timeout time.Duration // 0: the default
 	Patient bool          // else the client turns away before the deadline
-	Last    bool          // asked when all is well
+	Last    bool          // asked when all is well, of what is left
+	After   bool          // asked after that: it must be acknowledged
 	Number  int           // from 1, whatever is left out
 }
 
