@@ -115,7 +115,11 @@ func (w *world) begin(at int) {
 	w.count(kind.name)
 	w.say("fault %d: %s for %v", f.Number, f, f.For.Round(time.Millisecond))
 	if kind.end != nil {
-		w.at(event{at: min(w.now+f.For, w.plan.Trouble), what: end, index: int32(at)})
+		over := w.now + f.For
+		if w.now < w.plan.Trouble {
+			over = min(over, w.plan.Trouble)
+		}
+		w.at(event{at: over, what: end, index: int32(at)})
 	}
 }
 

@@ -23,7 +23,7 @@ func stuckPlan() sim.Plan {
 			Nodes: 3, Datacenters: 1, Replicas: 3, Read: wire.LevelQuorum, Write: wire.LevelQuorum,
 			Partitions: 8, Shards: 1, Memory: 1 << 20, Keys: 1, Down: 1,
 		},
-		Net: sim.Net{Delay: time.Millisecond, Gossip: time.Second},
+		Net: sim.Net{Delay: time.Millisecond, Gossip: time.Second}, Trouble: 90 * time.Second,
 		Faults: []sim.Fault{
 			{Number: 1, Kind: sim.Wipe, At: 89 * time.Second, For: time.Second / 2},
 			{Number: 2, Kind: sim.Pause, At: 91 * time.Second, For: time.Hour, Node: 1},
@@ -63,7 +63,7 @@ func TestABrokenPromiseIsShownAndExitsWithOne(t *testing.T) {
 func TestWhatIsLeftOfAFailureIsShownWithItsCommandAndItsTimeline(t *testing.T) {
 	code, out, screen := simulateStuck(t, simOrder{cut: 100})
 	left := regexp.MustCompile(`(?s)promises +broken: liveness\n.*\ncut down to 0 operations and 2 faults: liveness: n1 has not recovered [^\n]*\n` +
-		`(shoal sim run --seed 7 --ops none --faults 1,[23] --timeline)\n\n.*fault 0: wipe n1 .*FAIL liveness: [^\n]*\n$`).FindStringSubmatch(out)
+		`(shoal sim run --seed 7 --ops none --faults 1,[23] --timeline)\n\n.*fault 1: wipe n1 .*FAIL liveness: [^\n]*\n$`).FindStringSubmatch(out)
 	if code != 1 || left == nil {
 		t.Fatalf("exit code %d, printed\n%s", code, out)
 	}
@@ -90,7 +90,7 @@ func TestAFailureCutDownIsOneObjectInJSON(t *testing.T) {
 
 func TestTheTimelineOfAFailureIsThatOfTheWholePlanWhereItIsNotCutDown(t *testing.T) {
 	_, out, _ := simulateStuck(t, simOrder{timeline: true})
-	if !strings.Contains(out, "op 10 ") || !strings.Contains(out, "fault 2: pause n3") {
+	if !strings.Contains(out, "op 10 ") || !strings.Contains(out, "fault 3: pause n3") {
 		t.Errorf("printed\n%s", out)
 	}
 }
