@@ -68,7 +68,10 @@ func (w *world) tellAsked(o *op) {
 		text += fmt.Sprintf(" for %v", o.ask.TTL)
 	}
 	if o.retry {
-		text += " (again)"
+		text += ", again"
+	}
+	if o.ask.Number != o.number {
+		text += fmt.Sprintf(", %d of the plan", o.ask.Number)
 	}
 	w.say("%s", text)
 }
