@@ -17,7 +17,8 @@ type JoinError struct {
 	Failed []JoinFailure // in the order asked
 }
 
-// JoinFailure is why one address could not be joined. Err is a *ClusterError where another cluster was met.
+// JoinFailure is why one address could not be joined. Err is a *ClusterError where another cluster was met, and
+// ErrNotJoined where none was.
 type JoinFailure struct {
 	Addr string
 	Err  error

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -18,17 +19,18 @@ type Node struct {
 	Meta Meta
 }
 
-// ClusterError is returned when a node of another cluster, or of none, was refused.
+// ErrNotJoined is returned when a node that belongs to no cluster met another such node, or one that is just
+// starting and lists nobody. That may change: ask again.
+var ErrNotJoined = errors.New("gossip: it has not joined a cluster yet: join a node that has, or start the first one without join")
+
+// ClusterError is returned when a node of another cluster was refused, which never changes.
 type ClusterError struct {
-	Theirs uint64 // 0: it has not joined a cluster yet
-	Ours   uint64
+	Theirs uint64
+	Ours   uint64 // 0: none yet
 }
 
 // Error names both clusters.
 func (e *ClusterError) Error() string {
-	if e.Theirs == 0 {
-		return "gossip: it has not joined a cluster yet: join a node that has, or start the first one without join"
-	}
 	return fmt.Sprintf("gossip: it belongs to cluster %016x, this node to %016x: check the addresses to join, or start with an empty data directory", e.Theirs, e.Ours)
 }
 
@@ -57,8 +59,11 @@ func (v *view) admit(who vclock.Actor, m Meta) error {
 	if who == v.self {
 		return nil
 	}
-	if v.cluster == 0 || m.ClusterID != 0 && m.ClusterID != v.cluster {
+	if m.ClusterID != 0 && m.ClusterID != v.cluster {
 		return &ClusterError{Theirs: m.ClusterID, Ours: v.cluster}
+	}
+	if v.cluster == 0 {
+		return ErrNotJoined
 	}
 	newest, known := v.newest[who.Node]
 	if who.Boot < newest {
@@ -97,7 +102,7 @@ func (v *view) meet(theirs []Meta) error {
 		}
 	}
 	if ours == 0 {
-		return &ClusterError{}
+		return ErrNotJoined
 	}
 	v.cluster = ours
 	return nil

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/vclock"
 )
 
 // Alone under the cluster's id it would acknowledge by itself what the others know nothing of (I2).
@@ -40,6 +43,36 @@ func TestFirstStartThatFailsLeavesNoMapBehind(t *testing.T) {
 	}
 	cfg.GossipAddr = good
 	start(t, cfg)
+}
+
+// Nodes started at once find each other before any of them is of a cluster.
+func TestNodeToJoinThatIsNotOfAClusterYetIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	n1, n2 := Quick(testConfig(t, "n1")), Quick(testConfig(t, "n2"))
+	early, err := gossip.Start(gossip.Config{
+		Self: vclock.Actor{Node: 9, Boot: 1}, Cluster: "shoal", BindAddr: n1.GossipAddr, Meta: gossip.Meta{Name: "early"},
+		Timings: n1.tuning.gossip, Log: n1.Log, State: func() []byte { return nil }, OnState: func(vclock.Actor, []byte) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(early.Close)
+	n1.GossipAddr = early.Addr()
+	n2.Join = []string{n1.GossipAddr}
+	joined := make(chan error, 1)
+	go func() {
+		n, err := Start(t.Context(), n2)
+		if err == nil {
+			err = n.Shutdown(t.Context())
+		}
+		joined <- err
+	}()
+	eventually(t, "the first meets one without a cluster", func() bool { return early.Stats().RefusedNodes > 0 })
+	early.Close()
+	start(t, n1)
+	if err := <-joined; err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestRoomThatNeverComesIsWaitedForOnce(t *testing.T) {
