@@ -188,7 +188,11 @@ func (n *Node) look() error {
 	if n.view != nil && n.view.Placement == v.Placement && n.view.Hash == v.Hash {
 		v.Table = n.view.Table
 	} else {
-		t, err := ring.Compile(n.m, n.cfg.Hash)
+		var old *ring.Table
+		if n.view != nil {
+			old = n.view.Table
+		}
+		t, err := old.Recompile(n.m, n.cfg.Hash)
 		if err != nil {
 			return err
 		}

@@ -22,12 +22,9 @@ func Compile(m *Map, hash func([]byte) uint64) (*Table, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Table{partitions: m.Partitions, slotShift: uint8(bits.Len32(Slots) - bits.Len32(m.Partitions))}
-	for _, n := range m.Nodes {
-		if n.State != Removed {
-			t.nodes = append(t.nodes, n)
-			t.datacenters = append(t.datacenters, n.Datacenter)
-		}
+	t := &Table{nodes: m.present(), partitions: m.Partitions, replicas: m.replicas(), slotShift: uint8(bits.Len32(Slots) - bits.Len32(m.Partitions))}
+	for i := range t.nodes {
+		t.datacenters = append(t.datacenters, t.nodes[i].Datacenter)
 	}
 	slices.Sort(t.datacenters)
 	t.datacenters = slices.Compact(t.datacenters)
@@ -35,12 +32,41 @@ func Compile(m *Map, hash func([]byte) uint64) (*Table, error) {
 
 	lists := make([]list, len(t.datacenters))
 	for d, name := range t.datacenters {
-		lists[d] = t.spread(name, m.replicas(), hash)
+		lists[d] = t.spread(name, t.replicas, hash)
 		t.owners += lists[d].owners
 		t.stride += lists[d].stride
 	}
 	t.fill(lists)
 	return t, nil
+}
+
+// Recompile is Compile of a map that comes after the one of t: what every node owns is not worked out anew where
+// nothing that decides it has changed, as after a restart, which brings another boot and other addresses. t may be nil.
+func (t *Table) Recompile(m *Map, hash func([]byte) uint64) (*Table, error) {
+	nodes := m.present()
+	placed := func(a, b Node) bool {
+		return a.ID == b.ID && a.Datacenter == b.Datacenter && a.Rack == b.Rack && a.Weight == b.Weight && a.State.Owns() == b.State.Owns()
+	}
+	if t == nil || t.partitions != m.Partitions || t.replicas != m.replicas() || !slices.EqualFunc(t.nodes, nodes, placed) {
+		return Compile(m, hash)
+	}
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	next := *t
+	next.nodes = nodes
+	return &next, nil
+}
+
+// present are the nodes that are not removed.
+func (m *Map) present() []Node {
+	nodes := make([]Node, 0, len(m.Nodes))
+	for i := range m.Nodes {
+		if m.Nodes[i].State != Removed {
+			nodes = append(nodes, m.Nodes[i])
+		}
+	}
+	return nodes
 }
 
 // list is the part of the preference lists that lies in one datacenter.

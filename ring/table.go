@@ -17,6 +17,7 @@ type Table struct {
 	nodes       []Node // not removed, sorted by ID
 	datacenters []string
 	partitions  uint32
+	replicas    int     // asked for in each datacenter
 	slotShift   uint8   // slot >> slotShift is its partition
 	places      []Place // stride places for each partition, owners first
 	stride      int

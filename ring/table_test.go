@@ -296,6 +296,53 @@ func TestTheTableDependsOnTheMapAloneNotOnHowItWasMade(t *testing.T) {
 	})
 }
 
+func TestRecompilingComesToWhatCompilingDoes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := anyCluster(t)
+		table := compile(t, m)
+		if len(m.Nodes) == 0 {
+			t.Skip("no node to change")
+		}
+		n := rapid.SampledFrom(m.Nodes).Draw(t, "node")
+		n.Version++
+		switch rapid.IntRange(0, 6).Draw(t, "change") {
+		case 0:
+			n.Boot, n.PeerAddr = n.Boot+1, "elsewhere:1"
+		case 1:
+			n.State = rapid.SampledFrom([]State{Joining, Active, Leaving, Removed}).Draw(t, "state")
+		case 2:
+			n.Weight++
+		case 3:
+			n.Rack += "x"
+		case 4:
+			n.Datacenter += "x"
+		case 5:
+			n.ID = rapid.Uint64Min(1).Draw(t, "id")
+		case 6:
+			ns := m.Namespaces[0]
+			ns.Version, ns.Replicas = ns.Version+1, ns.Replicas%3+1
+			m = m.WithNamespace(ns)
+		}
+		m = m.With(n)
+		got, err := table.Recompile(m, xxhash.Sum64)
+		want, wantErr := Compile(m, xxhash.Sum64)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || !reflect.DeepEqual(got, want) {
+			t.Fatalf("recompiled %+v, %v, compiled %+v, %v", got, err, want, wantErr)
+		}
+	})
+}
+
+func TestARestartIsCompiledWithoutPlacingAnything(t *testing.T) {
+	m := mapOf(1, Slots, 30, 3)
+	table := compile(t, m)
+	n := m.Nodes[7]
+	n.Version, n.Boot = n.Version+1, n.Boot+1
+	next, err := table.Recompile(m.With(n), func([]byte) uint64 { t.Fatal("something is placed"); return 0 })
+	if err != nil || next.Nodes()[7].Boot != n.Boot || table.Nodes()[7].Boot == n.Boot {
+		t.Fatalf("%v, boot %d", err, next.Nodes()[7].Boot)
+	}
+}
+
 // Invariant 1: what every node must agree on is pinned, so that a change of it cannot go unseen.
 func TestPlacementIsPinned(t *testing.T) {
 	table := compile(t, mapOf(1, 4096, 30, 3))

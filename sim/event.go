@@ -27,11 +27,10 @@ type event struct {
 	what   what
 	node   int32
 	life   uint32 // of the node; an event of a life that is over does not happen
-	index  int32  // of an ask, an op, a fault
-	packet *packet
+	index  int32  // of an ask, an op, a fault, a packet, a tick
 }
 
-// agenda is a binary heap of events.
+// agenda is a binary heap of events. They hold no pointers, so that moving them costs the garbage collector nothing.
 type agenda struct {
 	heap   []event
 	serial uint64

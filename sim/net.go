@@ -50,6 +50,9 @@ func (w *world) flush(i int) {
 		}
 	}
 	n.out.Reset()
+	if n.idle && n.busy() {
+		w.tickLater(i)
+	}
 }
 
 // send puts a message on its way, or loses it, or sends two.
@@ -81,26 +84,25 @@ func (w *world) carry(p packet) {
 		delay *= time.Duration(math.Pow(10_000, w.rng.Float64()))
 		w.count("slow")
 	}
-	q := w.packet()
+	at, q := w.packet()
 	q.from, q.to, q.under = p.from, p.to, p.under
 	q.frame = append(q.frame[:0], p.frame...)
 	if w.cutShort[int(p.from-1)*len(w.nodes)+int(p.to-1)] > 0 {
 		q.frame = q.frame[:w.rng.IntN(len(q.frame))]
 	}
-	w.at(event{at: w.now + delay, what: deliver, node: int32(p.to - 1), packet: q})
+	w.at(event{at: w.now + delay, what: deliver, node: int32(p.to - 1), index: at})
 }
 
-// packet returns one to use; recycle takes it back.
-func (w *world) packet() *packet {
-	if last := len(w.packets) - 1; last >= 0 {
-		p := w.packets[last]
-		w.packets = w.packets[:last]
-		return p
+// packet returns one to use.
+func (w *world) packet() (index int32, _ *packet) {
+	if last := len(w.unused) - 1; last >= 0 {
+		index = w.unused[last]
+		w.unused = w.unused[:last]
+		return index, w.packets[index]
 	}
-	return new(packet)
+	w.packets = append(w.packets, new(packet))
+	return int32(len(w.packets) - 1), w.packets[len(w.packets)-1]
 }
-
-func (w *world) recycle(p *packet) { w.packets = append(w.packets, p) }
 
 // blocked reports whether messages from one node do not reach another.
 func (w *world) blocked(from, to int) bool { return w.blocks[from*len(w.nodes)+to] > 0 }

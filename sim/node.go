@@ -18,7 +18,8 @@ import (
 
 const (
 	wallBase     = int64(1_700_000_000_000) // milliseconds since 1970 at the beginning
-	tickPeriod   = 10 * time.Millisecond
+	tickPeriod   = 10 * time.Millisecond    // as the shell has it
+	idlePeriod   = 100 * time.Millisecond   // of ticks of a node that has nothing to do, which would be most events of all
 	beatPeriod   = time.Second
 	ceilingAhead = 2 * time.Second // as the shell has it
 	skewWait     = 2 * replica.SkewMax
@@ -45,6 +46,8 @@ type node struct {
 	far     time.Duration // until then every time it tells lies far ahead
 	paused  time.Duration // until then
 	waiting []event       // that came while it stood still
+	ticks   int32         // the number of the next; an earlier one does not happen
+	idle    bool          // the next tick is further away than it would be
 	ceiling vclock.Stamp  // as on disk, and promised
 
 	known    *ring.Map     // of the boot that is about to be: the map it begins with
@@ -210,7 +213,7 @@ func (w *world) run(i int) {
 	n.peers = make([]peer, len(w.nodes))
 	w.say("n%d starts with floor %s", n.id, stampText(n.floor))
 	w.count("start")
-	w.at(event{at: w.now + tickPeriod, what: tick, node: int32(i), life: n.life})
+	w.tickLater(i)
 	w.at(event{at: w.now + time.Duration(w.rng.Int64N(int64(beatPeriod))), what: beat, node: int32(i), life: n.life})
 	w.at(event{at: w.now, what: look, node: int32(i), life: n.life})
 	w.mapChanged(i)
@@ -268,7 +271,31 @@ func (w *world) tick(i int) {
 		s.Tick(now, &n.out)
 	}
 	w.flush(i)
-	w.at(event{at: w.now + tickPeriod, what: tick, node: int32(i), life: n.life})
+	w.tickLater(i)
+}
+
+// tickLater plans a node's next tick, and no other.
+func (w *world) tickLater(i int) {
+	n := &w.nodes[i]
+	if n.core == nil { // it just ended
+		return
+	}
+	period := tickPeriod
+	if n.idle = !n.busy(); n.idle {
+		period = idlePeriod
+	}
+	n.ticks++
+	w.at(event{at: w.now + period, what: tick, node: int32(i), life: n.life, index: n.ticks})
+}
+
+// busy reports whether anything waits for a node's next tick.
+func (n *node) busy() bool {
+	for _, s := range n.core.Shards() {
+		if s.Busy() > 0 || s.Recovering() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // view turns a node's shards to what it believes now.

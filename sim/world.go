@@ -43,7 +43,8 @@ type world struct {
 	about    map[uint64]string // the key that a message was about, by its id; only for a timeline
 
 	limits   wire.Limits
-	packets  []*packet // not in use
+	packets  []*packet // by index
+	unused   []int32   // of them
 	message  wire.Message
 	request  wire.Request
 	response wire.Response
@@ -136,7 +137,7 @@ func (w *world) happen(e *event) {
 	switch e.what {
 	case deliver, tick, beat, look, boot:
 		node = &w.nodes[e.node]
-		if e.what != deliver && (e.life != node.life || node.core == nil && e.what != boot) {
+		if e.what != deliver && (e.life != node.life || node.core == nil && e.what != boot) || e.what == tick && e.index != node.ticks {
 			return
 		}
 		if node.paused > w.now {
@@ -147,8 +148,8 @@ func (w *world) happen(e *event) {
 	w.note(e)
 	switch e.what {
 	case deliver:
-		w.deliver(e.packet)
-		w.recycle(e.packet)
+		w.deliver(w.packets[e.index])
+		w.unused = append(w.unused, e.index)
 	case tick:
 		w.tick(int(e.node))
 	case beat:
@@ -175,8 +176,9 @@ func (w *world) happen(e *event) {
 // note adds an event to the trace.
 func (w *world) note(e *event) {
 	h := uint64(e.at)*0x9e3779b97f4a7c15 ^ uint64(e.what)<<56 ^ uint64(uint32(e.node))<<32 ^ uint64(uint32(e.index))
-	if e.packet != nil {
-		h ^= xxhash.Sum64(e.packet.frame) + e.packet.from
+	if e.what == deliver {
+		p := w.packets[e.index]
+		h ^= xxhash.Sum64(p.frame) + p.from
 	}
 	w.trace = (w.trace ^ h) * 0x100000001b3
 	w.trace ^= w.trace >> 29
