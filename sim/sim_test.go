@@ -112,6 +112,15 @@ func TestATimelineDoesNotChangeTheRun(t *testing.T) {
 	}
 }
 
+func TestAPanicIsAFailureOfItsSeed(t *testing.T) {
+	plan := Draw(1)
+	plan.Cluster.Shards = 3 // which no node takes
+	r := Twice(plan)
+	if f := r.Failure; f == nil || f.Promise != "panic" || !strings.Contains(f.Text, "shards") || !strings.Contains(f.Text, "at node.go:") {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestReduceLeavesWhatIsNeeded(t *testing.T) {
 	all := make([]int, 100)
 	for i := range all {

@@ -3,6 +3,9 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -65,11 +68,18 @@ const (
 )
 
 // Run carries out a plan. It is a pure function of it: the same plan has the same Trace, always.
-func Run(plan Plan, timeline bool) Result {
+// A panic of the core fails it.
+func Run(plan Plan, timeline bool) (r Result) {
 	w := &world{
 		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
 		dots: map[vclock.Dot]uint64{}, samples: map[string][]vclock.Set{}, audits: map[replicaKey]audited{}, deleted: map[string]bool{}, about: map[uint64]string{},
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			w.fail("panic", "%v, at %s", p, origin())
+			r = w.result()
+		}
+	}()
 	w.found()
 	for w.failed == nil && len(w.agenda.heap) > 0 {
 		e := w.agenda.pop()
@@ -86,6 +96,21 @@ func Run(plan Plan, timeline bool) Result {
 		w.check()
 	}
 	return w.result()
+}
+
+// origin is the line that a panic came from; it is called where that is recovered.
+func origin() string {
+	pc := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
+	for panicked := false; ; {
+		f, more := frames.Next()
+		if panicked && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if panicked = panicked || f.Function == "runtime.gopanic"; !more {
+			return "an unknown place"
+		}
+	}
 }
 
 // Twice runs a plan two times and fails the result where the traces differ: then something in the core depends on
