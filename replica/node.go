@@ -56,7 +56,7 @@ type Node struct {
 	shards []*Shard
 	m      *ring.Map
 	up     map[uint64]bool
-	clocks map[uint64]int64 // node → milliseconds from this clock to its
+	clocks map[uint64]*peerClock // by node
 	view   *View
 }
 
@@ -84,7 +84,7 @@ func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, m: m, up: map[uint64]bool{}, clocks: map[uint64]int64{}}
+	n := &Node{cfg: cfg, m: m, up: map[uint64]bool{}, clocks: map[uint64]*peerClock{}}
 	if err := n.look(); err != nil {
 		return nil, err
 	}
@@ -153,10 +153,16 @@ func (n *Node) SetUp(node uint64, up bool) bool {
 // that learns it first never has a node up whose clock it does not know, and takes no write by a clock of its own
 // that all others would say is wrong.
 func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
-	if n.m.Node(node) == nil {
+	x := n.m.Node(node)
+	if x == nil {
 		return false
 	}
-	if n.clocks[node] = wall - now.Wall; !n.up[node] {
+	c, known := n.clocks[node]
+	if !known {
+		c = new(peerClock)
+		n.clocks[node] = c
+	}
+	if c.tell(now, x.Boot, wall, !known || !n.up[node]); !n.up[node] {
 		return false
 	}
 	offset := n.median()
@@ -169,9 +175,9 @@ func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
 // median is the offset from this node's clock to the median of all that are up, its own among them.
 func (n *Node) median() int64 {
 	offsets := make([]int64, 1, len(n.clocks)+1)
-	for node, o := range n.clocks {
+	for node, c := range n.clocks {
 		if n.up[node] {
-			offsets = append(offsets, o)
+			offsets = append(offsets, c.ahead)
 		}
 	}
 	slices.Sort(offsets)

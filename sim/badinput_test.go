@@ -73,7 +73,8 @@ func badInputOnly(seed uint64, only []FaultKind) Plan {
 	for at := 3 * time.Second; at < p.Trouble; at += 3 * time.Second {
 		i := len(p.Faults)
 		p.Faults = append(p.Faults, Fault{
-			At: at, For: 700 * time.Millisecond, Kind: only[i%len(only)], Node: i % p.Cluster.Nodes, Other: (i + 1) % p.Cluster.Nodes, Number: i + 1,
+			At: at, For: 700 * time.Millisecond, Kind: only[i%len(only)], Node: i % p.Cluster.Nodes, Other: (i + 1) % p.Cluster.Nodes,
+			By: farLeast << (i % 20), Number: i + 1,
 		})
 	}
 	return p

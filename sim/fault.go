@@ -27,7 +27,7 @@ const (
 	Split                     // the nodes of the bits of Side are cut off from the others
 	Ring                      // each node reaches its neighbours only
 	Flap                      // Node has Other for down again and again, though it is up
-	Far                       // every time that Node tells lies a year ahead
+	Far                       // every time that Node tells lies ahead, by up to a year
 	Foreign                   // Node is told the map of another cluster
 	Truncate                  // messages from Node to Other come cut short
 	Replay                    // old messages come again
@@ -65,7 +65,7 @@ func init() { // the functions name the table
 		Split:    {name: "split", between: true, nodes: 2, draw: drawSplit, begin: (*world).split, end: (*world).rejoin},
 		Ring:     {name: "ring", between: true, nodes: 4, begin: (*world).ring, end: (*world).unring},
 		Flap:     {name: "flap", between: true, nodes: 2, begin: (*world).flap},
-		Far:      {name: "far", nodes: 2, begin: (*world).far},
+		Far:      {name: "far", nodes: 2, draw: drawFar, begin: (*world).far},
 		Foreign:  {name: "foreign", between: true, begin: (*world).foreign},
 		Truncate: {name: "truncate", between: true, nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
 		Replay:   {name: "replay", between: true, nodes: 2, begin: (*world).replay},
@@ -82,7 +82,7 @@ type Fault struct {
 	Kind        FaultKind
 	Node, Other int
 	Side        uint          // Split, Alone: bits of nodes
-	By          time.Duration // Jump
+	By          time.Duration // Jump, Far
 	Number      int           // from 1, whatever is left out
 }
 
@@ -99,7 +99,7 @@ func (f *Fault) String() string {
 				text += fmt.Sprintf(" n%d", i+1)
 			}
 		}
-	case Jump:
+	case Jump, Far:
 		text += fmt.Sprintf(" by %v", f.By)
 	}
 	return text

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -66,36 +67,39 @@ func (w *world) flap(f *Fault) bool {
 	return true
 }
 
-// A year, and what lies as far ahead as no clock does.
-const farAhead = 365 * 24 * time.Hour
-
 // farApart lies between two nodes that tell such times: of the clocks that a node hears of, most must be sane.
 const farApart = 10 * time.Second
 
-// far lets every time in what a node sends lie a year ahead: its values, its floors, its clock.
+// drawFar is further ahead than anyone believes, from just that to a year.
+func drawFar(r *rand.Rand, _ *Cluster, f *Fault) { f.By = between(r, farLeast, 365*24*time.Hour) }
+
+const farLeast = 3 * replica.SkewMax
+
+// far lets every time in what a node sends lie ahead: its values, its floors, its clock.
 func (w *world) far(f *Fault) bool {
 	for i := range w.nodes {
 		if i != f.Node && w.nodes[i].far > 0 && w.nodes[i].far+farApart > w.now {
 			return false
 		}
 	}
-	w.nodes[f.Node].far = w.now + f.For
+	n := &w.nodes[f.Node]
+	n.far, n.farBy = w.now+f.For, f.By
 	return true
 }
 
 // falsify pushes the times of a message ahead.
-func (w *world) falsify(frame []byte) []byte {
+func (w *world) falsify(frame []byte, by time.Duration) []byte {
 	m := &w.message
 	if err := wire.DecodeMessage(frame, m, &w.limits); err != nil {
 		panic(err) // a node made it
 	}
 	for _, s := range []*vclock.Stamp{&m.Set.Dot.Stamp, &m.Set.Deadline.Stamp, &m.Floor, &m.Known.Stamp, &m.Gone.Stamp} {
 		if *s != 0 {
-			*s += vclock.StampAt(farAhead.Milliseconds())
+			*s += vclock.StampAt(by.Milliseconds())
 		}
 	}
 	if m.Wall != 0 {
-		m.Wall += farAhead.Milliseconds()
+		m.Wall += by.Milliseconds()
 	}
 	w.falsified = wire.AppendMessage(w.falsified[:0], m)
 	return w.falsified[wire.FrameHeader:]

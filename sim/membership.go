@@ -49,7 +49,7 @@ func (w *world) look(i int) {
 		if p.up = sees; sees { // its hello told its time before
 			wall := w.clock(other).Wall
 			if other.far > w.now {
-				wall += farAhead.Milliseconds()
+				wall += other.farBy.Milliseconds()
 			}
 			n.core.Beat(w.clock(n), other.id, wall)
 		}

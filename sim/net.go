@@ -59,8 +59,8 @@ func (w *world) flush(i int) {
 func (w *world) send(p packet) {
 	if w.calm == 0 {
 		w.keep(p)
-		if w.nodes[p.from-1].far > w.now {
-			p.frame = w.falsify(p.frame)
+		if n := &w.nodes[p.from-1]; n.far > w.now {
+			p.frame = w.falsify(p.frame, n.farBy)
 		}
 		switch r := w.rng.Float64(); {
 		case r < w.plan.Net.Loss:
@@ -152,6 +152,7 @@ func (w *world) deliver(p *packet) {
 			w.sendMap(to, from)
 		}
 		n.core.Shards()[shard].Receive(w.clock(n), p.from, p.under, k, m, &w.request, &n.out)
+		w.checkLate(to, p, m)
 		w.flush(to)
 	}
 }

@@ -44,6 +44,7 @@ type node struct {
 	lost    bool          // its memory, and has not got it back
 	doomed  bool          // it is about to lose its memory
 	far     time.Duration // until then every time it tells lies far ahead
+	farBy   time.Duration
 	paused  time.Duration // until then
 	waiting []event       // that came while it stood still
 	ticks   int32         // the number of the next; an earlier one does not happen
