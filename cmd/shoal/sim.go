@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/shoalcache/shoal/sim"
@@ -10,31 +11,31 @@ import (
 )
 
 // simWays are what can be simulated.
-var simWays = []string{"run", "sweep"}
+var simWays = []string{"run", "sweep", "exhaust"}
 
 // simCutRuns is how often a failing plan is run to cut it down, unless something else is said.
 const simCutRuns = 500
 
 func (t *tool) simCommand() *cli.Command {
 	return &cli.Command{
-		Name: "sim", Usage: "simulate clusters in which much goes wrong, and check every promise", ArgsUsage: "run --seed S | sweep",
+		Name: "sim", Usage: "simulate clusters in which much goes wrong, and check every promise", ArgsUsage: "run --seed S | sweep | exhaust",
 		Description: "A seed is a cluster, what its clients ask, and what goes wrong when; it is run twice, which must not differ.\n" +
 			"run shows one seed, or what is left of it. sweep runs seed after seed, on every processor; Ctrl-C ends it\n" +
-			"and sums up. Both exit with 1 if a promise was broken. No cluster is asked, and no file written.\n\n" +
+			"and sums up. exhaust tries every order of the events of a few operations on one key. All exit with 1 if a\n" +
+			"promise was broken. No cluster is asked, and no file written.\n\n" +
 			"shoal sim run --seed 7                           what the seed is, and how its run ended\n" +
 			"shoal sim run --seed 7 --shrink                  if it fails: cut down to what the failure needs\n" +
 			"shoal sim run --seed 7 --ops 3,40-52 --faults none --timeline\n" +
-			"shoal sim sweep --minutes 10 --from 1000",
-		Flags: append(append([]cli.Flag{
-			&cli.BoolFlag{Name: "shrink", DisableDefaultText: true, Usage: "cut what fails down to the operations and faults that it needs"},
-			&cli.IntFlag{Name: "runs", Usage: "run what fails at most `N` times to cut it down", Value: simCutRuns},
+			"shoal sim sweep --minutes 10 --from 1000\n" +
+			"shoal sim exhaust                                all of it takes some minutes",
+		Flags: slices.Concat(simCutFlags(), simRunFlags(), simSweepFlags(), simExhaustFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: table, json or jsonl", DefaultText: formatTable},
-		}, simRunFlags()...), simSweepFlags()...),
+		}),
 		Action: func(c *cli.Context) error {
 			way := c.Args().First()
 			switch {
 			case way == "":
-				return usage("sim needs run or sweep: shoal sim run --seed S, or shoal sim sweep")
+				return usage("sim needs run, sweep or exhaust: shoal sim run --seed S, shoal sim sweep, or shoal sim exhaust")
 			case c.NArg() > 1:
 				return usage("sim %s takes no argument %q: shoal sim %s", way, c.Args().Get(1), way)
 			case c.IsSet("runs") && !c.Bool("shrink"):
@@ -50,9 +51,19 @@ func (t *tool) simCommand() *cli.Command {
 				return t.simRun(c, look)
 			case way == "sweep":
 				return t.simSweep(c, look)
+			case way == "exhaust":
+				return t.simExhaust(c, look)
 			}
 			return unknown("sim", way, simWays)
 		},
+	}
+}
+
+// simCutFlags say what to do with a run that fails.
+func simCutFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "shrink", DisableDefaultText: true, Usage: "cut what fails down to the operations and faults that it needs"},
+		&cli.IntFlag{Name: "runs", Usage: "run what fails at most `N` times to cut it down", Value: simCutRuns},
 	}
 }
 

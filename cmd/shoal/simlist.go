@@ -9,9 +9,10 @@ import (
 // noNumbers is a list that is given and empty; a list that is not given leaves out nothing.
 const noNumbers = "none"
 
-// parseNumbers reads a list such as "3,7,40-52", of numbers from 1 to most, or "none". What it returns is never nil, in
+// parseNumbers reads a list such as "3,7,40-52", of numbers from 1 to most, of which whole says that it has them, or
+// "none". What it returns is never nil, in
 // order, and without repetitions, so that no text makes it longer than most.
-func parseNumbers(list string, most int) ([]int, error) {
+func parseNumbers(list, whole string, most int) ([]int, error) {
 	numbers := []int{}
 	if list == noNumbers {
 		return numbers, nil
@@ -28,9 +29,9 @@ func parseNumbers(list string, most int) ([]int, error) {
 		case err != nil || errLast != nil || first > last:
 			return nil, fmt.Errorf("%q is no list: use numbers and ranges from 1, as in 3,7,40-52, or %s", list, noNumbers)
 		case most == 0:
-			return nil, fmt.Errorf("%q: this seed has none: leave it out", part)
+			return nil, fmt.Errorf("%q: %s none: leave it out", part, whole)
 		case first < 1 || last > uint64(most):
-			return nil, fmt.Errorf("%q: this seed has 1 to %d", part, most)
+			return nil, fmt.Errorf("%q: %s 1 to %d", part, whole, most)
 		}
 		for n := first; n <= last; n++ {
 			named[n] = true

@@ -18,7 +18,7 @@ func TestAListIsReadInOrderAndOnce(t *testing.T) {
 		"none":         {},
 		"99-100,1-1,1": {1, 99, 100},
 	} {
-		got, err := parseNumbers(list, 100)
+		got, err := parseNumbers(list, "this seed has", 100)
 		if err != nil || got == nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v", list, got, err)
 		}
@@ -43,14 +43,14 @@ func TestWhatIsNoListIsRefusedBeforeAnythingIsMadeOfIt(t *testing.T) {
 		"101":                    "1 to 100",
 		"1-18446744073709551615": "1 to 100",
 	} {
-		if got, err := parseNumbers(list, 100); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := parseNumbers(list, "this seed has", 100); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v", list, got, err)
 		}
 	}
-	if _, err := parseNumbers("1", 0); err == nil || !strings.Contains(err.Error(), "this seed has none") {
+	if _, err := parseNumbers("1", "this seed has", 0); err == nil || !strings.Contains(err.Error(), "this seed has none") {
 		t.Errorf("of none: %v", err)
 	}
-	if got, err := parseNumbers("none", 0); err != nil || len(got) != 0 {
+	if got, err := parseNumbers("none", "this seed has", 0); err != nil || len(got) != 0 {
 		t.Errorf("none of none: %v, %v", got, err)
 	}
 }
@@ -71,7 +71,7 @@ func TestAListIsWrittenAsShortAsItIsRead(t *testing.T) {
 				numbers = append(numbers, n)
 			}
 		}
-		back, err := parseNumbers(formatNumbers(numbers), 30)
+		back, err := parseNumbers(formatNumbers(numbers), "this seed has", 30)
 		if err != nil || !slices.Equal(back, numbers) {
 			t.Fatalf("%v became %q and %v: %v", numbers, formatNumbers(numbers), back, err)
 		}

@@ -48,7 +48,7 @@ type simOrder struct {
 }
 
 func (t *tool) simRun(c *cli.Context, look style) error {
-	if err := notOf(c, "run", simSweepFlags()); err != nil {
+	if err := notOf(c, "run", append(simSweepFlags(), simExhaustFlags()...)); err != nil {
 		return err
 	}
 	if !c.IsSet("seed") {
@@ -64,7 +64,7 @@ func (t *tool) simRun(c *cli.Context, look style) error {
 			continue
 		}
 		var err error
-		if kept[i], err = parseNumbers(c.String(l.flag), l.most); err != nil {
+		if kept[i], err = parseNumbers(c.String(l.flag), "this seed has", l.most); err != nil {
 			return usage("--%s: %v", l.flag, err)
 		}
 	}

@@ -49,7 +49,7 @@ type sweptFailure struct {
 }
 
 func (t *tool) simSweep(c *cli.Context, look style) error {
-	if err := notOf(c, "sweep", simRunFlags()); err != nil {
+	if err := notOf(c, "sweep", append(simRunFlags(), simExhaustFlags()...)); err != nil {
 		return err
 	}
 	sweep, err := sweepOf(c)
@@ -105,7 +105,7 @@ func (t *tool) cutSwept(ctx context.Context, f *sweptFailure, runs int) {
 }
 
 func newSwept(tally *sim.Tally) *swept {
-	s := &swept{Tally: *tally, Failures: []sweptFailure{}, Seconds: math.Round(1000*tally.Elapsed.Seconds()) / 1000, SeedsPerHour: math.Round(seedsPerHour(tally))}
+	s := &swept{Tally: *tally, Failures: []sweptFailure{}, Seconds: seconds(tally.Elapsed), SeedsPerHour: math.Round(seedsPerHour(tally))}
 	if s.States == nil {
 		s.States = map[string]int{}
 	}

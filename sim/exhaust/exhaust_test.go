@@ -1,0 +1,87 @@
+package exhaust
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// small is a slice of every kind of event, so small that it fits into any test run.
+func small(name string) Slice {
+	slices := map[string]Slice{
+		"write and read at once":         {Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Get}}},
+		"write, delete; eviction, ghost": {Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Delete, After: 1}}, Evictions: 1, Drops: 1, FaultsMax: 2},
+		"write, read; message lost":      {Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Get, After: 1}}, Losses: 1, FaultsMax: 1, Passes: 1},
+		"write; restart":                 {Ops: []Op{{Node: 0, Kind: Set}}, Restarts: 1, FaultsMax: 1, Passes: 1},
+	}
+	s := slices[name]
+	s.Name = name
+	return s
+}
+
+// I1, I2, I8 and liveness, in every order of events; and that a search is the same every time.
+func TestSmallSlicesAreTriedWholeAndKeepEveryPromise(t *testing.T) {
+	for name, least := range map[string]int{
+		"write and read at once": 80, "write, delete; eviction, ghost": 500, "write, read; message lost": 150, "write; restart": 300,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Run(t.Context(), small(name), nil)
+			t.Logf("%d states, %d transitions, the longest run has %d", r.States, r.Transitions, r.Depth)
+			if r.Violation != "" {
+				t.Fatalf("%s\n%s", r.Violation, strings.Join(r.Trail, "\n"))
+			}
+			if !r.Complete || r.States < least || r.Transitions < r.States-1 || r.Depth < 5 {
+				t.Errorf("%+v is less than there is", r)
+			}
+			if again := Run(t.Context(), small(name), nil); !reflect.DeepEqual(again, r) {
+				t.Errorf("%+v, and again %+v", r, again)
+			}
+		})
+	}
+}
+
+// One vote to read and one to write promise nothing: so there is an order of events in which a read is stale, and what
+// is left of it in the end is what makes it so.
+func TestWhatABrokenPromiseNeedsIsFoundAndShown(t *testing.T) {
+	s := Slice{Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Get, After: 1}}, Losses: 1, FaultsMax: 1, Weak: true}
+	r := Run(t.Context(), s, nil)
+	if r.Complete || !strings.HasPrefix(r.Violation, "lost: op 2 finds nothing") {
+		t.Fatalf("%+v", r)
+	}
+	if len(r.Trail) > 8 || !strings.HasPrefix(r.Trail[0], "op 1, a set, begins at n1") || !strings.Contains(r.Trail[len(r.Trail)-1], "lost: op 2") {
+		t.Errorf("the way there is\n%s", strings.Join(r.Trail, "\n"))
+	}
+}
+
+func TestASearchThatIsEndedSaysThatItIsNotComplete(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	told := 0
+	r := Run(ctx, Slices()[0], func(so Result) {
+		if told++; so.States == 0 || so.Transitions == 0 {
+			t.Errorf("so far: %+v", so)
+		}
+		cancel()
+	})
+	if told != 1 || r.Complete || r.Violation != "" || r.Transitions > 2*progressEvery {
+		t.Errorf("told %d times, %+v", told, r)
+	}
+}
+
+func TestSlicesAreNamedApartAndFitTheWorld(t *testing.T) {
+	names := map[string]bool{}
+	for _, s := range Slices() {
+		if names[s.Name] || s.Name == "" || len(s.Ops) == 0 || len(s.Ops) > 8 {
+			t.Errorf("%+v", s)
+		}
+		names[s.Name] = true
+		for i, o := range s.Ops {
+			if o.Node < 0 || o.Node >= nodes || o.After > i {
+				t.Errorf("%s: op %d is %+v", s.Name, i+1, o)
+			}
+		}
+		if s.FaultsMax > 2 || s.Evictions+s.Drops+s.Restarts+s.Losses < s.FaultsMax {
+			t.Errorf("%s: faults %+v", s.Name, s)
+		}
+	}
+}
