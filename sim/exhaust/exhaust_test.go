@@ -2,6 +2,7 @@ package exhaust
 
 import (
 	"context"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -83,5 +84,23 @@ func TestSlicesAreNamedApartAndFitTheWorld(t *testing.T) {
 		if s.FaultsMax > 2 || s.Evictions+s.Drops+s.Restarts+s.Losses < s.FaultsMax {
 			t.Errorf("%s: faults %+v", s.Name, s)
 		}
+	}
+}
+
+func TestThePageOfTestingHasEverySlice(t *testing.T) {
+	page, err := os.ReadFile("../../docs/TESTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| slice | states |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")[2:]
+	for i, s := range Slices() {
+		if i >= len(rows) || !strings.HasPrefix(rows[i], "| "+s.Name+" | ") {
+			t.Errorf("row %d is not of %q: %q", i+1, s.Name, rows[min(i, len(rows)-1)])
+		}
+	}
+	if len(rows) != len(Slices()) {
+		t.Errorf("%d rows of %d slices", len(rows), len(Slices()))
 	}
 }
