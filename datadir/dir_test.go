@@ -245,10 +245,11 @@ func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
 	check := func(b []byte) {
 		if id, err := decodeIdentity(file, b); err == nil && id != want {
 			t.Fatalf("%q is read as %+v", b, id)
-		} else if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
+		} else if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatalf("%q gives %v", b, err)
 		}
 	}
+	check(bytes.Replace(good, []byte(`"format": 1`), []byte(`"format": 9`), 1))
 	for i := range good {
 		check(good[:i])
 		for _, x := range []byte{1, 2, 4, 8, 16, 32, 64, 128, 255} {
@@ -406,7 +407,12 @@ func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
 		name   string
 		change func(b []byte)
 	}{
-		{"node.json", func(b []byte) { copy(b, bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 2`), 1)) }},
+		{"node.json", func(b []byte) {
+			copy(b, bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 2`), 1))
+			_, digits, _ := bytes.Cut(b, []byte(`"check": "`))
+			copy(digits, "0000000000000000")
+			copy(digits, fmt.Sprintf("%016x", crc32.Checksum(b, castagnoli)))
+		}},
 		{"map", func(b []byte) {
 			binary.BigEndian.PutUint32(b[8:], 2)
 			binary.BigEndian.PutUint32(b[12:], mapSum(b))

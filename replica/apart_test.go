@@ -82,6 +82,26 @@ func TestALocalQuorumIsOneOfTheClientsDatacenterWhoeverCoordinates(t *testing.T)
 	}
 }
 
+// What its client has given up is not begun, and what is begun does not outlast the client: a write that came forwarded
+// has the time that is left of its own.
+func TestADeadlineIsNotPutOffByForwarding(t *testing.T) {
+	n := founded(t, 1, 3)
+	r := wire.Request{Op: wire.OpSet, ID: 1, Timeout: 4000, Key: keyOf(t, n, 1, true), Value: []byte("v")}
+	body := wire.AppendRequest(nil, &r)[wire.FrameHeader:]
+	for left, want := range map[int64]int64{5000: 4000, 1000: 1000 + SkewAllowed.Milliseconds(), -400: SkewAllowed.Milliseconds() - 400} {
+		forward := wire.Message{Kind: wire.KindForward, ID: 77, Expires: recoverWall + left, Body: body}
+		k, shard, ok := n.Route(n.View(), &forward, &r)
+		if !ok {
+			t.Fatal("no shard")
+		}
+		var out Outbox
+		n.Shards()[shard].Receive(recoverNow(0), 2, n.View().Placement, k, &forward, &r, &out)
+		if got := messages(t, &out, 3); len(got) != 1 || got[0].Expires != recoverWall+want {
+			t.Errorf("%d ms are left of 4 s: %+v, want %d", left, got, want)
+		}
+	}
+}
+
 func TestAWriteIsForwardedWithinTheDatacenterFirst(t *testing.T) {
 	for id := uint64(1); id <= 2; id++ {
 		n := founded(t, id, 10)

@@ -153,16 +153,15 @@ func (n *Node) SetUp(node uint64, up bool) bool {
 // that learns it first never has a node up whose clock it does not know, and takes no write by a clock of its own
 // that all others would say is wrong.
 func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
-	x := n.m.Node(node)
-	if x == nil {
+	if n.m.Node(node) == nil {
 		return false
 	}
 	c, known := n.clocks[node]
 	if !known {
-		c = new(peerClock)
+		c = &peerClock{ahead: wall - now.Wall}
 		n.clocks[node] = c
 	}
-	if c.tell(now, x.Boot, wall, !known || !n.up[node]); !n.up[node] {
+	if c.tell(now, wall); !n.up[node] {
 		return false
 	}
 	offset := n.median()

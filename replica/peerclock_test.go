@@ -8,30 +8,29 @@ import (
 )
 
 func TestAnotherClockRisesAtOnceAndFallsOnceThatIsAllThatIsHeard(t *testing.T) {
-	var c peerClock
+	c := peerClock{ahead: 100}
 	at := func(ms int64) vclock.Now {
 		return vclock.Now{Mono: time.Duration(ms) * time.Millisecond, Wall: 1e6 + ms}
 	}
 	for i, x := range []struct {
 		ms, lag int64 // when a beat comes, and how old it is
-		boot    uint64
-		afresh  bool
 		want    int64 // how far ahead the other is believed to be
 	}{
-		{0, -100, 1, true, 100},
-		{1000, -100, 1, false, 100},
-		{2000, -90, 1, false, 100}, // late by 10 ms
-		{3000, -120, 1, false, 120},
-		{4000, 0, 1, false, 120},
-		{5000, -20, 1, false, 120},
-		{6000, -10, 1, false, 20},                 // two seconds of nothing above that
-		{40_000, 33_000, 1, false, 20},            // it stood still: what came meanwhile comes at once
-		{40_000, 16_000, 1, false, 20},            //
-		{40_000, -20, 1, false, 20},               // until now
-		{41_000, 3_600_000, 2, false, -3_600_000}, // another process, which has another clock
-		{42_000, 7_200_000, 2, true, -7_200_000},
+		{0, -100, 100},
+		{1000, -100, 100},
+		{2000, -90, 100}, // late by 10 ms
+		{3000, -120, 120},
+		{4000, 0, 120},
+		{5000, -20, 120},
+		{6000, -10, 20},      // two seconds of nothing above that
+		{40_000, 33_000, 20}, // it stood still: what came meanwhile comes at once
+		{40_000, 16_000, 20},
+		{40_000, -20, 20},       // until now
+		{41_000, 3_600_000, 20}, // another process, which has another clock
+		{42_000, 3_600_000, 20},
+		{43_000, 3_600_000, -3_600_000},
 	} {
-		c.tell(at(x.ms), x.boot, at(x.ms).Wall-x.lag, x.afresh)
+		c.tell(at(x.ms), at(x.ms).Wall-x.lag)
 		if c.ahead != x.want {
 			t.Errorf("beat %d: %d ms ahead, want %d", i+1, c.ahead, x.want)
 		}

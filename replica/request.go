@@ -67,12 +67,17 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 	s.begin(call, pool, ask, readAsk, r, k)
 }
 
+// timeout is how long a request may take.
+func (s *Shard) timeout(r *wire.Request) time.Duration {
+	if r.Timeout == 0 {
+		return s.cfg.Coordinator.TimeoutDefault
+	}
+	return min(time.Duration(r.Timeout)*time.Millisecond, s.cfg.Coordinator.TimeoutMax)
+}
+
 // begin opens a call and lets its machine start.
 func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator.Ask, r *wire.Request, k storage.Key) {
-	timeout := s.cfg.Coordinator.TimeoutDefault
-	if r.Timeout != 0 {
-		timeout = min(time.Duration(r.Timeout)*time.Millisecond, s.cfg.Coordinator.TimeoutMax)
-	}
+	timeout := s.timeout(r)
 	c := s.calls.open(pool)
 	c.op, c.hash, c.partition, c.started, c.ask, c.readAsk = r.Op, k.Hash, k.Partition, s.now.Mono, ask, readAsk
 	call.ID, call.Until = c.id, s.now.Mono+timeout

@@ -104,6 +104,10 @@ func (s *Shard) forwarded(from uint64, k storage.Key, m *wire.Message, r *wire.R
 		s.out.message(from, &wire.Message{Kind: wire.KindForwardReply, ID: m.ID, Outcome: wire.OutcomeLate})
 		return
 	}
+	left := m.Expires + SkewAllowed.Milliseconds() - s.now.Wall - s.view.Offset
+	if m.Expires != 0 && left < s.timeout(r).Milliseconds() { // a deadline is not put off by going on elsewhere
+		r.Timeout = uint32(max(left, 1))
+	}
 	s.Request(s.now, k, client, r, m.Body, s.out)
 }
 

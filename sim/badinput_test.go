@@ -74,7 +74,7 @@ func badInputOnly(seed uint64, only []FaultKind) Plan {
 		i := len(p.Faults)
 		p.Faults = append(p.Faults, Fault{
 			At: at, For: 700 * time.Millisecond, Kind: only[i%len(only)], Node: i % p.Cluster.Nodes, Other: (i + 1) % p.Cluster.Nodes,
-			By: farLeast << (i % 20), Number: i + 1,
+			By: farLeast << (i % 16), Number: i + 1,
 		})
 	}
 	return p

@@ -67,18 +67,19 @@ func (w *world) flap(f *Fault) bool {
 	return true
 }
 
-// farApart lies between two nodes that tell such times: of the clocks that a node hears of, most must be sane.
+// farApart lies between two nodes that tell such times, and none does while another's clock is off: of the clocks that a
+// node hears of, most must be sane.
 const farApart = 10 * time.Second
 
-// drawFar is further ahead than anyone believes, from just that to a year.
+// drawFar is further ahead than any run is long, so that no time that comes to be true was told as a lie before.
 func drawFar(r *rand.Rand, _ *Cluster, f *Fault) { f.By = between(r, farLeast, 365*24*time.Hour) }
 
-const farLeast = 3 * replica.SkewMax
+const farLeast = 4 * time.Minute
 
 // far lets every time in what a node sends lie ahead: its values, its floors, its clock.
 func (w *world) far(f *Fault) bool {
 	for i := range w.nodes {
-		if i != f.Node && w.nodes[i].far > 0 && w.nodes[i].far+farApart > w.now {
+		if n := &w.nodes[i]; i != f.Node && (n.far > 0 && n.far+farApart > w.now || n.skew.Abs() > replica.SkewMax) {
 			return false
 		}
 	}
