@@ -12,7 +12,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-record e2e bench bench-path bench-client cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ planted: ## bugs planted in the core (BUG=name: one): a seed must find each, of 
 
 planted-seeds: ## the same by the recorded seed of each alone: some minutes
 	go run ./sim/planted -replay $(if $(BUG),-bug $(BUG))
+
+planted-show: ## what the bug BUG=name does: its recorded seed, cut down, event by event
+	go run ./sim/planted -show -bug $(BUG)
 
 planted-record: ## planted, and then records the seeds
 	go run ./sim/planted -record $(if $(BUG),-bug $(BUG))

@@ -1,5 +1,13 @@
 package sim
 
+import (
+	"slices"
+	"time"
+
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/wire"
+)
+
 // check judges a run that is over. Each promise has a file of its own.
 func (w *world) check() {
 	w.total()
@@ -35,4 +43,33 @@ func (w *world) remembers() bool {
 // strict reports whether reads of a key must see what was acknowledged before they began.
 func (w *world) strict(key int) bool {
 	return w.plan.Cluster.Strict() && !w.plan.Cluster.sloppy(key) && !w.voided
+}
+
+// sane reports whether every clock lay within the skew bound of the truth, all the time. What one further ahead has
+// stamped, the others take when their own clocks get there, which may be after the end of the run.
+func (w *world) sane() bool { return w.off <= replica.SkewMax }
+
+// writesByEnd are the acknowledged writes, by when they were.
+func writesByEnd(ops []*op) (acked []*op) {
+	for _, o := range ops {
+		if o.writes() && o.ok && o.status == wire.StatusOK {
+			acked = append(acked, o)
+		}
+	}
+	slices.SortStableFunc(acked, func(a, b *op) int { return int(a.end - b.end) })
+	return acked
+}
+
+// lastBefore is the one of best that belongs to the last write acknowledged before t; nil if there is none.
+func lastBefore(acked, best []*op, t time.Duration) *op {
+	i, _ := slices.BinarySearchFunc(acked, t, func(o *op, t time.Duration) int {
+		if o.end < t {
+			return -1
+		}
+		return 1
+	})
+	if i == 0 {
+		return nil
+	}
+	return best[i-1]
 }

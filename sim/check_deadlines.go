@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -29,7 +30,7 @@ func (w *world) checkDeadlines(ops []*op) {
 			continue
 		}
 		if r.deadline != 0 && r.deadline <= r.wall {
-			w.fail("I11", "op %d reads op %d at %d, past its deadline of %d", r.number, r.wrote, r.wall, r.deadline)
+			w.fail("I11", "op %d reads op %d at %s, past its deadline of %s", r.number, r.wrote, wallText(r.wall), wallText(r.deadline))
 		}
 		if v := &w.ops[r.wrote-1]; v.ask.TTL > 0 && r.begin > min(v.end, v.until)+v.ask.TTL+w.apart() && !slices.ContainsFunc(ops, (*op).touches) {
 			w.fail("I11", "late: op %d (%v-%v) at n%d reads op %d (%v-%v), whose TTL was %v", r.number, r.begin, r.end, r.node+1, v.number, v.begin, v.end, v.ask.TTL)
@@ -46,8 +47,8 @@ func (w *world) checkDeadlines(ops []*op) {
 				continue
 			}
 			if !slices.ContainsFunc(ops, func(o *op) bool { return o.named(r) && o.end >= t.begin }) {
-				w.fail("I11", "undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %d, though op %d (%v-%v) had set it to %v from then", r.number,
-					r.begin, r.end, r.node+1, r.key, r.wrote, r.deadline, t.number, t.begin, t.end, t.ask.TTL)
+				w.fail("I11", "undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %s, though op %d (%v-%v) had set it to %v from then", r.number,
+					r.begin, r.end, r.node+1, r.key, r.wrote, until(vclock.Deadline{At: r.deadline}), t.number, t.begin, t.end, t.ask.TTL)
 			}
 			w.count("deadline judged")
 		}

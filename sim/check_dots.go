@@ -1,11 +1,8 @@
 package sim
 
 import (
-	"bytes"
-
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -37,22 +34,3 @@ func (w *world) checkForks() {
 		w.fail("I7", "%d times a store met two contents of one dot", w.stats.Storage.Forked)
 	}
 }
-
-// sample keeps a few of the versions that travelled, for checkMerge.
-func (w *world) sample(key []byte, s *vclock.Set) {
-	of := w.samples[string(key)]
-	for i := range of {
-		if of[i].Dot == s.Dot && of[i].Deadline == s.Deadline && of[i].Context.Equal(&s.Context) {
-			return
-		}
-	}
-	c := *s
-	c.Value, c.Context = bytes.Clone(s.Value), s.Context.CopyInto(nil)
-	if len(of) < samplesMax {
-		w.samples[string(key)] = append(of, c)
-		return
-	}
-	of[w.events%samplesMax] = c
-}
-
-const samplesMax = 4

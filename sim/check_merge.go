@@ -32,6 +32,25 @@ func (w *world) checkMerge() {
 	}
 }
 
+// sample keeps a few of the versions that travelled, for checkMerge.
+func (w *world) sample(key []byte, s *vclock.Set) {
+	of := w.samples[string(key)]
+	for i := range of {
+		if of[i].Dot == s.Dot && of[i].Deadline == s.Deadline && of[i].Context.Equal(&s.Context) {
+			return
+		}
+	}
+	c := *s
+	c.Value, c.Context = bytes.Clone(s.Value), s.Context.CopyInto(nil)
+	if len(of) < samplesMax {
+		w.samples[string(key)] = append(of, c)
+		return
+	}
+	of[w.events%samplesMax] = c
+}
+
+const samplesMax = 4
+
 func merge(a, b *vclock.Set) vclock.Set {
 	m, _ := vclock.Merge(a, b)
 	return m

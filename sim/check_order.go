@@ -1,11 +1,6 @@
 package sim
 
-import (
-	"slices"
-	"time"
-
-	"github.com/shoalcache/shoal/wire"
-)
+import "github.com/shoalcache/shoal/wire"
 
 // checkOrder is I2 judged by time alone, whatever stamps say: no read returns the value of a write that was
 // acknowledged before another began which was acknowledged before the read began. One pass over the history of a key
@@ -28,29 +23,4 @@ func (w *world) checkOrder(key int, ops []*op) {
 				r.node+1, v.number, key, v.end, u.number, u.begin, u.end)
 		}
 	}
-}
-
-// writesByEnd are the acknowledged writes, by when they were.
-func writesByEnd(ops []*op) (acked []*op) {
-	for _, o := range ops {
-		if o.writes() && o.ok && o.status == wire.StatusOK {
-			acked = append(acked, o)
-		}
-	}
-	slices.SortStableFunc(acked, func(a, b *op) int { return int(a.end - b.end) })
-	return acked
-}
-
-// lastBefore is the one of best that belongs to the last write acknowledged before t; nil if there is none.
-func lastBefore(acked, best []*op, t time.Duration) *op {
-	i, _ := slices.BinarySearchFunc(acked, t, func(o *op, t time.Duration) int {
-		if o.end < t {
-			return -1
-		}
-		return 1
-	})
-	if i == 0 {
-		return nil
-	}
-	return best[i-1]
 }

@@ -79,9 +79,9 @@ func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (floor vclock
 	pull := wire.Message{Kind: wire.KindPull, ID: 1, Partition: p, Limit: 1 << 20}
 	for {
 		k, _, _ := n.core.Route(n.core.View(), &pull, &w.request)
-		w.audited.Reset()
-		shard.Receive(w.clock(n), n.id, n.core.View().Placement, k, &pull, &w.request, &w.audited)
-		frame, _, err := wire.NextFrame(w.audited.Peers[0].Frames, &w.limits)
+		w.auditOut.Reset()
+		shard.Receive(w.clock(n), n.id, n.core.View().Placement, k, &pull, &w.request, &w.auditOut)
+		frame, _, err := wire.NextFrame(w.auditOut.Peers[0].Frames, &w.limits)
 		if err != nil {
 			panic(err)
 		}

@@ -1,14 +1,6 @@
 package sim
 
-import (
-	"time"
-
-	"github.com/shoalcache/shoal/replica"
-)
-
-// sane reports whether every clock lay within the skew bound of the truth, all the time. What one further ahead has
-// stamped, the others take when their own clocks get there, which may be after the end of the run.
-func (w *world) sane() bool { return w.off <= replica.SkewMax }
+import "time"
 
 // clocksGood is how far off clocks may be for each of them to lie near the others, so that nobody hands writes on.
 const clocksGood = 100 * time.Millisecond

@@ -27,7 +27,7 @@ func TestThePageOfTestingHasEveryFaultAndEveryChecker(t *testing.T) {
 		want []string
 	}{
 		"faults":   {regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| [^|]+ \\|$"), faults},
-		"checkers": {regexp.MustCompile("(?m)^\\| `(check_[a-z]+\\.go)` \\|"), checkers},
+		"checkers": {regexp.MustCompile("(?m)^\\| `(check_[a-z0-9_]+\\.go)` \\|"), checkers},
 	} {
 		var listed []string
 		for _, row := range c.rows.FindAllStringSubmatch(string(page), -1) {

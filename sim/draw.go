@@ -146,9 +146,9 @@ func drawAsks(r *rand.Rand, p *Plan) []Ask {
 func drawFaults(r *rand.Rand, p *Plan) []Fault {
 	var weights [faultKinds]int
 	total := 0
-	links := r.IntN(6) == 0 // only what goes wrong between nodes: then hints bring all of them to agree
+	spared := r.IntN(6) == 0 // only what goes wrong between nodes: then hints bring all of them to agree
 	for k := range weights {
-		if kind := &kinds[k]; p.Cluster.Nodes >= kind.nodes && (!links || kind.between) {
+		if kind := &kinds[k]; p.Cluster.Nodes >= kind.nodes && (!spared || kind.spares) {
 			weights[k] = r.IntN(4) * r.IntN(2) * max(kind.often, 1)
 		}
 		total += weights[k]

@@ -24,7 +24,7 @@ const (
 	Flip                      // a bit on it is not what was written
 	Cut                       // messages from Node to Other are lost, one way
 	Alone                     // Node is cut off from all others
-	Split                     // the nodes of the bits of Side are cut off from the others
+	Split                     // the nodes of Bits are cut off from the others
 	Ring                      // each node reaches its neighbours only
 	Flap                      // Node has Other for down again and again, though it is up
 	Far                       // every time that Node tells lies ahead, by up to a year
@@ -36,13 +36,13 @@ const (
 
 // kind is how a fault of one kind is drawn, begun and ended.
 type kind struct {
-	name    string
-	between bool                                     // it is one of the way between nodes
-	nodes   int                                      // that the cluster must have, or it would be none
-	often   int                                      // how much more often than others it is drawn; 0 is 1
-	draw    func(r *rand.Rand, c *Cluster, f *Fault) // what it has beside Node, Other and For
-	begin   func(w *world, f *Fault) bool            // false: it cannot happen now
-	end     func(w *world, f *Fault)
+	name   string
+	spares bool                                     // no node loses its memory by it, so that hints bring all to agree
+	nodes  int                                      // that the cluster must have, or it would be none
+	often  int                                      // how much more often than others it is drawn; 0 is 1
+	draw   func(r *rand.Rand, c *Cluster, f *Fault) // what it has beside Node, Other and For
+	begin  func(w *world, f *Fault) bool            // false: it cannot happen now
+	end    func(w *world, f *Fault)
 }
 
 var kinds [faultKinds]kind
@@ -56,19 +56,19 @@ func init() { // the functions name the table
 		Lie:      {name: "lie", begin: (*world).lie, end: (*world).mendDisk},
 		Flip:     {name: "flip", often: 2, begin: (*world).flip},
 		Wipe:     {name: "wipe", begin: (*world).wipe, end: (*world).restart},
-		Pause:    {name: "pause", between: true, draw: drawPause, begin: (*world).pause, end: (*world).resumeNode},
+		Pause:    {name: "pause", spares: true, draw: drawPause, begin: (*world).pause, end: (*world).resumeNode},
 		Jump:     {name: "jump", draw: drawJump, begin: (*world).jump},
 		Twin:     {name: "twin", nodes: 2, begin: (*world).twin},
-		Namesake: {name: "namesake", between: true, nodes: 2, begin: (*world).namesake},
-		Cut:      {name: "cut", between: true, nodes: 2, begin: (*world).cut, end: (*world).mend},
-		Alone:    {name: "alone", between: true, nodes: 3, draw: drawAlone, begin: (*world).split, end: (*world).rejoin},
-		Split:    {name: "split", between: true, nodes: 2, draw: drawSplit, begin: (*world).split, end: (*world).rejoin},
-		Ring:     {name: "ring", between: true, nodes: 4, begin: (*world).ring, end: (*world).unring},
-		Flap:     {name: "flap", between: true, nodes: 2, begin: (*world).flap},
+		Namesake: {name: "namesake", spares: true, nodes: 2, begin: (*world).namesake},
+		Cut:      {name: "cut", spares: true, nodes: 2, begin: (*world).cut, end: (*world).mend},
+		Alone:    {name: "alone", spares: true, nodes: 3, draw: drawAlone, begin: (*world).split, end: (*world).rejoin},
+		Split:    {name: "split", spares: true, nodes: 2, draw: drawSplit, begin: (*world).split, end: (*world).rejoin},
+		Ring:     {name: "ring", spares: true, nodes: 4, begin: (*world).ring, end: (*world).unring},
+		Flap:     {name: "flap", spares: true, nodes: 2, begin: (*world).flap},
 		Far:      {name: "far", nodes: 2, draw: drawFar, begin: (*world).far},
-		Foreign:  {name: "foreign", between: true, begin: (*world).foreign},
-		Truncate: {name: "truncate", between: true, nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
-		Replay:   {name: "replay", between: true, nodes: 2, begin: (*world).replay},
+		Foreign:  {name: "foreign", spares: true, begin: (*world).foreign},
+		Truncate: {name: "truncate", spares: true, nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
+		Replay:   {name: "replay", spares: true, nodes: 2, begin: (*world).replay},
 	}
 }
 
@@ -81,7 +81,7 @@ type Fault struct {
 	For         time.Duration
 	Kind        FaultKind
 	Node, Other int
-	Side        uint          // Split, Alone: bits of nodes
+	Bits        uint          // Split, Alone: the nodes; Broken: 1 reads, 2 syncs; Power: steps of a save until it ends, 0: at once
 	By          time.Duration // Jump, Far
 	Number      int           // from 1, whatever is left out
 }
@@ -94,8 +94,8 @@ func (f *Fault) String() string {
 		text += fmt.Sprintf(" to n%d", f.Other+1)
 	case Split, Ring, Replay:
 		text = f.Kind.String()
-		for i := 0; f.Side>>i > 0; i++ {
-			if f.Side>>i&1 == 1 {
+		for i := 0; f.Bits>>i > 0; i++ {
+			if f.Bits>>i&1 == 1 {
 				text += fmt.Sprintf(" n%d", i+1)
 			}
 		}
@@ -112,7 +112,7 @@ func (w *world) begin(at int) {
 	if !kind.begin(w, f) {
 		return
 	}
-	w.count(kind.name)
+	w.count("fault " + kind.name)
 	w.say("fault %d: %s for %v", f.Number, f, f.For.Round(time.Millisecond))
 	if kind.end != nil {
 		over := w.now + f.For

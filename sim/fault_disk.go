@@ -7,20 +7,20 @@ import (
 
 // Faults of disks, under the code that keeps a node's directory on them.
 
-func drawPower(r *rand.Rand, _ *Cluster, f *Fault) { f.Side = uint(r.IntN(8)) }
+func drawPower(r *rand.Rand, _ *Cluster, f *Fault) { f.Bits = uint(r.IntN(8)) }
 
-// power ends the machine at once, or in the middle of what it writes next: then Side says before which step.
+// power ends the machine at once, or in the middle of what it writes next: then Bits says before which step.
 func (w *world) power(f *Fault) bool {
 	n := &w.nodes[f.Node]
 	if n.core == nil || w.without(f.Node) >= w.plan.Cluster.Down {
 		return false
 	}
-	if f.Side == 0 {
+	if f.Bits == 0 {
 		w.stop(f.Node)
 		w.losePower(n)
 		return true
 	}
-	n.disk.left, n.doomed = int(f.Side), true
+	n.disk.left, n.doomed = int(f.Bits), true
 	return true
 }
 
@@ -71,12 +71,12 @@ func (w *world) lie(f *Fault) bool {
 	return true
 }
 
-func drawBroken(r *rand.Rand, _ *Cluster, f *Fault) { f.Side = 1 + uint(r.IntN(3)) }
+func drawBroken(r *rand.Rand, _ *Cluster, f *Fault) { f.Bits = 1 + uint(r.IntN(3)) }
 
 // broken lets reads fail, syncs, or both.
 func (w *world) broken(f *Fault) bool {
 	d := w.nodes[f.Node].disk
-	d.badReads, d.badSyncs = f.Side&1 != 0, f.Side&2 != 0
+	d.badReads, d.badSyncs = f.Bits&1 != 0, f.Bits&2 != 0
 	return true
 }
 

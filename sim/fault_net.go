@@ -19,16 +19,16 @@ func (w *world) cut(f *Fault) bool {
 
 func (w *world) mend(f *Fault) { w.block(f.Node, f.Other, -1) }
 
-func drawSplit(r *rand.Rand, c *Cluster, f *Fault) { f.Side = 1 + uint(r.IntN(1<<c.Nodes-2)) }
+func drawSplit(r *rand.Rand, c *Cluster, f *Fault) { f.Bits = 1 + uint(r.IntN(1<<c.Nodes-2)) }
 
-func drawAlone(_ *rand.Rand, _ *Cluster, f *Fault) { f.Side = 1 << f.Node }
+func drawAlone(_ *rand.Rand, _ *Cluster, f *Fault) { f.Bits = 1 << f.Node }
 
 func (w *world) split(f *Fault) bool {
-	w.blockSides(f.Side, 1)
+	w.blockSides(f.Bits, 1)
 	return true
 }
 
-func (w *world) rejoin(f *Fault) { w.blockSides(f.Side, -1) }
+func (w *world) rejoin(f *Fault) { w.blockSides(f.Bits, -1) }
 
 func (w *world) blockSides(side uint, by int) {
 	for a := range w.nodes {

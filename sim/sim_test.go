@@ -53,7 +53,7 @@ func reached() []string {
 		"forwarded", "hint added", "hint merged", "hint delivered", "hint refused", "hint dropped",
 	}
 	for k := range faultKinds {
-		states = append(states, k.String())
+		states = append(states, "fault "+k.String())
 	}
 	return states
 }

@@ -15,7 +15,7 @@ import (
 // say adds a line.
 func (w *world) say(format string, args ...any) {
 	if w.talks {
-		w.log = append(w.log, fmt.Sprintf("%11.6fs  ", w.now.Seconds())+fmt.Sprintf(format, args...))
+		w.log = append(w.log, fmt.Sprintf("%12s  ", timeText(w.now))+fmt.Sprintf(format, args...))
 	}
 }
 
@@ -130,6 +130,9 @@ func stampText(s vclock.Stamp) string {
 	}
 	return fmt.Sprintf("%s.%d", wallText(s.Millis()), uint16(s))
 }
+
+// timeText shows a time of the run.
+func timeText(t time.Duration) string { return fmt.Sprintf("%.6fs", t.Seconds()) }
 
 // wallText shows a wall time, milliseconds since 1970, as the time since the run began.
 func wallText(ms int64) string {

@@ -55,11 +55,11 @@ type world struct {
 
 	falsified []byte
 
-	dots    map[vclock.Dot]uint64   // what each names
-	samples map[string][]vclock.Set // a few versions of each key
-	audits  map[replicaKey]audited
-	deleted map[string]bool // keys that somebody asked to delete
-	audited replica.Outbox
+	dots     map[vclock.Dot]uint64   // what each names
+	samples  map[string][]vclock.Set // a few versions of each key
+	audits   map[replicaKey]audited
+	deleted  map[string]bool // keys that somebody asked to delete
+	auditOut replica.Outbox
 }
 
 const (
@@ -80,7 +80,7 @@ func Run(plan Plan, timeline bool) (r Result) {
 			r = w.result()
 		}
 	}()
-	w.found()
+	w.foundCluster()
 	for w.failed == nil && len(w.agenda.heap) > 0 {
 		e := w.agenda.pop()
 		if e.at > w.plan.Trouble+healFor {
@@ -123,8 +123,8 @@ func Twice(plan Plan) Result {
 	return first
 }
 
-// found makes the first map and starts every node.
-func (w *world) found() {
+// foundCluster makes the first map and starts every node.
+func (w *world) foundCluster() {
 	c := &w.plan.Cluster
 	w.nodes = make([]node, c.Nodes)
 	w.blocks, w.cutShort = make([]int, c.Nodes*c.Nodes), make([]int, c.Nodes*c.Nodes)
@@ -211,16 +211,25 @@ func (w *world) note(e *event) {
 
 func (w *world) count(state string) { w.counts[state]++ }
 
-// void says that more went wrong than I1 and I2 are promised for (docs/CONSISTENCY.md).
+// void says that more went wrong than promises are made for (docs/CONSISTENCY.md): of this run no key counts as strict.
 func (w *world) void(why string) {
 	w.voided = true
 	w.count("voided: " + why)
-	w.say("from here on reads may be stale: %s", why)
+	w.say("reads of this run may be stale: %s", why)
 }
 
-// fail ends the run: it broke a promise. What follows from the first failure is not news.
+// fail ends the run: it broke a promise. What follows from the first failure is not news. Times and stamps are said as a
+// timeline says them.
 func (w *world) fail(promise, format string, args ...any) {
 	if w.failed == nil {
+		for i, a := range args {
+			switch a := a.(type) {
+			case time.Duration:
+				args[i] = timeText(a)
+			case vclock.Stamp:
+				args[i] = stampText(a)
+			}
+		}
 		w.failed = &Failure{Promise: promise, Text: fmt.Sprintf(format, args...)}
 		w.say("FAIL %v", w.failed)
 	}
@@ -251,7 +260,7 @@ func (w *world) result() Result {
 		}
 	}
 	for k := range faultKinds {
-		r.Faults += w.counts[k.String()]
+		r.Faults += w.counts["fault "+k.String()]
 	}
 	w.total()
 	s := &w.stats

@@ -23,11 +23,11 @@ func (t *tool) simCommand() *cli.Command {
 			"run shows one seed, or what is left of it. sweep runs seed after seed, on every processor; Ctrl-C ends it\n" +
 			"and sums up. exhaust tries every order of the events of a few operations on one key. All exit with 1 if a\n" +
 			"promise was broken. No cluster is asked, and no file written.\n\n" +
-			"shoal sim run --seed 7                           what the seed is, and how its run ended\n" +
-			"shoal sim run --seed 7 --shrink                  if it fails: cut down to what the failure needs\n" +
-			"shoal sim run --seed 7 --ops 3,40-52 --faults none --timeline\n" +
+			"shoal sim run --seed 5                           what the seed is, and how its run ended\n" +
+			"shoal sim run --seed 5 --shrink                  if it fails: cut down to what the failure needs\n" +
+			"shoal sim run --seed 5 --ops 3,40-52 --faults none --timeline\n" +
 			"shoal sim sweep --minutes 10 --from 1000\n" +
-			"shoal sim exhaust                                all of it takes some minutes",
+			"shoal sim exhaust                                all of it takes minutes",
 		Flags: slices.Concat(simCutFlags(), simRunFlags(), simSweepFlags(), simExhaustFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: table, json or jsonl", DefaultText: formatTable},
 		}),
@@ -36,6 +36,8 @@ func (t *tool) simCommand() *cli.Command {
 			switch {
 			case way == "":
 				return usage("sim needs run, sweep or exhaust: shoal sim run --seed S, shoal sim sweep, or shoal sim exhaust")
+			case c.NArg() > 1 && way == "run":
+				return usage("sim run takes no argument %q: shoal sim run --seed S", c.Args().Get(1))
 			case c.NArg() > 1:
 				return usage("sim %s takes no argument %q: shoal sim %s", way, c.Args().Get(1), way)
 			case c.IsSet("runs") && !c.Bool("shrink"):

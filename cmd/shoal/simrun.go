@@ -17,7 +17,7 @@ func simRunFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.Uint64Flag{Category: category, Name: "seed", Usage: "the `S` that cluster, operations and faults are drawn from", DefaultText: "none, it has to be given"},
 		&cli.StringFlag{Category: category, Name: "ops", Usage: "keep only the operations of `LIST`, as in 3,7,40-52, or none", DefaultText: "all"},
-		&cli.StringFlag{Category: category, Name: "faults", Usage: "keep only the faults of `LIST`", DefaultText: "all"},
+		&cli.StringFlag{Category: category, Name: "faults", Usage: "keep only the faults of `LIST`, by number, or none", DefaultText: "all"},
 		&cli.BoolFlag{Category: category, Name: "timeline", DisableDefaultText: true, Usage: "print what happened, event by event"},
 	}
 }

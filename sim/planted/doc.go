@@ -7,6 +7,7 @@
 //
 //	make planted               every bug, by up to 10,000 seeds each
 //	make planted BUG=name      one of them
+//	make planted-show BUG=name what happens in its recorded seed, cut down
 //	make planted-seeds         every bug by its recorded seed alone: minutes
 //	make planted-record        every bug; then records what was found in bugs/ and in docs/TESTING.md
 //

@@ -31,10 +31,15 @@ func command(ctx context.Context) error {
 		gapSeeds = flag.Int("gap-seeds", 500, "at most so many a bug that has a gap, which none is expected to find")
 		write    = flag.Bool("record", false, "record what is found in "+bugsDir+" and "+page)
 		recorded = flag.Bool("replay", false, "run each bug's recorded seed only")
+		show     = flag.Bool("show", false, "with -bug: cut its recorded seed down, and tell what happens")
+		told     = flag.Uint64("tell", 0, "plant nothing: cut this seed down and tell what happens, as a copy with a bug in it does")
 		sweep    = flag.Bool("sweep", false, "plant nothing: sweep, as a copy with a bug in it does")
 		from     = flag.Uint64("from", 1, "with -sweep: first seed")
 	)
 	flag.Parse()
+	if *told > 0 {
+		return tell(os.Stdout, *told)
+	}
 	if *sweep {
 		return beSubject(ctx, *from, *seeds)
 	}
@@ -53,7 +58,13 @@ func command(ctx context.Context) error {
 		}
 		bugs = bugs[i : i+1]
 	}
+	if *show {
+		return showBug(ctx, os.Stdout, root, bugs)
+	}
 	if *recorded {
+		if *name != "" && bugs[0].seed == 0 {
+			return fmt.Errorf("planted: bug %s has no recorded seed: %s", *name, bugs[0].gap)
+		}
 		return replay(ctx, os.Stdout, root, bugs)
 	}
 	good, failed := run(ctx, os.Stdout, root, bugs, func(b *bug) int {

@@ -37,6 +37,13 @@ func TestABugIsFoundReplayedAndMissedWhereItIsNot(t *testing.T) {
 	if err := good[0].blamed(t.Context()); err != nil {
 		t.Error(err)
 	}
+	var shown strings.Builder
+	if err := showBug(t.Context(), &shown, module, good); err != nil || !strings.Contains(shown.String(), "FAIL "+good[0].found) {
+		t.Errorf("%v\n%s", err, &shown)
+	}
+	if err := showBug(t.Context(), &shown, module, bugs); err == nil {
+		t.Error("all of them are shown at once")
+	}
 	if good[0].found = "I5"; replay(t.Context(), &told, module, good) == nil || !strings.Contains(told.String(), "and not I5") {
 		t.Errorf("another promise than recorded is taken for it\n%s", &told)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +70,39 @@ func (s *subject) sweep(ctx context.Context, from uint64, seeds int) (sim.Tally,
 		return tally, fmt.Errorf("planted: bug %s: the simulator's exit code says failed=%t, and its tally %t", s.bug.name, err != nil, failed)
 	}
 	return tally, nil
+}
+
+// showBug has a subject tell what its bug does, by the seed that is recorded.
+func showBug(ctx context.Context, to io.Writer, root string, bugs []bug) error {
+	if len(bugs) != 1 || bugs[0].seed == 0 {
+		return errors.New("planted: -show needs -bug, and that a recorded seed: see " + page)
+	}
+	s, err := build(ctx, root, &bugs[0])
+	if err != nil {
+		return err
+	}
+	defer s.remove()
+	c := exec.CommandContext(ctx, s.binary, "-tell", strconv.FormatUint(bugs[0].seed, 10))
+	c.Stdout, c.Stderr = to, to
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("planted: bug %s is not told: %w", bugs[0].name, err)
+	}
+	return nil
+}
+
+// shrinkRuns is how often a seed is run to cut it down.
+const shrinkRuns = 500
+
+// tell cuts a seed down and says what happens in what is left.
+func tell(to io.Writer, seed uint64) error {
+	plan := sim.Shrink(sim.Draw(seed), shrinkRuns)
+	r := sim.Run(plan, true)
+	if r.Failure == nil {
+		return fmt.Errorf("planted: seed %d breaks nothing: record the seeds anew with make planted-record", seed)
+	}
+	asks, faults := plan.Numbers()
+	_, err := fmt.Fprintf(to, "seed %d, operations %v, faults %v of the plan\n\n%s\n", seed, asks, faults, strings.Join(r.Timeline, "\n"))
+	return err
 }
 
 // beSubject is what a subject does.
