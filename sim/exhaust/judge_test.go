@@ -18,9 +18,11 @@ type told struct {
 	unsure bool
 }
 
-func begins(op int) told                              { return told{op: op, begins: true} }
-func acked(op int, stamp vclock.Stamp) told           { return told{op: op, status: wire.StatusOK, stamp: stamp} }
+func begins(op int) told                    { return told{op: op, begins: true} }
+func acked(op int, stamp vclock.Stamp) told { return told{op: op, status: wire.StatusOK, stamp: stamp} }
+
 func reads(op int, v string, stamp vclock.Stamp) told { return told{op: op, value: v, stamp: stamp} }
+
 func misses(op int, stamp vclock.Stamp) told {
 	return told{op: op, status: wire.StatusNotFound, stamp: stamp}
 }
