@@ -36,21 +36,24 @@ func (w *world) flush(i int) {
 			w.send(packet{from: n.id, to: parcel.To, under: under, frame: frame})
 		}
 	}
+	begin := len(w.answers)
 	for p := range n.out.Conns {
-		for rest := n.out.Conns[p].Frames; len(rest) > 0; {
-			frame, next, err := wire.NextFrame(rest, &w.limits)
-			if err != nil {
-				panic(err)
-			}
-			rest = next
-			if err := wire.DecodeResponse(frame, &w.response, &w.limits); err != nil {
-				panic(err)
-			}
-			w.answered(i, &w.response)
-		}
+		w.answers = append(w.answers, n.out.Conns[p].Frames...)
 	}
-	n.out.Reset()
-	if n.idle && n.busy() {
+	n.out.Reset() // before clients ask again, which may bring the node to send more
+	for at := begin; at < len(w.answers); {
+		frame, next, err := wire.NextFrame(w.answers[at:], &w.limits)
+		if err != nil {
+			panic(err)
+		}
+		at = len(w.answers) - len(next)
+		if err := wire.DecodeResponse(frame, &w.response, &w.limits); err != nil {
+			panic(err)
+		}
+		w.answered(i, &w.response)
+	}
+	w.answers = w.answers[:begin]
+	if n.core != nil && n.idle && n.busy() {
 		w.tickLater(i)
 	}
 }

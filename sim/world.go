@@ -52,6 +52,7 @@ type world struct {
 	request  wire.Request
 	response wire.Response
 	frame    []byte
+	answers  []byte // of nodes, that clients have not taken yet
 
 	falsified []byte
 
