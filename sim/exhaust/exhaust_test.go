@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // small is a slice of every kind of event, so small that it fits into any test run.
 func small(name string) Slice {
-	slices := map[string]Slice{
+	all := map[string]Slice{
 		"write and read at once":         {Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Get}}},
 		"write, delete; eviction, ghost": {Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Delete, After: 1}}, Evictions: 1, Drops: 1, FaultsMax: 2},
 		"write, read; message lost":      {Ops: []Op{{Node: 0, Kind: Set}, {Node: 1, Kind: Get, After: 1}}, Losses: 1, FaultsMax: 1, Passes: 1},
 		"write; restart":                 {Ops: []Op{{Node: 0, Kind: Set}}, Restarts: 1, FaultsMax: 1, Passes: 1},
 	}
-	s := slices[name]
+	s := all[name]
 	s.Name = name
 	return s
 }
@@ -108,5 +109,40 @@ func TestThePageOfTestingHasEverySlice(t *testing.T) {
 	}
 	if len(rows) != len(Slices()) {
 		t.Errorf("%d rows of %d slices", len(rows), len(Slices()))
+	}
+}
+
+// A state is entered once, whichever way led to it first: so two ways to one fingerprint must go on alike.
+func TestStatesOfOneFingerprintHaveOneFuture(t *testing.T) {
+	for _, name := range []string{"write and read at once", "write, delete; eviction, ghost", "write, read; message lost", "write; restart"} {
+		slice := small(name)
+		future := func(path []choice) (next []string) {
+			for _, c := range replay(&slice, path, false).choices(nil) {
+				w := replay(&slice, path, false)
+				w.take(c)
+				next = append(next, fmt.Sprint(c, w.fingerprint(), w.wrong))
+			}
+			slices.Sort(next)
+			return next
+		}
+		met, again := map[uint64][]string{}, 0
+		var explore func(path []choice)
+		explore = func(path []choice) {
+			w := replay(&slice, path, false)
+			f := w.fingerprint()
+			if first, ok := met[f]; ok {
+				if again++; !slices.Equal(future(path), first) {
+					t.Fatalf("%s: what may come after %v is not what may come after another way to the same", name, path)
+				}
+				return
+			}
+			met[f] = future(path)
+			for _, c := range w.choices(nil) {
+				explore(append(slices.Clone(path), c))
+			}
+		}
+		if explore(nil); again == 0 {
+			t.Errorf("%s: no state is met twice", name)
+		}
 	}
 }
