@@ -88,8 +88,14 @@ func (w *world) find(name uint64) int {
 	return -1
 }
 
-// take lets a choice happen; false where it cannot.
-func (w *world) take(c choice) bool {
+// take lets a choice happen; false where it cannot. A panic of the core is a promise broken.
+func (w *world) take(c choice) (happened bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.blame(fmt.Sprintf("panic: %v", p))
+			happened = true
+		}
+	}()
 	switch c.act {
 	case begin:
 		if !w.mayBegin(c.at) {

@@ -57,6 +57,13 @@ func TestWhatABrokenPromiseNeedsIsFoundAndShown(t *testing.T) {
 	}
 }
 
+func TestAPanicIsABrokenPromise(t *testing.T) {
+	r := Run(t.Context(), Slice{Ops: []Op{{Node: nodes, Kind: Set}}}, nil) // there is no such node
+	if r.Complete || !strings.HasPrefix(r.Violation, "panic: ") || len(r.Trail) == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestASearchThatIsEndedSaysThatItIsNotComplete(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	told := 0
