@@ -24,11 +24,12 @@ type peerClock struct {
 
 // tell takes a wall time, milliseconds since 1970, that the node has told.
 func (c *peerClock) tell(now vclock.Now, wall int64) {
+	const allowed = int64(SkewAllowed / time.Millisecond)
 	ahead := wall - now.Wall
 	switch {
 	case ahead >= c.ahead:
 		c.ahead, c.lower = ahead, false
-	case !c.lower:
+	case !c.lower, ahead-c.below > allowed, c.below-ahead > allowed: // those of a backlog each say something else
 		c.lower, c.since, c.below = true, now.Mono, ahead
 	default:
 		if c.below = max(c.below, ahead); now.Mono-c.since >= fallAfter {

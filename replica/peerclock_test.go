@@ -25,10 +25,14 @@ func TestAnotherClockRisesAtOnceAndFallsOnceThatIsAllThatIsHeard(t *testing.T) {
 		{6000, -10, 20},      // two seconds of nothing above that
 		{40_000, 33_000, 20}, // it stood still: what came meanwhile comes at once
 		{40_000, 16_000, 20},
-		{40_000, -20, 20},       // until now
-		{41_000, 3_600_000, 20}, // another process, which has another clock
-		{42_000, 3_600_000, 20},
-		{43_000, 3_600_000, -3_600_000},
+		{40_000, -20, 20},    // until now
+		{40_500, 33_000, 20}, // again, and it reads that slowly
+		{43_000, 31_000, 20},
+		{45_500, 29_000, 20},
+		{45_600, -20, 20},
+		{46_000, 3_600_000, 20}, // another process, which has another clock
+		{47_000, 3_600_000, 20},
+		{48_000, 3_600_000, -3_600_000},
 	} {
 		c.tell(at(x.ms), at(x.ms).Wall-x.lag)
 		if c.ahead != x.want {
