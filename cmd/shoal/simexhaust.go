@@ -96,7 +96,7 @@ func (e *exhausted) add(s exhaustedSlice) {
 	e.Slices = append(e.Slices, s)
 	e.States += s.States
 	e.Transitions += s.Transitions
-	e.Seconds = math.Round(1000*(e.Seconds+s.Seconds)) / 1000
+	e.Seconds = math.Round(1000*(e.Seconds+s.Seconds)) / 1000 // sums of decimals grow digits
 }
 
 // outcome is what it means for the exit code, that was interrupted or not.

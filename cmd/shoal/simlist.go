@@ -9,9 +9,9 @@ import (
 // noNumbers is a list that is given and empty; a list that is not given leaves out nothing.
 const noNumbers = "none"
 
-// parseNumbers reads a list such as "3,7,40-52", of numbers from 1 to most, of which whole says that it has them, or
-// "none". What it returns is never nil, in
-// order, and without repetitions, so that no text makes it longer than most.
+// parseNumbers reads a list such as "3,7,40-52", of numbers from 1 to most, or "none"; whole begins what is said where
+// there is no such number, as in "this seed has". What it returns is never nil, in order, and without repetitions, so
+// that no text makes it longer than most.
 func parseNumbers(list, whole string, most int) ([]int, error) {
 	numbers := []int{}
 	if list == noNumbers {
