@@ -31,6 +31,7 @@ type Env struct {
 	Now     vclock.Now
 	Self    vclock.Actor
 	Clock   *vclock.Clock
+	Fast    int64        // milliseconds by which stamps stay behind Now.Wall: a clock far ahead makes none that others refuse
 	Ceiling vclock.Stamp // no stamp above it may be issued
 	Config  *Config
 	Eff     *Effects
@@ -41,12 +42,13 @@ const stampMargin = vclock.Stamp(4096)
 
 // stamp issues a stamp above the given one; false while the ceiling forbids it, and then asks for more.
 func (e *Env) stamp(above vclock.Stamp) (vclock.Stamp, bool) {
-	least := max(vclock.StampAt(e.Now.Wall), above, e.Clock.Last())
+	wall := e.Now.Wall - e.Fast
+	least := max(vclock.StampAt(wall), above, e.Clock.Last())
 	if e.Ceiling < stampMargin || least > e.Ceiling-stampMargin {
 		e.Eff.CeilingWanted = max(e.Eff.CeilingWanted, least+stampMargin)
 		return 0, false
 	}
-	return e.Clock.Next(e.Now.Wall, above), true
+	return e.Clock.Next(wall, above), true
 }
 
 // Effects is what machines want done: the caller drains it after every call, before anything that the

@@ -20,12 +20,14 @@ type Forward struct {
 	client Client
 	until  time.Duration
 	expire int64
+	force  bool
 	done   bool
 }
 
 // Start hands c.Body to the first node of c.Peers that is up.
 func (f *Forward) Start(e *Env, c *Call) {
-	f.id, f.op, f.client, f.until, f.expire, f.done = c.ID, c.Op, c.Client, c.Until, c.Expires, false
+	f.id, f.op, f.client, f.until, f.expire = c.ID, c.Op, c.Client, c.Until, c.Expires
+	f.force, f.done = false, false
 	f.body = append(f.body[:0], c.Body...)
 	f.seats = fill(f.seats, c.Peers)
 	f.next(e)
@@ -33,15 +35,7 @@ func (f *Forward) Start(e *Env, c *Call) {
 
 // next sends to the next node that is up, or gives up.
 func (f *Forward) next(e *Env) {
-	for i := range f.seats {
-		s := &f.seats[i]
-		if s.state != idle || s.Node == e.Self.Node {
-			continue
-		}
-		s.state = asked
-		e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
-			Kind: wire.KindForward, ID: f.id, Expires: f.expire, Body: f.body,
-		}})
+	if f.send(e) || f.insist() && f.send(e) {
 		return
 	}
 	resp := shortage(f.op, wire.StatusNotReady, anyOne(), &tally{}, f.seats)
@@ -49,6 +43,37 @@ func (f *Forward) next(e *Env) {
 		resp.Err.Text = "no other node owns the key"
 	}
 	f.answer(e, resp)
+}
+
+// send sends to the next node that was not asked yet; false when there is none.
+func (f *Forward) send(e *Env) bool {
+	for i := range f.seats {
+		s := &f.seats[i]
+		if s.state != idle || s.Node == e.Self.Node {
+			continue
+		}
+		s.state = asked
+		e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
+			Kind: wire.KindForward, ID: f.id, Expires: f.expire, Body: f.body, Force: f.force,
+		}})
+		return true
+	}
+	return false
+}
+
+// insist lets those who declined for their clocks be asked once more, now to do it all the same: a clock that is
+// better than theirs does not own the key.
+func (f *Forward) insist() bool {
+	if f.force {
+		return false
+	}
+	f.force = true
+	for i := range f.seats {
+		if s := &f.seats[i]; s.state == failed && s.reason == wire.OutcomeSkewed && s.Up {
+			s.state = idle
+		}
+	}
+	return true
 }
 
 // Restart leaves the request where it was handed: its coordinator restarts it.

@@ -396,6 +396,9 @@ func messageText(m *wire.Message) string {
 	if r := m.ID & roundMask; r != 0 {
 		text += fmt.Sprint(" #", r)
 	}
+	if m.Force {
+		text += " by force"
+	}
 	if m.Body != nil {
 		text += fmt.Sprintf(" %q", m.Body)
 	}

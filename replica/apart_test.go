@@ -102,6 +102,59 @@ func TestADeadlineIsNotPutOffByForwarding(t *testing.T) {
 	}
 }
 
+// With the clocks of all owners off a write would else be handed round until it fails, for ever. What one whose clock is
+// ahead stamps is not ahead, or the others would refuse it.
+func TestAWriteThatNoOwnerWithAGoodClockTakesIsTakenByForce(t *testing.T) {
+	for _, c := range []struct {
+		offset time.Duration // from this node's clock to the others'
+		force  bool
+		takes  bool
+	}{
+		{0, false, true},
+		{3 * time.Second, false, false},
+		{-3 * time.Second, false, false},
+		{3 * time.Second, true, true},
+		{-3 * time.Second, true, true},
+		{SkewMax + time.Second, true, false},
+		{-SkewMax - time.Second, true, false},
+	} {
+		n := founded(t, 1, 3)
+		for id := uint64(2); id <= 3; id++ {
+			n.Beat(recoverNow(0), id, recoverWall+c.offset.Milliseconds())
+		}
+		look(n, 0)
+		r := wire.Request{Op: wire.OpSet, ID: 1, Key: keyOf(t, n, 1, true), Value: []byte("v")}
+		m := wire.Message{Kind: wire.KindForward, ID: 77, Body: wire.AppendRequest(nil, &r)[wire.FrameHeader:], Force: c.force}
+		k, shard, _ := n.Route(n.View(), &m, &r)
+		var out Outbox
+		n.Shards()[shard].Receive(recoverNow(0), 2, n.View().Placement, k, &m, &r, &out)
+		got := messages(t, &out, 2)
+		if len(got) != 1 || (got[0].Kind == wire.KindStore) != c.takes {
+			t.Errorf("%+v: %+v", c, got)
+			continue
+		}
+		if latest := recoverWall + min(c.offset.Milliseconds(), 0); c.takes && got[0].Set.Dot.Stamp.Millis() > latest {
+			t.Errorf("%+v: stamped %v, the others' clocks say %d", c, got[0].Set.Dot.Stamp, latest)
+		}
+	}
+}
+
+// An owner whose clock is slow would else refuse what the others stamp again and again.
+func TestTheCeilingIsAheadOfTheOthersClocksToo(t *testing.T) {
+	for offset, want := range map[time.Duration]time.Duration{
+		0: 2 * time.Second, 3 * time.Second: 5 * time.Second, -3 * time.Second: 2 * time.Second, time.Hour: SkewMax + 2*time.Second,
+	} {
+		v := View{Offset: offset.Milliseconds()}
+		if got := v.Ceiling(recoverNow(0), 0); got != vclock.StampAt(recoverWall+want.Milliseconds()) {
+			t.Errorf("%v behind the others: %v", offset, got)
+		}
+	}
+	wanted := vclock.StampAt(recoverWall + 5000)
+	if got := (&View{}).Ceiling(recoverNow(0), wanted); got != vclock.StampAt(recoverWall+6000) {
+		t.Errorf("with a stamp 5 s ahead wanted: %v", got)
+	}
+}
+
 func TestAWriteIsForwardedWithinTheDatacenterFirst(t *testing.T) {
 	for id := uint64(1); id <= 2; id++ {
 		n := founded(t, id, 10)

@@ -18,6 +18,12 @@ const ttlMax = 100 * 365 * 24 * int64(time.Hour/time.Millisecond)
 // what Node.Locate made of r; frame is the request as it came. Everything may alias memory that is used again after the return.
 func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, out *Outbox) {
 	s.enter(now, out)
+	s.request(k, client, r, frame, false)
+}
+
+// request is Request of this step; with force for a write that no owner with a better clock takes.
+func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, force bool) {
+	now := s.now
 	if r.Op == wire.OpScan {
 		s.scan(k, client, r, frame)
 		return
@@ -32,7 +38,7 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 	}
 	ask := s.ask(r, local)
 	s.seats(k.Partition, ask.Sloppy)
-	if r.Op.Writes() && !s.coordinates() {
+	if r.Op.Writes() && !s.coordinates(force) {
 		s.forward(k, client, r, frame)
 		return
 	}
@@ -196,9 +202,9 @@ func (s *Shard) seat(x ring.Place) {
 }
 
 // coordinates reports whether this node is to coordinate a write to the key whose list stands in s.list:
-// as an owner with a clock that can be trusted, or, where hints count, as the first node of the list that
-// is up.
-func (s *Shard) coordinates() bool {
+// as an owner with a clock that can be trusted, or by force one that lies within the skew bound; or, where hints count,
+// as the first node of the list that is up.
+func (s *Shard) coordinates(force bool) bool {
 	up := false
 	for i := range s.list {
 		p := &s.list[i]
@@ -206,7 +212,7 @@ func (s *Shard) coordinates() bool {
 		case p.Node != s.cfg.Self.Node:
 			up = up || p.Up
 		case p.Owner:
-			return !s.view.Skewed || s.alone()
+			return !s.view.Skewed || force && time.Duration(s.view.Offset).Abs()*time.Millisecond <= SkewMax || s.alone()
 		default:
 			return !up
 		}

@@ -108,7 +108,7 @@ func (s *Shard) forwarded(from uint64, k storage.Key, m *wire.Message, r *wire.R
 	if m.Expires != 0 && left < s.timeout(r).Milliseconds() { // a deadline is not put off by going on elsewhere
 		r.Timeout = uint32(max(left, 1))
 	}
-	s.Request(s.now, k, client, r, m.Body, s.out)
+	s.request(k, client, r, m.Body, m.Force)
 }
 
 // late reports whether a foreground write's deadline, a wall time of a clock that lies near the median, has

@@ -71,7 +71,10 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 // enter begins a step: the time, and where what it wants sent goes.
 func (s *Shard) enter(now vclock.Now, out *Outbox) {
 	s.now, s.out = now, out
-	s.env.Now, s.env.Ceiling = now, s.ceiling
+	s.env.Now, s.env.Ceiling, s.env.Fast = now, s.ceiling, 0
+	if s.view != nil && s.view.Skewed {
+		s.env.Fast = max(-s.view.Offset, 0)
+	}
 }
 
 // SetCeiling lets the shard make and store stamps up to c, which is on disk.

@@ -8,10 +8,8 @@ import (
 	"github.com/shoalcache/shoal/vclock"
 )
 
-const (
-	ceilingPeriod = 500 * time.Millisecond // between raises
-	ceilingAhead  = 2 * time.Second        // of the clock; a restart waits as long
-)
+// ceilingPeriod is the time between raises, much less than the ceiling is ahead.
+const ceilingPeriod = 500 * time.Millisecond
 
 // promised is the ceiling on disk: no stamp above it is made or stored.
 func (n *Node) promised() vclock.Stamp {
@@ -36,10 +34,7 @@ func (n *Node) wantCeiling(s vclock.Stamp) {
 // raiseCeiling puts a ceiling ahead of the clock, and of what is wanted, on disk.
 func (n *Node) raiseCeiling() error {
 	n.ceilingMu.Lock()
-	c := max(n.ceiling, vclock.StampAt(n.clock.now().Wall+ceilingAhead.Milliseconds()))
-	if n.wanted > 0 {
-		c = max(c, vclock.StampAt(n.wanted.Millis()+time.Second.Milliseconds()))
-	}
+	c := max(n.ceiling, n.view.Load().Ceiling(n.clock.now(), n.wanted))
 	n.ceilingMu.Unlock()
 	if err := n.dir.SaveCeiling(c); err != nil {
 		return err

@@ -146,12 +146,12 @@ func (n *Node) build(floor vclock.Stamp) error {
 	for i, s := range n.core.Shards() {
 		n.shards[i].Shard = s
 	}
+	n.encodeMap(n.core.View().Map)
+	n.view.Store(n.core.View())
 	n.ceiling = floor
 	if err := n.raiseCeiling(); err != nil {
 		return refuse(err)
 	}
-	n.encodeMap(n.core.View().Map)
-	n.view.Store(n.core.View())
 	return nil
 }
 

@@ -2,27 +2,32 @@ package sim
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/wire"
 )
 
-// checkLate is that no owner stores a client's write past its deadline, after which nobody acknowledges it: what was
-// answered with an error does not appear later. It looks at what a node has just answered to a message.
+// checkLate is that no owner stores a client's write past its deadline, after which nobody acknowledges it, nor keeps a
+// hint of it that counts: what was answered with an error does not appear later. It looks at what a node has just
+// answered to a message, and judges by what the message says of its deadline; what names its operation, by that too.
 func (w *world) checkLate(to int, p *packet, m *wire.Message) {
-	if m.Kind != wire.KindStore || m.Pass != wire.PassForeground {
+	switch {
+	case m.Kind == wire.KindStore && m.Pass == wire.PassForeground, m.Kind == wire.KindRetime, m.Kind == wire.KindOwe:
+	default:
 		return
 	}
-	number, err := strconv.Atoi(string(m.Set.Value))
-	if err != nil { // a delete names no operation
-		return
+	by := time.Duration(m.Expires-wallBase) * time.Millisecond
+	if number, err := strconv.Atoi(string(m.Set.Value)); err == nil && m.Kind == wire.KindStore { // else a delete, or maybe a touch
+		by = min(by, w.ops[number-1].until)
 	}
-	if by := w.ops[number-1].until; w.now > by+replica.SkewAllowed+w.apart() && w.stored(to, p.from, m.ID) {
-		w.fail("late", "n%d stores op %d at %v, whose deadline was %v", to+1, number, w.now, by)
+	if w.now > by+replica.SkewAllowed+w.apart() && w.stored(to, p.from, m.ID) {
+		w.fail("late", "n%d takes the %v of k%s at %v, whose deadline was %v", to+1, m.Kind, m.Key[1:], w.now, by)
 	}
 }
 
-// stored reports whether a node is about to answer that it has stored what another sent under this id.
+// stored reports whether a node is about to answer that it has stored what another sent under this id, or that there
+// was no need to.
 func (w *world) stored(node int, from, id uint64) bool {
 	out := &w.nodes[node].out
 	for i := range out.Peers {
@@ -35,8 +40,8 @@ func (w *world) stored(node int, from, id uint64) bool {
 			if err != nil || wire.DecodeMessage(frame, &reply, &w.limits) != nil {
 				panic("a node makes a frame that none would take")
 			}
-			if rest = next; reply.Kind == wire.KindStoreReply && reply.ID == id && reply.Outcome == wire.OutcomeOK {
-				return true
+			if rest = next; reply.Kind == wire.KindStoreReply && reply.ID == id {
+				return reply.Outcome <= wire.OutcomeHinted
 			}
 		}
 	}

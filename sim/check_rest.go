@@ -1,14 +1,11 @@
 package sim
 
-import "time"
-
-// clocksGood is how far off clocks may be for each of them to lie near the others, so that nobody hands writes on.
-const clocksGood = 100 * time.Millisecond
+import "github.com/shoalcache/shoal/replica"
 
 // checkRest is that, once all is well, whatever is asked is done and nothing is pending.
 func (w *world) checkRest() {
 	for i := range w.ops {
-		if o := &w.ops[i]; o.ask.After && !o.ok && w.off <= clocksGood {
+		if o := &w.ops[i]; o.ask.After && !o.ok && w.off <= replica.SkewMax/2 {
 			w.fail("liveness", "op %d, %v of k%d at n%d, fails with status %d, %v after the faults ended", o.number, o.ask.Op, o.key, o.node+1, o.status, w.now-w.calm)
 			return
 		}

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	wallBase     = int64(1_700_000_000_000) // milliseconds since 1970 at the beginning
-	tickPeriod   = 10 * time.Millisecond    // as the shell has it
-	idlePeriod   = 100 * time.Millisecond   // of ticks of a node that has nothing to do, which would be most events of all
-	beatPeriod   = time.Second
-	ceilingAhead = 2 * time.Second // as the shell has it
-	skewWait     = 2 * replica.SkewMax
-	dataPath     = "/data"
-	startPeriod  = time.Second // after which an operator starts a node again that refused to
+	wallBase      = int64(1_700_000_000_000) // milliseconds since 1970 at the beginning
+	tickPeriod    = 10 * time.Millisecond    // as the shell has it
+	idlePeriod    = 100 * time.Millisecond   // of ticks of a node that has nothing to do, which would be most events of all
+	ceilingPeriod = 500 * time.Millisecond   // as the shell has it
+	beatPeriod    = time.Second
+	skewWait      = 2 * replica.SkewMax
+	dataPath      = "/data"
+	startPeriod   = time.Second // after which an operator starts a node again that refused to
 )
 
 // node is a machine: its clocks, its disk, and the process on it while there is one.
@@ -244,10 +244,7 @@ func (w *world) anyMap(i int) *ring.Map {
 
 // raise puts a ceiling ahead of the clock, and of what is wanted, on disk, if that takes it.
 func (w *world) raise(n *node, wanted vclock.Stamp) error {
-	c := max(n.ceiling, vclock.StampAt(w.clock(n).Wall+ceilingAhead.Milliseconds()))
-	if wanted > 0 {
-		c = max(c, vclock.StampAt(wanted.Millis()+1000))
-	}
+	c := max(n.ceiling, n.core.View().Ceiling(w.clock(n), wanted))
 	if err := n.dir.SaveCeiling(c); err != nil {
 		w.count("ceiling not saved")
 		return err
@@ -263,7 +260,7 @@ func (w *world) raise(n *node, wanted vclock.Stamp) error {
 func (w *world) tick(i int) {
 	n := &w.nodes[i]
 	now := w.clock(n)
-	if vclock.StampAt(now.Wall+ceilingAhead.Milliseconds()*3/4) > n.ceiling {
+	if n.core.View().Ceiling(now, 0) > n.ceiling+vclock.StampAt(ceilingPeriod.Milliseconds()) {
 		if w.raise(n, 0) != nil && w.blown(i) { // else it is tried again with the next tick
 			return
 		}

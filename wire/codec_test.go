@@ -68,7 +68,7 @@ func sampleMessages() []Message {
 		{Kind: KindStoreReply, ID: 6, Outcome: OutcomeSuperseded, Known: set.Dot},
 		{Kind: KindRetime, ID: 7, Expires: 8, Key: []byte("k"), Set: vclock.Set{Dot: set.Dot, Deadline: set.Deadline}},
 		{Kind: KindOwe, ID: 8, Expires: 9, Target: 10, Key: []byte("k"), Set: set},
-		{Kind: KindForward, ID: 9, Expires: 10, Body: AppendRequest(nil, &Request{Op: OpPing})[FrameHeader:]},
+		{Kind: KindForward, ID: 9, Expires: 10, Force: true, Body: AppendRequest(nil, &Request{Op: OpPing})[FrameHeader:]},
 		{Kind: KindForwardReply, ID: 10, Outcome: OutcomeNotReady, Body: AppendResponse(nil, &Response{})[FrameHeader:]},
 		{Kind: KindPull, ID: 11, Partition: 4095, Cursor: 1 << 50, Limit: 1 << 20},
 		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Known: vclock.Dot{Stamp: 3}, Body: []byte{}},

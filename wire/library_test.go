@@ -76,7 +76,7 @@ func messageValues(m *Message) []any {
 	case KindOwe:
 		return append(head, m.Expires, m.Target, bin(m.Key), setValues(&m.Set))
 	case KindForward:
-		return append(head, m.Expires, bin(m.Body))
+		return append(head, m.Expires, bin(m.Body), one(m.Force))
 	case KindForwardReply:
 		return append(head, uint64(m.Outcome), bin(m.Body))
 	case KindPull:
@@ -320,6 +320,9 @@ func anyMessage(t *rapid.T) *Message {
 	switch m.Kind {
 	case KindForward, KindForwardReply, KindPullReply, KindMap:
 		m.Body = octets(t)
+	}
+	if m.Kind == KindForward {
+		m.Force = rapid.Bool().Draw(t, "force")
 	}
 	switch m.Kind {
 	case KindFetchReply:

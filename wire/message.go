@@ -104,6 +104,7 @@ type Message struct {
 	Partition uint32          // Pull, PullReply
 	Cursor    uint64          // Pull, PullReply
 	Limit     uint32          // Pull
+	Force     bool            // Forward: coordinate it with a clock too far off, too: those of all owners are
 	Wall      int64           // Beat
 	Body      []byte          // Forward, ForwardReply: a frame without its length; PullReply: a page; Map: as EncodeMap wrote it
 }

@@ -10,7 +10,7 @@ import "github.com/shoalcache/shoal/vclock"
 //	store-reply    outcome, known node, known boot, known stamp
 //	retime         expires, key, node, boot, stamp, deadline_at, deadline_stamp
 //	owe            expires, target, key, set
-//	forward        expires, request (bin: a frame without its length)
+//	forward        expires, request (bin: a frame without its length), force (1: yes)
 //	forward-reply  outcome, response (bin: a frame without its length)
 //	pull           partition, cursor, limit
 //	pull-reply     outcome, partition, cursor, floor, known stamp, page (bin: see Page)
@@ -19,7 +19,7 @@ import "github.com/shoalcache/shoal/vclock"
 //
 // A set is as setcodec.go says, and nil in a fetch-reply only; expires and wall are milliseconds since 1970; all other words are numbers.
 var messageFields = [...]int{
-	KindFetch: 3, KindFetchReply: 7, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 4,
+	KindFetch: 3, KindFetchReply: 7, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 5,
 	KindForwardReply: 4, KindPull: 5, KindPullReply: 8, KindMap: 3, KindBeat: 4,
 }
 
@@ -61,6 +61,11 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	case KindForward:
 		dst = appendInt(dst, m.Expires)
 		dst = appendBytes(dst, m.Body)
+		force := uint64(0)
+		if m.Force {
+			force = 1
+		}
+		dst = appendUint(dst, force)
 	case KindForwardReply:
 		dst = appendUint(dst, uint64(m.Outcome))
 		dst = appendBytes(dst, m.Body)
@@ -139,6 +144,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 	case KindForward:
 		m.Expires = r.int()
 		m.Body = r.bytes("body", l.Frame)
+		m.Force = r.small(1) == 1
 	case KindForwardReply:
 		m.Outcome = Outcome(r.uint8())
 		m.Body = r.bytes("body", l.Frame)
