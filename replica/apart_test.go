@@ -120,7 +120,7 @@ func TestAWriteThatNoOwnerWithAGoodClockTakesIsTakenByForce(t *testing.T) {
 	} {
 		n := founded(t, 1, 3)
 		for id := uint64(2); id <= 3; id++ {
-			n.Beat(recoverNow(0), id, recoverWall+c.offset.Milliseconds())
+			n.Greet(recoverNow(0), id, recoverWall+c.offset.Milliseconds(), 0)
 		}
 		look(n, 0)
 		r := wire.Request{Op: wire.OpSet, ID: 1, Key: keyOf(t, n, 1, true), Value: []byte("v")}
@@ -172,7 +172,7 @@ func TestADeadlineIsJudgedByTheMedianOfTheClocksAndNotByOnesOwn(t *testing.T) {
 	n := founded(t, 1, 3)
 	const ahead = 3000 // this node is, of the two others
 	for id := uint64(2); id <= 3; id++ {
-		if n.Beat(recoverNow(0), id, recoverWall-ahead) {
+		if n.Greet(recoverNow(0), id, recoverWall-ahead, 0) {
 			look(n, 0)
 		}
 	}
@@ -195,7 +195,7 @@ func TestANodeWhoseClockIsFarBehindDoesNotRefuseItsOwnWrites(t *testing.T) {
 	key := keyOf(t, n, 1, true)
 	others, _ := n.View().Others(n.View().Table.Partition(ring.Slot(key)))
 	for id := uint64(2); id <= 10; id++ {
-		n.Beat(recoverNow(0), id, recoverWall+3000)
+		n.Greet(recoverNow(0), id, recoverWall+3000, 0)
 	}
 	for _, o := range others { // so that there is nobody to hand the write to
 		n.SetUp(o, false)
@@ -237,7 +237,7 @@ func TestTheClockOfANodeCountsFromTheMomentThatItIsUp(t *testing.T) {
 	n := founded(t, 1, 3)
 	for id := uint64(2); id <= 3; id++ {
 		n.SetUp(id, false)
-		if n.Beat(recoverNow(0), id, recoverWall+3000) {
+		if n.Greet(recoverNow(0), id, recoverWall+3000, 0) {
 			t.Error("the clock of a node that is not up changes the view")
 		}
 	}

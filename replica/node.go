@@ -149,23 +149,38 @@ func (n *Node) SetUp(node uint64, up bool) bool {
 }
 
 // Beat takes another node's wall clock, milliseconds since 1970, as it arrives; true when this node's
-// view of its own clock changed enough to matter. The clock of a node that is not up counts once it is: so a shell
-// that learns it first never has a node up whose clock it does not know, and takes no write by a clock of its own
-// that all others would say is wrong.
+// view of its own clock changed enough to matter. It says nothing of a node that was not greeted: it may be old.
 func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
+	c := n.clocks[node]
+	if c == nil {
+		return false
+	}
+	c.tell(now, wall)
+	return n.timed(node)
+}
+
+// Greet is Beat for a time that the node has told in answer to what this one asked that long ago. A shell greets before it
+// says that a node is up: then it never has one up whose clock it does not know, and takes no write by a clock of its
+// own that all others would say is wrong.
+func (n *Node) Greet(now vclock.Now, node uint64, wall int64, took time.Duration) bool {
 	if n.m.Node(node) == nil {
 		return false
 	}
-	c, known := n.clocks[node]
-	if !known {
-		c = &peerClock{ahead: wall - now.Wall}
-		n.clocks[node] = c
+	if c := n.clocks[node]; c != nil {
+		c.greet(now, wall, took)
+	} else {
+		n.clocks[node] = meet(now, wall, took)
 	}
-	if c.tell(now, wall); !n.up[node] {
+	return n.timed(node)
+}
+
+// timed looks again where this node's own clock lies, after another's has changed; that of a node that is not up counts
+// once it is.
+func (n *Node) timed(node uint64) bool {
+	if !n.up[node] {
 		return false
 	}
-	offset := n.median()
-	if d := offset - n.view.Offset; d > -50 && d < 50 {
+	if d := n.median() - n.view.Offset; d > -50 && d < 50 {
 		return false
 	}
 	return n.look() == nil

@@ -10,16 +10,40 @@ import (
 // between two of them.
 const fallAfter = 2 * time.Second
 
+// greetMax is how late a time may be that is believed as it is: little beside the SkewAllowed by which it matters.
+const greetMax = SkewAllowed / 2
+
 // peerClock is where another node's wall clock lies. Both clocks run on, so that it stays where it is but for drift,
 // and beats are late or on time and never early. So what is believed rises at once, and falls once nothing else was
 // heard for a while of this node's own time: a process that stood still finds the beats of all that time in its sockets,
-// and would else take its own clock for ahead of everybody's, and writes that are long overdue for ones in time. That
-// the other has another connection, or boot, makes no difference: that, too, may have been long ago.
+// and would else take its own clock for ahead of everybody's, and writes that are long overdue for ones in time.
+//
+// A greeting is an answer: the time in it was read after this node asked, so that it cannot be old where it came soon
+// (Cristian, Probabilistic Clock Synchronization, 1989). Then it is believed as it is: a clock that was set right at a
+// restart is believed at once, since links begin with a greeting.
 type peerClock struct {
 	ahead int64         // milliseconds from this node's clock to the other
 	lower bool          // beats since then
 	since time.Duration // say no more than
 	below int64         // this
+}
+
+// meet is the clock of a node that was not heard of before, from its first greeting; where that came late, it is believed
+// to have waited on its way, as it has where this node stood still meanwhile. Beats will tell.
+func meet(now vclock.Now, wall int64, took time.Duration) *peerClock {
+	if took <= greetMax {
+		took = 0
+	}
+	return &peerClock{ahead: wall - now.Wall + took.Milliseconds()}
+}
+
+// greet takes a wall time that the node has told in answer to a question of this long ago.
+func (c *peerClock) greet(now vclock.Now, wall int64, took time.Duration) {
+	if took > greetMax {
+		c.tell(now, wall)
+		return
+	}
+	c.ahead, c.lower = wall-now.Wall, false
 }
 
 // tell takes a wall time, milliseconds since 1970, that the node has told.

@@ -47,7 +47,7 @@ func TestAWriteOfBeforeAPauseIsLateThoughTheBeatsBeforeItAreOld(t *testing.T) {
 	const pause = 35_000
 	now := recoverNow(0)
 	for id := uint64(2); id <= 3; id++ {
-		n.Beat(now, id, now.Wall)
+		n.Greet(now, id, now.Wall, 0)
 	}
 	now = vclock.Now{Mono: now.Mono + pause*time.Millisecond, Wall: now.Wall + pause}
 	for id := uint64(2); id <= 3; id++ {
@@ -57,5 +57,37 @@ func TestAWriteOfBeforeAPauseIsLateThoughTheBeatsBeforeItAreOld(t *testing.T) {
 	}
 	if n.Shards()[0].now = now; !n.Shards()[0].late(now.Wall - pause + 2000) {
 		t.Error("a write that is 33 s past its deadline is in time")
+	}
+}
+
+// A hello lies in the backlog of a node that sits out its ceiling, and an answer in the sockets of one that stands still.
+func TestAGreetingIsBelievedAsFarAsItCannotBeOld(t *testing.T) {
+	const minute = 60_000
+	for _, c := range []struct {
+		name                string
+		before, ahead, took int64 // milliseconds; before: as far ahead as it was believed, 0: not known
+		want                int64
+	}{
+		{"first, at once", 0, 3000, 2, 3000},
+		{"first, after a pause: the other's clock is this one's", 0, -30_000, 30_000, 0},
+		{"again, at once: its clock was set", minute, 0, 2, 0},
+		{"again, after a pause", 5, -30_000, 30_000, 5},
+		{"again, late, and yet ahead", 5, 20, 30_000, 20},
+	} {
+		n := founded(t, 1, 3)
+		now := recoverNow(0)
+		for id := uint64(2); id <= 3; id++ {
+			if c.before != 0 {
+				n.Greet(now, id, now.Wall+c.before, 0)
+			}
+			n.Greet(now, id, now.Wall+c.ahead, time.Duration(c.took)*time.Millisecond)
+			if got := n.clocks[id].ahead; got != c.want {
+				t.Errorf("%s: believed %d ms ahead, want %d", c.name, got, c.want)
+			}
+		}
+	}
+	n := founded(t, 1, 3)
+	if n.Beat(recoverNow(0), 2, recoverWall-minute) || n.Beat(recoverNow(0), 3, recoverWall-minute) || n.View().Offset != 0 {
+		t.Errorf("beats of nodes that were not greeted move its clock by %d ms", n.View().Offset)
 	}
 }

@@ -354,7 +354,7 @@ func (w *world) join() {
 func (w *world) beats() {
 	for _, n := range w.nodes {
 		for _, o := range w.nodes {
-			if n != o && n.knows(o) && n.node.Beat(w.wall(n), o.id, w.wall(o).Wall) {
+			if n != o && n.knows(o) && n.node.Greet(w.wall(n), o.id, w.wall(o).Wall, 0) {
 				w.view(n)
 			}
 		}

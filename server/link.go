@@ -77,6 +77,7 @@ func (l *link) dial(ctx context.Context) (net.Conn, uint64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("server: dialling node %s: %w", l.name, err)
 	}
+	asked := l.n.clock.now()
 	theirs, err := l.n.greet(conn)
 	if err == nil && theirs.Node != l.id {
 		err = fmt.Errorf("server: %s is node %q, not %q: the map is behind, or two nodes share an address", addr, theirs.Name, l.name)
@@ -85,6 +86,7 @@ func (l *link) dial(ctx context.Context) (net.Conn, uint64, error) {
 		_ = conn.Close()
 		return nil, 0, err
 	}
+	l.n.greeted(l.id, theirs.Wall, asked)
 	return conn, theirs.Boot, nil
 }
 
@@ -252,7 +254,7 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	}
 	in := &incoming{n: n, conn: conn, from: h.Node, boot: h.Boot, reader: r}
 	in.out.Kept = linkBufferKept
-	if !n.registerIncoming(in, h.Wall) {
+	if !n.registerIncoming(in) { // its hello may have waited long in the backlog: the time in it says nothing
 		return
 	}
 	defer n.forgetIncoming(in)

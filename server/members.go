@@ -184,10 +184,20 @@ func (n *Node) contacts() []gossip.Contact {
 
 // beat takes another node's clock.
 func (n *Node) beat(from uint64, wall int64) {
+	n.timed(func(now vclock.Now) bool { return n.core.Beat(now, from, wall) })
+}
+
+// greeted takes another node's clock from its answer to a hello of that time.
+func (n *Node) greeted(by uint64, wall int64, asked vclock.Now) {
+	n.timed(func(now vclock.Now) bool { return n.core.Greet(now, by, wall, now.Mono-asked.Mono) })
+}
+
+// timed lets the core take another node's clock, and does what follows.
+func (n *Node) timed(take func(vclock.Now) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.core.View().Skewed
-	if n.core.Beat(n.clock.now(), from, wall) {
+	if take(n.clock.now()) {
 		n.publish()
 	}
 	if after := n.core.View().Skewed; after != before {
@@ -195,8 +205,8 @@ func (n *Node) beat(from uint64, wall int64) {
 	}
 }
 
-// registerIncoming makes in the link from its node, whose clock said wall; false when it comes from a boot that is over.
-func (n *Node) registerIncoming(in *incoming, wall int64) bool {
+// registerIncoming makes in the link from its node; false when it comes from a boot that is over.
+func (n *Node) registerIncoming(in *incoming) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
@@ -213,7 +223,6 @@ func (n *Node) registerIncoming(in *incoming, wall int64) bool {
 		n.judgeUp(in.from)
 	}
 	n.in[in.from] = in
-	n.core.Beat(n.clock.now(), in.from, wall) // before it can be up: what it is not yet changes no view
 	n.judgeUp(in.from)
 	return true
 }

@@ -46,12 +46,8 @@ func (w *world) look(i int) {
 		if p.up == sees || p.since > w.now {
 			continue
 		}
-		if p.up = sees; sees { // its hello told its time before
-			wall := w.clock(other).Wall
-			if other.far > w.now {
-				wall += other.farBy.Milliseconds()
-			}
-			n.core.Beat(w.clock(n), other.id, wall)
+		if p.up = sees; sees {
+			w.greet(n, other)
 		}
 		if n.core.SetUp(other.id, sees) {
 			changed = true
@@ -65,4 +61,21 @@ func (w *world) look(i int) {
 		w.view(i)
 	}
 	w.at(event{at: w.now + lookPeriod, what: look, node: int32(i), life: n.life})
+}
+
+const greetLong = 30 * time.Second
+
+// greet lets a node ask another for its time, as a link does that opens. The answer may lie there for a while.
+func (w *world) greet(n, other *node) {
+	took, waited := 2*w.plan.Net.Delay, time.Duration(0)
+	if w.calm == 0 && w.rng.IntN(8) == 0 {
+		waited = time.Duration(w.rng.Int64N(int64(greetLong)))
+		took += waited
+		w.count("greeting late")
+	}
+	wall := w.clock(other).Wall - waited.Milliseconds()
+	if other.far > w.now {
+		wall += other.farBy.Milliseconds()
+	}
+	n.core.Greet(w.clock(n), other.id, wall, took)
 }

@@ -46,7 +46,7 @@ func TestEverySeedKeepsEveryPromise(t *testing.T) {
 func reached() []string {
 	states := []string{
 		"lost", "copied", "slow", "undelivered", "malformed", "replayed", "map refused", "map learnt", "map claimed", "ousted", "start refused", "power lost while writing", "ceiling not saved", "directory damaged",
-		"gossip forgot", "answered too late", "turned away", "retried", "asked a node that stands still", "ceiling wanted",
+		"gossip forgot", "greeting late", "answered too late", "turned away", "retried", "asked a node that stands still", "ceiling wanted",
 		"agreement judged", "deadline judged", "vote refused", "recovering read", "repair sent", "hint sent",
 		"store behind", "store superseded", "store late", "store ahead", "store missing", "store gone", "store hinted",
 		"evicted", "expired", "mark raised", "conflict", "behind", "restamp", "repair", "hedge", "late", "ahead", "forgotten", "recovered", "refilled",
