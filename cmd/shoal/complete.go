@@ -82,12 +82,16 @@ func (t *tool) candidates(words []string) []candidate {
 			args = append(args, word)
 		}
 	}
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
 	name, value, joined := strings.Cut(last, "=")
 	switch {
 	case flag != "":
-		return matching(last, "", valuesOf(flag))
+		return matching(last, "", valuesOf(flag, command))
 	case joined && strings.HasPrefix(last, "-"):
-		return matching(value, name+"=", valuesOf(strings.TrimLeft(name, "-")))
+		return matching(value, name+"=", valuesOf(strings.TrimLeft(name, "-"), command))
 	case len(args) == 0:
 		return matching(last, "", described(commands))
 	}
@@ -134,8 +138,8 @@ func flagsOf(c *cli.Command) []candidate {
 	return append(all, candidate{"--help", "what the command takes"})
 }
 
-// valuesOf are the values that a flag may have, where they are few.
-func valuesOf(flag string) []candidate {
+// valuesOf are the values that a flag of a command may have, where they are few.
+func valuesOf(flag, command string) []candidate {
 	switch flag {
 	case "c", "consistency", "read", "write":
 		var levels []string
@@ -144,7 +148,7 @@ func valuesOf(flag string) []candidate {
 		}
 		return plainly(levels)
 	case "o", "output":
-		return plainly(formats)
+		return plainly(formatsOf(command))
 	case "context":
 		return contextCandidates()
 	case "log-level":

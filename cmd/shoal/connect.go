@@ -61,8 +61,8 @@ func styleOf(c *cli.Context) (style, error) {
 // formatOf reads --output.
 func formatOf(c *cli.Context) (string, error) {
 	format := c.String("output")
-	if c.IsSet("output") && !slices.Contains(formats, format) {
-		return "", unknown("output format", format, formats)
+	if known := formatsOf(c.Command.Name); c.IsSet("output") && !slices.Contains(known, format) {
+		return "", unknown("output format", format, known)
 	}
 	return format, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -23,6 +24,14 @@ const (
 )
 
 var formats = []string{formatTable, formatJSON, formatJSONLines, formatRaw}
+
+// formatsOf are the forms that a command's result has. What sim and dev print are sums, which have no bytes of their own.
+func formatsOf(command string) []string {
+	if command == "sim" || command == "dev" {
+		return slices.DeleteFunc(slices.Clone(formats), func(f string) bool { return f == formatRaw })
+	}
+	return formats
+}
 
 // style is how a command shows its result.
 type style struct {
