@@ -17,7 +17,7 @@ type Sweep struct {
 	Seeds    int           // how many; 0: until something else ends the sweep
 	For      time.Duration // begin no seed after so long; 0: no limit
 	Failures int           // begin no seed after so many have failed; 0: go on
-	Workers  int           // runs at a time; 0: as many as there are processors
+	Workers  int           // runs at a time; 0: as many as there are processors: more take memory and save no time
 	Progress func(Tally)   // told about once a second how far it is; may be nil
 }
 
@@ -26,14 +26,10 @@ const (
 	gcPercent      = 1000 // of what a run keeps, which is little: collecting it seldom saves a quarter of the time
 )
 
-// Run sweeps until ctx ends, or a bound of s is reached. Seeds are begun in order and none is left out, so that the
-// first failure is the same however many workers there are.
+// Run sweeps until a bound of s is reached, or the last seed, or ctx ends: a seed that is then under way is not counted.
+// Otherwise seeds are begun in order and none is left out, so that the first failure is the same however many workers
+// there are.
 func (s Sweep) Run(ctx context.Context) Tally {
-	if s.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.For)
-		defer cancel()
-	}
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex // of all that follows
@@ -46,11 +42,14 @@ func (s Sweep) Run(ctx context.Context) Tally {
 	next := func() (uint64, bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if ctx.Err() != nil || s.Seeds > 0 && begun == s.Seeds || s.Failures > 0 && len(total.Failures) >= s.Failures {
+		seed := s.From + uint64(begun)
+		switch {
+		case ctx.Err() != nil, s.For > 0 && time.Since(began) >= s.For, s.Seeds > 0 && begun == s.Seeds,
+			s.Failures > 0 && len(total.Failures) >= s.Failures, seed < s.From: // behind the last seed comes the first
 			return 0, false
 		}
 		begun++
-		return s.From + uint64(begun-1), true
+		return seed, true
 	}
 	done := func(r *Result) {
 		mu.Lock()
@@ -69,8 +68,9 @@ func (s Sweep) Run(ctx context.Context) Tally {
 				if !ok {
 					return
 				}
-				r := Twice(Draw(seed))
-				done(&r)
+				if r, over := twice(ctx, Draw(seed)); over {
+					done(&r)
+				}
 			}
 		})
 	}

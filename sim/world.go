@@ -3,9 +3,6 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -61,67 +58,6 @@ type world struct {
 	audits   map[replicaKey]audited
 	deleted  map[string]bool // keys that somebody asked to delete
 	auditOut replica.Outbox
-}
-
-const (
-	healFor   = 45 * time.Second // after the faults: everything has to be well by then
-	eventsMax = 3_000_000
-)
-
-// Run carries out a plan. It is a pure function of it: the same plan has the same Trace, always.
-// A panic of the core fails it.
-func Run(plan Plan, timeline bool) (r Result) {
-	w := &world{
-		plan: plan, rng: rand.New(rand.NewPCG(plan.Seed, 0x0ca1)), counts: map[string]int{}, talks: timeline, limits: wire.DefaultLimits(),
-		dots: map[vclock.Dot]uint64{}, samples: map[string][]vclock.Set{}, audits: map[replicaKey]audited{}, deleted: map[string]bool{}, about: map[uint64]string{},
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			w.fail("panic", "%v, at %s", p, origin())
-			r = w.result()
-		}
-	}()
-	w.foundCluster()
-	for w.failed == nil && len(w.agenda.heap) > 0 {
-		e := w.agenda.pop()
-		if e.at > w.plan.Trouble+healFor {
-			break
-		}
-		w.now = e.at
-		w.happen(&e)
-		if w.events++; w.events > eventsMax {
-			w.fail("liveness", "the run does not end: %d events", w.events)
-		}
-	}
-	if w.failed == nil {
-		w.check()
-	}
-	return w.result()
-}
-
-// origin is the line that a panic came from; it is called where that is recovered.
-func origin() string {
-	pc := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
-	for panicked := false; ; {
-		f, more := frames.Next()
-		if panicked && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
-		}
-		if panicked = panicked || f.Function == "runtime.gopanic"; !more {
-			return "an unknown place"
-		}
-	}
-}
-
-// Twice runs a plan two times and fails the result where the traces differ: then something in the core depends on
-// more than its inputs.
-func Twice(plan Plan) Result {
-	first, second := Run(plan, false), Run(plan, false)
-	if first.Trace != second.Trace && first.Failure == nil {
-		first.Failure = &Failure{Promise: "determinism", Text: "two runs of one plan differ"}
-	}
-	return first
 }
 
 // foundCluster makes the first map and starts every node.

@@ -77,15 +77,14 @@ type brokenError struct {
 
 func (e *brokenError) Error() string { return e.what + ": " + e.next }
 
-// cutDown leaves out of a failing plan what its failure does not need, and says meanwhile that it is at it. What is left
-// may fail no more, where it was two runs that differed.
-func (t *tool) cutDown(ctx context.Context, plan sim.Plan, runs int) (sim.Plan, error) {
+// cutDown leaves out of a failing plan what its failure does not need, and says meanwhile that it is at it. It returns what
+// is left and how that fails, which is nil where it was two runs that differed; and whether it was done before ctx ended.
+func (t *tool) cutDown(ctx context.Context, plan sim.Plan, runs int) (left sim.Plan, failure *sim.Failure, done bool) {
 	defer t.ticking(func(so time.Duration) string {
 		return fmt.Sprintf("cutting down seed %d  %v  at most %s", plan.Seed, so.Round(time.Second), count(runs, "run"))
 	})()
-	return unlessInterrupted(ctx, fmt.Sprintf("cutting down seed %d", plan.Seed), func() (sim.Plan, error) {
-		return sim.Shrink(plan, runs), nil
-	})
+	left, failure = sim.Shrink(ctx, plan, runs)
+	return left, failure, ctx.Err() == nil
 }
 
 // ticking keeps a line on the terminal that standard error is, drawn anew every second, until the function that it

@@ -93,11 +93,15 @@ func (t *tool) simulate(ctx context.Context, order simOrder) error {
 			return err
 		}
 	}
-	var uncut error // why it was not cut down
+	next := "cut it down with " + replayOf(&plan) + " --shrink"
 	if r.Failure != nil && order.cut > 0 {
-		plan, r, uncut = t.cutFailure(ctx, plan, r, order.cut)
+		var done bool
+		plan, r, done = t.cutFailure(ctx, order, r)
+		if next = "replay it with " + replayOf(&plan) + " --timeline"; !done {
+			next = "cut it down further with " + replayOf(&plan) + " --shrink"
+		}
 		if !order.json() {
-			if err := t.showCut(&plan, &r, uncut); err != nil {
+			if err := t.showCut(&plan, &r, done); err != nil {
 				return err
 			}
 		}
@@ -114,25 +118,18 @@ func (t *tool) simulate(ctx context.Context, order simOrder) error {
 	if r.Failure == nil {
 		return nil
 	}
-	next := "cut it down with " + replayOf(&plan) + " --shrink"
-	if order.cut > 0 && uncut == nil {
-		next = "replay it with " + replayOf(&plan) + " --timeline"
-	}
 	return &brokenError{fmt.Sprintf("seed %d broke %s", plan.Seed, r.Failure.Promise), next}
 }
 
-// cutFailure cuts a failing plan down and runs what is left; interrupted, it returns them as they are and why. So it
-// does where what is left does not fail: only two runs that differ have no shorter plan.
-func (t *tool) cutFailure(ctx context.Context, plan sim.Plan, r sim.Result, runs int) (sim.Plan, sim.Result, error) {
-	left, err := t.cutDown(ctx, plan, runs)
-	if err != nil {
-		return plan, r, err
-	}
-	short := sim.Run(left, true)
+// cutFailure cuts a failing plan down, as far as it comes until ctx ends, and runs what is left: with a timeline, unless it
+// was interrupted, as that of a plan hardly cut is long. What is left does not fail where it was two runs that differed.
+func (t *tool) cutFailure(ctx context.Context, order simOrder, r sim.Result) (left sim.Plan, short sim.Result, done bool) {
+	left, _, done = t.cutDown(ctx, order.plan, order.cut)
+	short = sim.Run(left, done || order.timeline)
 	if short.Failure == nil {
 		short.Failure = r.Failure
 	}
-	return left, short, nil
+	return left, short, done
 }
 
 func newSimulated(plan *sim.Plan, r *sim.Result) *simulated {
@@ -172,13 +169,14 @@ func (t *tool) showSimulated(plan *sim.Plan, r *sim.Result) error {
 	return t.write([]byte("\n" + r.Failure.String() + "\n"))
 }
 
-// showCut writes what is left of a plan that fails, or why all of it is.
-func (t *tool) showCut(plan *sim.Plan, r *sim.Result, uncut error) error {
-	if uncut != nil {
-		return t.write([]byte("\n" + say(uncut) + "\n"))
+// showCut writes what is left of a plan that fails, which could be less if it was not done.
+func (t *tool) showCut(plan *sim.Plan, r *sim.Result, done bool) error {
+	how, next := "cut down", "--timeline"
+	if !done {
+		how, next = "interrupted, cut down so far", "--shrink"
 	}
-	return t.write(fmt.Appendf(nil, "\ncut down to %s and %s: %s\n%s --timeline\n",
-		count(len(plan.Asks), "operation"), count(len(plan.Faults), "fault"), r.Failure, replayOf(plan)))
+	return t.write(fmt.Appendf(nil, "\n%s to %s and %s: %s\n%s %s\n",
+		how, count(len(plan.Asks), "operation"), count(len(plan.Faults), "fault"), r.Failure, replayOf(plan), next))
 }
 
 // simShape says in words what a plan's cluster is, and what it is asked.

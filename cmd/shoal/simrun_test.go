@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -95,14 +95,29 @@ func TestTheTimelineOfAFailureIsThatOfTheWholePlanWhereItIsNotCutDown(t *testing
 	}
 }
 
-func TestAFailureThatIsNotCutDownSaysWhy(t *testing.T) {
+func TestAFailureThatIsNotCutDownToTheEndSaysSoAndHowToGoOn(t *testing.T) {
 	var out bytes.Buffer
 	plan := stuckPlan()
-	if err := (&tool{out: &out}).showCut(&plan, nil, errors.New("cutting down seed 7: interrupted")); err != nil {
+	r := sim.Result{Failure: &sim.Failure{Promise: "I2", Text: "stale"}}
+	if err := (&tool{out: &out}).showCut(&plan, &r, false); err != nil {
 		t.Fatal(err)
 	}
-	if want := "\ncutting down seed 7: interrupted\n"; out.String() != want {
+	want := "\ninterrupted, cut down so far to 10 operations and 3 faults: I2: stale\nshoal sim run --seed 7 --ops 1-10 --faults 1-3 --shrink\n"
+	if out.String() != want {
 		t.Errorf("printed %q, not %q", out.String(), want)
+	}
+}
+
+func TestACutThatIsInterruptedHasNoTimelineUnlessItWasAskedFor(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	whole := sim.Result{Failure: &sim.Failure{Promise: "liveness", Text: "as the whole plan fails"}}
+	for _, asked := range []bool{false, true} {
+		order := simOrder{plan: stuckPlan(), cut: 100, timeline: asked}
+		left, r, done := (&tool{err: &bytes.Buffer{}}).cutFailure(ctx, order, whole)
+		if done || len(left.Asks) != 10 || r.Failure == nil || (len(r.Timeline) > 0) != asked {
+			t.Errorf("asked for %v: done %v, %d operations left, %v, %d lines", asked, done, len(left.Asks), r.Failure, len(r.Timeline))
+		}
 	}
 }
 

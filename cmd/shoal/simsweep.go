@@ -66,7 +66,7 @@ func (t *tool) simSweep(c *cli.Context, look style) error {
 	s := newSwept(&tally)
 	if c.Bool("shrink") {
 		for i := range s.Failures {
-			t.cutSwept(c.Context, &s.Failures[i], c.Int("runs"))
+			t.cutSwept(c.Context, sim.Draw(s.Failures[i].Seed), &s.Failures[i], c.Int("runs"))
 		}
 	}
 	if err := t.present(look, s); err != nil {
@@ -96,11 +96,14 @@ func sweepOf(c *cli.Context) (sim.Sweep, error) {
 	return s, nil
 }
 
-// cutSwept replaces the command of a failed seed with that of what is left of it, unless it is interrupted.
-func (t *tool) cutSwept(ctx context.Context, f *sweptFailure, runs int) {
-	plan, err := t.cutDown(ctx, sim.Draw(f.Seed), runs)
-	if err == nil {
-		f.Replay, f.uncut = replayOf(&plan)+" --timeline", false
+// cutSwept cuts the plan of a failed seed down, and makes f what is left of it: how that fails, and its command.
+func (t *tool) cutSwept(ctx context.Context, plan sim.Plan, f *sweptFailure, runs int) {
+	left, failure, done := t.cutDown(ctx, plan, runs)
+	if failure != nil {
+		f.Failure = *failure
+	}
+	if f.Replay, f.uncut = replayOf(&left)+" --timeline", false; !done {
+		f.Replay, f.uncut = replayOf(&left)+" --shrink", true
 	}
 }
 

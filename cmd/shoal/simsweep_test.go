@@ -79,10 +79,28 @@ func TestASweepWithoutFailuresExitsByWhetherItWasInterrupted(t *testing.T) {
 	}
 }
 
-func TestACutOfAFailedSeedReplacesItsCommand(t *testing.T) {
+func TestACutOfAFailedSeedReplacesItsTextAndItsCommand(t *testing.T) {
+	f := sweptFailure{FailedSeed: sim.FailedSeed{Seed: 7, Failure: sim.Failure{Promise: "liveness", Text: "as the whole plan fails"}}, uncut: true}
+	(&tool{err: &bytes.Buffer{}}).cutSwept(t.Context(), stuckPlan(), &f, 100)
+	if !strings.HasPrefix(f.Text, "n1 has not recovered") || f.uncut || !regexp.MustCompile(`^shoal sim run --seed 7 --ops none --faults 1,[23] --timeline$`).MatchString(f.Replay) {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestACutThatIsInterruptedLeavesACommandThatGoesOn(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := sweptFailure{FailedSeed: failedTally().Failures[0]}
+	(&tool{err: &bytes.Buffer{}}).cutSwept(ctx, sim.Draw(f.Seed), &f, 100)
+	if f.FailedSeed != failedTally().Failures[0] || !f.uncut || f.Replay != "shoal sim run --seed 103 --shrink" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestTheCutOfASeedThatDoesNotFailAgainIsItsCommand(t *testing.T) {
 	x := &tool{err: &bytes.Buffer{}}
 	f := newSwept(failedTally()).Failures[0]
-	x.cutSwept(t.Context(), &f, 1)
+	x.cutSwept(t.Context(), sim.Draw(f.Seed), &f, 1)
 	if f.Replay != "shoal sim run --seed 103 --timeline" || f.uncut { // nothing was left out: the seed does not fail
 		t.Errorf("%+v", f)
 	}

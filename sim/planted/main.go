@@ -38,7 +38,7 @@ func command(ctx context.Context) error {
 	)
 	flag.Parse()
 	if *told > 0 {
-		return tell(os.Stdout, *told)
+		return tell(ctx, os.Stdout, *told)
 	}
 	if *sweep {
 		return beSubject(ctx, *from, *seeds)

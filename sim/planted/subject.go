@@ -94,8 +94,8 @@ func showBug(ctx context.Context, to io.Writer, root string, bugs []bug) error {
 const shrinkRuns = 500
 
 // tell cuts a seed down and says what happens in what is left.
-func tell(to io.Writer, seed uint64) error {
-	plan := sim.Shrink(sim.Draw(seed), shrinkRuns)
+func tell(ctx context.Context, to io.Writer, seed uint64) error {
+	plan, _ := sim.Shrink(ctx, sim.Draw(seed), shrinkRuns)
 	r := sim.Run(plan, true)
 	if r.Failure == nil {
 		return fmt.Errorf("planted: seed %d breaks nothing: record the seeds anew with make planted-record", seed)
