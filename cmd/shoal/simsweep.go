@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 const (
 	sweepSeeds      = 1000
 	sweepFailures   = 10
-	sweepWorkersMax = 1024
+	sweepMinutesMin = 0.01 // about what one seed takes
 	sweepMinutesMax = 365 * 24 * 60
 )
 
@@ -27,7 +29,7 @@ func simSweepFlags() []cli.Flag {
 		&cli.IntFlag{Category: category, Name: "seeds", Usage: "run `N` seeds; 0: until something else ends it", DefaultText: "1000 without --minutes"},
 		&cli.Float64Flag{Category: category, Name: "minutes", Usage: "begin no seed after `M` minutes, as in 10 or 0.5", DefaultText: "no limit"},
 		&cli.Uint64Flag{Category: category, Name: "from", Usage: "begin with seed `S`", Value: 1},
-		&cli.IntFlag{Category: category, Name: "workers", Usage: "run `W` seeds at a time", DefaultText: "as many as there are processors"},
+		&cli.IntFlag{Category: category, Name: "workers", Usage: "run `W` seeds at a time, at most one a processor", DefaultText: "one a processor"},
 		&cli.IntFlag{Category: category, Name: "failures", Usage: "end after `K` seeds that failed; 0: go on", Value: sweepFailures},
 	}
 }
@@ -78,20 +80,23 @@ func (t *tool) simSweep(c *cli.Context, look style) error {
 // sweepOf reads the flags.
 func sweepOf(c *cli.Context) (sim.Sweep, error) {
 	s := sim.Sweep{From: c.Uint64("from"), Seeds: c.Int("seeds"), Workers: c.Int("workers"), Failures: c.Int("failures")}
-	minutes := c.Float64("minutes")
+	minutes, processors := c.Float64("minutes"), runtime.GOMAXPROCS(0)
 	switch {
 	case s.Seeds < 0:
 		return s, usage("--seeds %d: use a number from 1, or 0 for no limit", s.Seeds)
 	case s.Failures < 0:
 		return s, usage("--failures %d: use a number from 1, or 0 to go on whatever fails", s.Failures)
-	case s.Workers < 0 || s.Workers > sweepWorkersMax || s.Workers == 0 && c.IsSet("workers"):
-		return s, usage("--workers %d: use 1 to %d", s.Workers, sweepWorkersMax)
-	case c.IsSet("minutes") && !(minutes > 0 && minutes <= sweepMinutesMax): // which NaN is not either
-		return s, usage("--minutes %v: use more than 0, up to %d", minutes, sweepMinutesMax)
+	case c.IsSet("workers") && (s.Workers < 1 || s.Workers > processors):
+		return s, usage("--workers %d: use 1 to %d, the number of processors: more take memory and save no time", s.Workers, processors)
+	case c.IsSet("minutes") && !(minutes >= sweepMinutesMin && minutes <= sweepMinutesMax): // which NaN is not either
+		return s, usage("--minutes %v: use %v to %d", minutes, sweepMinutesMin, sweepMinutesMax)
 	case c.IsSet("minutes"):
-		s.For = max(time.Duration(minutes*float64(time.Minute)), 1) // 0 would be no limit
+		s.For = time.Duration(minutes * float64(time.Minute))
 	case !c.IsSet("seeds"):
 		s.Seeds = sweepSeeds
+	}
+	if behind := math.MaxUint64 - s.From; s.Seeds > 0 && uint64(s.Seeds-1) > behind {
+		return s, usage("--from %d: %s left from there, not %d: begin earlier, or use --seeds %d", s.From, count(int(behind)+1, "seed"), s.Seeds, behind+1)
 	}
 	return s, nil
 }
@@ -134,6 +139,10 @@ func (s *swept) outcome(interrupted error) error {
 			next = "cut the first down with "
 		}
 		return &brokenError{fmt.Sprintf("%d of %s broke a promise", len(s.Failures), count(s.Seeds, "seed")), next + s.Failures[0].Replay}
+	case interrupted != nil && s.Seeds == 0:
+		return &notedError{"interrupted before the first seed was over: nothing was tried", interrupted}
+	case s.Seeds == 0:
+		return errors.New("no seed was begun in time, so nothing was tried: give it more --minutes")
 	case interrupted != nil:
 		return &notedError{"interrupted: the sums are of the seeds until then", interrupted}
 	}

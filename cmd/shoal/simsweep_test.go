@@ -79,6 +79,16 @@ func TestASweepWithoutFailuresExitsByWhetherItWasInterrupted(t *testing.T) {
 	}
 }
 
+func TestASweepThatTriedNothingIsNoSuccess(t *testing.T) {
+	s := newSwept(&sim.Tally{})
+	if err := s.outcome(nil); codeOf(err) != exitNotFound || !strings.Contains(err.Error(), "nothing was tried") {
+		t.Errorf("%v, exit code %d", err, codeOf(err))
+	}
+	if err := s.outcome(context.Canceled); codeOf(err) != exitTimeout || !strings.Contains(err.Error(), "nothing was tried") {
+		t.Errorf("interrupted: %v, exit code %d", err, codeOf(err))
+	}
+}
+
 func TestACutOfAFailedSeedReplacesItsTextAndItsCommand(t *testing.T) {
 	f := sweptFailure{FailedSeed: sim.FailedSeed{Seed: 7, Failure: sim.Failure{Promise: "liveness", Text: "as the whole plan fails"}}, uncut: true}
 	(&tool{err: &bytes.Buffer{}}).cutSwept(t.Context(), stuckPlan(), &f, 100)
