@@ -69,10 +69,13 @@ func (b *bug) blamed(ctx context.Context) error {
 		return nil
 	}
 	tally := sim.Sweep{From: b.seed, Seeds: 1}.Run(ctx)
-	if len(tally.Failures) == 0 {
-		return nil
+	switch {
+	case len(tally.Failures) > 0:
+		return fmt.Errorf("planted: seed %d fails without bug %s too: mend what it finds first: %s", b.seed, b.name, &tally.Failures[0].Failure)
+	case tally.Seeds == 0:
+		return fmt.Errorf("planted: bug %s is not blamed yet, interrupted before seed %d had run without it: %w", b.name, b.seed, ctx.Err())
 	}
-	return fmt.Errorf("planted: seed %d fails without bug %s too: mend what it finds first: %s", b.seed, b.name, &tally.Failures[0].Failure)
+	return nil
 }
 
 // replay plants every bug that has a seed, several at a time, and runs that seed alone.

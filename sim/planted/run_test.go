@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,6 +77,12 @@ func TestWhatIsFoundHasToBeWhatIsExpected(t *testing.T) {
 		holds(t, x.b.judge(9), x.run)
 		holds(t, x.b.compare(sim.Tally{Failures: x.fails}), x.again)
 	}
+}
+
+func TestASeedThatWasInterruptedIsNotCleanWithoutItsBug(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	holds(t, (&bug{name: "x", seed: 1}).blamed(ctx), "interrupted")
 }
 
 func atMost(seeds int) func(*bug) int { return func(*bug) int { return seeds } }
