@@ -61,11 +61,7 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	case KindForward:
 		dst = appendInt(dst, m.Expires)
 		dst = appendBytes(dst, m.Body)
-		force := uint64(0)
-		if m.Force {
-			force = 1
-		}
-		dst = appendUint(dst, force)
+		dst = appendUint(dst, bit(m.Force, 0))
 	case KindForwardReply:
 		dst = appendUint(dst, uint64(m.Outcome))
 		dst = appendBytes(dst, m.Body)
