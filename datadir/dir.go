@@ -64,7 +64,8 @@ func Open(disk Disk, path string, claim Claim) (*Dir, error) {
 // Identity returns who the node is.
 func (d *Dir) Identity() Identity { return d.id }
 
-// SetCluster keeps which cluster the node is of, once it knows. It is refused once the node is of another.
+// SetCluster keeps which cluster the node is of, once it knows. It is refused once the node is of another. Who founds
+// one saves its map first, since from then on a node without a map has lost it.
 func (d *Dir) SetCluster(id uint64, name string) error {
 	switch {
 	case d.id.ClusterID == id && d.id.Cluster == name:
@@ -173,9 +174,12 @@ func (d *Dir) become(id Identity) error {
 	return nil
 }
 
-// LoadMap returns the map as last saved, nil where none was. A damaged one is set aside as map.corrupt and
-// reported as ErrMapDamaged, until another is saved: the node knows who it is and must get the map from
-// others, or it would be alone in a cluster of its own with their id.
+// otherMap says where the map is to be had.
+const otherMap = "start with --join and a node of that cluster; where there is no other, an empty directory founds a new cluster"
+
+// LoadMap returns the map as last saved, nil where none was and the node knows of no cluster. One that is damaged,
+// which is set aside as map.corrupt, or gone is reported as ErrMapLost, until another is saved: the node knows who it
+// is and must get the map from others, or it would be alone in a cluster of its own with their id.
 func (d *Dir) LoadMap() (*ring.Map, error) {
 	if d.path == None {
 		return nil, nil
@@ -186,14 +190,17 @@ func (d *Dir) LoadMap() (*ring.Map, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if exists(d.disk, aside) {
-			return nil, fmt.Errorf("%w: it was set aside as %s, the node needs --join", ErrMapDamaged, aside)
+			return nil, fmt.Errorf("%w: it was damaged and is set aside as %s: %s", ErrMapLost, aside, otherMap)
+		}
+		if d.id.ClusterID != 0 {
+			return nil, fmt.Errorf("%w: %s is missing, and node.json beside it is of cluster %q: %s", ErrMapLost, path, d.id.Cluster, otherMap)
 		}
 		return nil, nil
-	case errors.Is(err, ErrMapDamaged):
+	case errors.Is(err, ErrMapLost):
 		if moved := d.disk.Rename(path, aside); moved != nil {
 			return nil, fmt.Errorf("%w: %w", err, moved)
 		}
-		return nil, fmt.Errorf("%w: it is set aside as %s, the node needs --join", err, aside)
+		return nil, fmt.Errorf("%w: it is set aside as %s: %s", err, aside, otherMap)
 	case err != nil:
 		return nil, err
 	case d.id.ClusterID != 0 && d.id.ClusterID != m.ClusterID:

@@ -311,7 +311,7 @@ func TestAnOversizedFileIsNotRead(t *testing.T) {
 		kind error
 	}{
 		{"node.json", func() error { _, err := loadIdentity(OS(), d.file("node.json")); return err }, ErrDamaged},
-		{"map", func() error { _, err := d.LoadMap(); return err }, ErrMapDamaged},
+		{"map", func() error { _, err := d.LoadMap(); return err }, ErrMapLost},
 		{"ceiling", func() error { _, _, err := d.ceiling.load(d.ceiling.file); return err }, nil},
 	} {
 		f, err := os.OpenFile(d.file(c.name), os.O_RDWR|os.O_CREATE, 0o600)
@@ -363,7 +363,7 @@ func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
 		for bit := range 8 {
 			b := bytes.Clone(good)
 			b[i] ^= 1 << bit
-			if m, err := openMap("map", b); m != nil || !errors.Is(err, ErrMapDamaged) {
+			if m, err := openMap("map", b); m != nil || !errors.Is(err, ErrMapLost) {
 				t.Fatalf("with bit %d of byte %d changed the map is %v, %v", bit, i, m, err)
 			}
 		}
@@ -378,11 +378,11 @@ func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
 		if m != nil {
 			t.Fatalf("%x is read as %+v", b, m)
 		}
-		wantRefused(t, err, ErrMapDamaged, d.file("map.corrupt"), "--join")
+		wantRefused(t, err, ErrMapLost, d.file("map.corrupt"), "--join")
 		if !bytes.Equal(contents(t, d.file("map.corrupt")), b) {
 			t.Fatal("map.corrupt is not what was there")
 		}
-		if m, err := d.LoadMap(); m != nil || !errors.Is(err, ErrMapDamaged) {
+		if m, err := d.LoadMap(); m != nil || !errors.Is(err, ErrMapLost) {
 			t.Fatalf("after setting it aside there is %v, %v", m, err)
 		}
 	}
@@ -392,6 +392,19 @@ func TestADamagedMapIsSetAsideAndCountsAsNone(t *testing.T) {
 	if m, err := d.LoadMap(); m == nil || err != nil {
 		t.Fatalf("a map saved since is %v, %v", m, err)
 	}
+}
+
+// A node that knows its cluster and not its map would else found one under the same id, and acknowledge alone (I2).
+func TestAMissingMapOfANodeThatKnowsItsClusterIsLost(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	if m, err := d.LoadMap(); m != nil || err != nil {
+		t.Fatalf("a node that knows of no cluster has %+v, %v", m, err)
+	}
+	if err := errors.Join(d.SetCluster(7, "shoal"), d.SaveMap(mapTest()), os.Remove(d.file("map"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.LoadMap()
+	wantRefused(t, err, ErrMapLost, d.file("map")+" is missing", `"shoal"`, "--join", "empty directory")
 }
 
 func TestAMapOfAnotherClusterIsRefused(t *testing.T) {
@@ -489,7 +502,7 @@ func FuzzBytesOfFilesNeverPanic(f *testing.F) {
 			t.Fatal(err)
 		}
 		m, err := openMap("map", b)
-		if err != nil && !errors.Is(err, ErrMapDamaged) && !errors.Is(err, ErrNewer) {
+		if err != nil && !errors.Is(err, ErrMapLost) && !errors.Is(err, ErrNewer) {
 			t.Fatal(err)
 		}
 		if err == nil {
@@ -555,7 +568,7 @@ func TestAPipeInPlaceOfAFileIsRefusedAndNotWaitedFor(t *testing.T) {
 		t.Skip(err)
 	}
 	_, err := d.LoadMap()
-	wantRefused(t, err, ErrMapDamaged, "map.corrupt")
+	wantRefused(t, err, ErrMapLost, "map.corrupt")
 	if _, err := loadIdentity(OS(), d.file("map.corrupt")); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a pipe as node.json gives %v", err)
 	}

@@ -18,7 +18,7 @@
 //   - Sizes are checked before anything is read, and check sums before anything is believed.
 //   - Nothing is guessed. Who the node is, or what it promised, where that cannot be read, is an error: a node that
 //     guessed could give two writes one name, or vote below what it acknowledged. A map can be had from others, so
-//     a damaged one is set aside.
+//     a damaged one is set aside, and one that is gone is not taken for that of a first start.
 //
 // Errors wrap one of those that errors.go lists, and say in one line what failed, where, and what to do.
 package datadir

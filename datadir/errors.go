@@ -22,8 +22,8 @@ var (
 	ErrNewer = errors.New("datadir: data directory is of a newer version")
 	// ErrGone: the files were removed or moved under the running node.
 	ErrGone = errors.New("datadir: data directory was removed")
-	// ErrMapDamaged: the map is to be had from other nodes. It says nothing of the rest of the directory.
-	ErrMapDamaged = errors.New("datadir: stored cluster map is damaged")
+	// ErrMapLost: the map is damaged or gone, and to be had from other nodes. It says nothing of the rest of the directory.
+	ErrMapLost = errors.New("datadir: stored cluster map is lost")
 )
 
 // unwritable says what to do about an error of the file system; nil stays nil.

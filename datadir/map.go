@@ -35,7 +35,7 @@ func mapSum(b []byte) uint32 {
 func readMap(disk Disk, path string) (*ring.Map, error) {
 	b, err := readFile(disk, path, mapFileLimit)
 	if errors.Is(err, ErrDamaged) {
-		return nil, fmt.Errorf("%w: %s is no file of at most %d bytes", ErrMapDamaged, path, mapFileLimit)
+		return nil, fmt.Errorf("%w: %s is no file of at most %d bytes", ErrMapLost, path, mapFileLimit)
 	}
 	if err != nil {
 		return nil, err
@@ -46,14 +46,14 @@ func readMap(disk Disk, path string) (*ring.Map, error) {
 // openMap undoes sealMap; path is for errors.
 func openMap(path string, b []byte) (*ring.Map, error) {
 	if len(b) < mapHeader || string(b[:len(mapMagic)]) != mapMagic || binary.BigEndian.Uint32(b[len(mapMagic)+4:]) != mapSum(b) {
-		return nil, fmt.Errorf("%w: the check sum of %s does not fit", ErrMapDamaged, path)
+		return nil, fmt.Errorf("%w: the check sum of %s does not fit", ErrMapLost, path)
 	}
 	if v := binary.BigEndian.Uint32(b[len(mapMagic):]); v > mapVersion {
 		return nil, newer(path, uint64(v))
 	}
 	m, err := wire.DecodeMap(b[mapHeader:])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrMapDamaged, path, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrMapLost, path, err)
 	}
 	return m, nil
 }

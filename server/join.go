@@ -39,10 +39,7 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 		}
 	default:
 		founder = true
-		m = n.found(id.ClusterID)
-		if err = n.dir.SetCluster(m.ClusterID, m.Cluster); err != nil {
-			return 0, refuse(err)
-		}
+		m = n.found()
 	}
 	adopted, err := n.identify(ctx, m)
 	if err != nil {
@@ -71,10 +68,8 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 }
 
 // found makes the map of a new cluster.
-func (n *Node) found(id uint64) *ring.Map {
-	if id == 0 {
-		id = random64() | 1
-	}
+func (n *Node) found() *ring.Map {
+	id := random64() | 1
 	read, _ := wire.ParseLevel(n.cfg.Read) // checked by Validate
 	write, _ := wire.ParseLevel(n.cfg.Write)
 	n.log.Info("founding a cluster", zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", id)))

@@ -8,8 +8,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
 )
 
 // Alone under the cluster's id it would acknowledge by itself what the others know nothing of (I2).
@@ -23,6 +27,67 @@ func TestNodeWhoseMapIsDamagedDoesNotServeAlone(t *testing.T) {
 	for range 2 { // nor at the next try, once the damaged map is out of the way
 		refused(t, startError(t, n.cfg), ErrRefused, "map.corrupt", "--join")
 	}
+}
+
+// Alone under the cluster's id it would acknowledge by itself what the others know nothing of (I2).
+func TestNodeWhoseMapIsGoneDoesNotServeAlone(t *testing.T) {
+	t.Parallel()
+	n1 := start(t, Quick(testConfig(t, "n1")))
+	n2 := start(t, Quick(testConfig(t, "n2", n1.GossipAddr())))
+	n2.kill()
+	if err := os.Remove(filepath.Join(n2.cfg.DataDir, "map")); err != nil {
+		t.Fatal(err)
+	}
+	cfg := n2.cfg
+	cfg.Join = nil
+	refused(t, startError(t, cfg), ErrRefused, filepath.Join(cfg.DataDir, "map")+" is missing", "--join")
+	again(t, n2, nil)
+}
+
+// A node that joins knows its cluster before it has a map on disk; one that founds a cluster has the map first.
+func TestAFirstStartThatWasCutShortBeginsAgainWithoutHelp(t *testing.T) {
+	t.Parallel()
+	m := func(cfg Config, id uint64) *ring.Map {
+		return (&ring.Map{
+			ClusterID: 7, Cluster: cfg.ClusterName, Partitions: 64,
+			Namespaces: []ring.Namespace{{Name: replica.DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
+		}).With(ring.Node{
+			ID: id, Boot: 1, Name: cfg.Name, ClientAddr: "127.0.0.1:1", PeerAddr: "127.0.0.1:2", GossipAddr: "127.0.0.1:3",
+			Datacenter: cfg.Datacenter, Weight: ring.StandardWeight, State: ring.Active, Version: 1,
+		})
+	}
+	for claim, saved := range map[string]func(cfg Config, d *datadir.Dir) error{
+		"it knew itself":             func(Config, *datadir.Dir) error { return nil },
+		"it had promised something":  func(_ Config, d *datadir.Dir) error { return d.SaveCeiling(5) },
+		"it had the map and no more": func(cfg Config, d *datadir.Dir) error { return d.SaveMap(m(cfg, d.Identity().NodeID)) },
+	} {
+		cfg := Quick(testConfig(t, "n1")).withDefaults()
+		d, err := datadir.Open(datadir.OS(), cfg.DataDir, datadir.Claim{Name: cfg.Name, Cluster: cfg.ClusterName, Wall: 1, Random: random64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(saved(cfg, d), d.Close()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := Start(t.Context(), cfg)
+		if err != nil {
+			t.Errorf("%s: %v", claim, err)
+			continue
+		}
+		n.kill()
+		again(t, n, nil)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	cfg := Quick(testConfig(t, "n1"))
+	good := cfg.GossipAddr
+	cfg.GossipAddr = taken.Addr().String()
+	refused(t, startError(t, cfg), ErrInUse, cfg.GossipAddr)
+	cfg.GossipAddr = good
+	start(t, cfg)
 }
 
 // A map on disk says that the cluster may have heard of the node, and that its ceiling covers what it did then.

@@ -70,7 +70,7 @@ func (n *Node) start(ctx context.Context) error {
 		return refuse(err)
 	}
 	m, err := n.dir.LoadMap()
-	if errors.Is(err, datadir.ErrMapDamaged) && len(n.cfg.Join) > 0 {
+	if errors.Is(err, datadir.ErrMapLost) && len(n.cfg.Join) > 0 {
 		n.log.Error("starting without the saved cluster map", zap.Error(err))
 	} else if err != nil {
 		return refuse(err)
@@ -146,11 +146,20 @@ func (n *Node) build(floor vclock.Stamp) error {
 	for i, s := range n.core.Shards() {
 		n.shards[i].Shard = s
 	}
-	n.encodeMap(n.core.View().Map)
+	m := n.core.View().Map
+	n.encodeMap(m)
 	n.view.Store(n.core.View())
 	n.ceiling = floor
 	if err := n.raiseCeiling(); err != nil {
 		return refuse(err)
+	}
+	if n.dir.Identity().ClusterID == 0 { // it founds the cluster, or was about to when it was killed
+		if err := n.dir.SaveMap(m); err != nil {
+			return refuse(err)
+		}
+		if err := n.dir.SetCluster(m.ClusterID, m.Cluster); err != nil {
+			return refuse(err)
+		}
 	}
 	return nil
 }

@@ -361,8 +361,10 @@ func (k *keeper) open(wall int64) error {
 func (k *keeper) load() error {
 	m, err := k.dir.LoadMap()
 	switch {
-	case errors.Is(err, datadir.ErrMapDamaged) && (k.flipped || k.failed):
+	case errors.Is(err, datadir.ErrMapLost) && (k.flipped || k.failed):
 		k.met["map damaged"]++
+	case errors.Is(err, datadir.ErrMapLost) && k.kept == 0 && k.dir.Identity().ClusterID != 0:
+		k.met["map not saved yet"]++
 	case k.p.ended || errors.Is(err, datadir.ErrNotWritable) && k.p.badReads:
 	case errors.Is(err, datadir.ErrNewer) && k.flipped:
 	case err != nil:
@@ -493,7 +495,7 @@ func TestADataDirectoryOutlivesItsDisk(t *testing.T) {
 	}
 	t.Log(met)
 	for _, what := range []string{
-		"crash", "loss of power", "lied", "damaged", "map damaged", "start refused by the disk", "to the end",
+		"crash", "loss of power", "lied", "damaged", "map damaged", "map not saved yet", "start refused by the disk", "to the end",
 		"flip in data/n1/ceiling", "flip in data/n1/map", "flip in data/n1/node.json",
 	} {
 		if met[what] == 0 {

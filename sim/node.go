@@ -123,7 +123,7 @@ func (w *world) recall(i int) (err error) {
 	}
 	founder := w.now == 0
 	m, err := n.dir.LoadMap()
-	if err != nil && !errors.Is(err, datadir.ErrMapDamaged) {
+	if err != nil && !errors.Is(err, datadir.ErrMapLost) {
 		return err
 	}
 	found := m != nil
