@@ -79,9 +79,13 @@ func (d *Dir) SetCluster(id uint64, name string) error {
 	return d.become(want)
 }
 
-// SetNode makes the directory that of another node id: of one that is gone for good and whose place in the
-// cluster this node takes.
-func (d *Dir) SetNode(id uint64) error {
+// SetNode makes the directory that of another node id: of one that is gone for good and whose place in the cluster
+// this node takes. What that one may have promised is on disk as the ceiling before the id is: after a start that was
+// cut short no node of that id is left that has promised less.
+func (d *Dir) SetNode(id uint64, promised vclock.Stamp) error {
+	if err := d.ceiling.save(promised); err != nil {
+		return err
+	}
 	want := d.id
 	want.NodeID = id
 	return d.become(want)

@@ -545,7 +545,7 @@ func TestSavesFailOnceTheDirectoryIsRemovedOrReplaced(t *testing.T) {
 				t.Errorf("%s: a cluster that was not saved is believed", claim)
 			}
 			before := d.Identity()
-			wantRefused(t, d.SetNode(9), ErrNotWritable)
+			wantRefused(t, d.SetNode(9, 5), ErrGone)
 			if d.Identity() != before {
 				t.Errorf("%s: a node id that was not saved is believed", claim)
 			}

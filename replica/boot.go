@@ -14,13 +14,19 @@ type Boot struct {
 	Diskless bool          // it keeps nothing on disk
 	Founder  bool          // it makes the cluster
 	Known    bool          // the cluster's map has it
-	Adopted  bool          // it takes the place of a node of its name, whose promises it does not know
 	SkewWait time.Duration // no stamp that it stored lies further ahead of its clock: 2 × SkewMax
 }
 
 // StartWaitMax is the longest that a node's clock may have to go until it has passed what the node promised: further
 // behind, the clock is wrong, and the node must not start.
 const StartWaitMax = 2*SkewMax + time.Second
+
+// PromisedMax returns a stamp that no promise made until wall, by a node that has lost its memory of them, lies above.
+// Who takes the place of a node of its name makes this its ceiling before it takes that node's id: a start that is cut
+// short while it waits begins again as that of a node that was always there.
+func PromisedMax(wall int64, skewWait time.Duration) vclock.Stamp {
+	return vclock.StampAt(wall + skewWait.Milliseconds())
+}
 
 // Floor returns the stamp under which everything lies that an earlier boot may have acknowledged, and the one that
 // the node's clock must have passed before it stores anything. A node that lost its memory of promises waits until
@@ -31,8 +37,8 @@ func (b *Boot) Floor() (floor, until vclock.Stamp) {
 	switch {
 	case b.Founder:
 		return b.Ceiling, b.Ceiling
-	case b.Adopted, b.Diskless, b.Known && (b.Ceiling == 0 || !b.MapFound):
-		until = max(b.Ceiling, vclock.StampAt(b.Wall+b.SkewWait.Milliseconds()))
+	case b.Diskless, b.Known && (b.Ceiling == 0 || !b.MapFound):
+		until = max(b.Ceiling, PromisedMax(b.Wall, b.SkewWait))
 		return until, until
 	case !b.MapFound:
 		return 0, b.Ceiling

@@ -25,7 +25,6 @@ const joinPatience = 60 * time.Second
 func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err error) {
 	id := n.dir.Identity()
 	n.self = vclock.Actor{Node: id.NodeID, Boot: id.Boot}
-	ceiling, _ := n.dir.Ceiling()
 	founder, fetched := false, false
 	switch {
 	case m != nil:
@@ -41,8 +40,7 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 		founder = true
 		m = n.found()
 	}
-	adopted, err := n.identify(ctx, m)
-	if err != nil {
+	if err := n.identify(ctx, m); err != nil {
 		return 0, err
 	}
 	n.me = n.entry()
@@ -55,9 +53,10 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 		}
 		n.me.State, n.me.Version = mine.State, mine.Version+1
 	}
+	ceiling, _ := n.dir.Ceiling()
 	boot := replica.Boot{
 		Wall: n.clock.now().Wall, Ceiling: ceiling, MapFound: !founder && !fetched, Diskless: n.cfg.DataDir == NoDataDir, Founder: founder,
-		Known: m.Node(n.self.Node) != nil, Adopted: adopted, SkewWait: n.cfg.tuning.skewWait,
+		Known: m.Node(n.self.Node) != nil, SkewWait: n.cfg.tuning.skewWait,
 	}
 	floor, until := boot.Floor()
 	if err := n.await(ctx, until); err != nil {
@@ -142,25 +141,25 @@ func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
 
 // identify settles which node of the map this one is. A name belongs to one node: where another id has it,
 // that node either runs, and this one is refused, or is gone, and this one takes its place with its share.
-func (n *Node) identify(ctx context.Context, m *ring.Map) (adopted bool, err error) {
+func (n *Node) identify(ctx context.Context, m *ring.Map) error {
 	for i := range m.Nodes {
 		x := &m.Nodes[i]
 		if x.State == ring.Removed || x.Name != n.cfg.Name && x.ID != n.self.Node {
 			continue
 		}
 		if n.runs(ctx, m, x) {
-			return false, fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, x.Name, x.PeerAddr)
+			return fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, x.Name, x.PeerAddr)
 		}
 		if x.ID != n.self.Node {
-			if err := n.dir.SetNode(x.ID); err != nil {
-				return false, refuse(err)
+			if err := n.dir.SetNode(x.ID, replica.PromisedMax(n.clock.now().Wall, n.cfg.tuning.skewWait)); err != nil {
+				return refuse(err)
 			}
 			n.self.Node = x.ID
 			n.log.Info("taking the place of the node that had this name", zap.String("id", fmt.Sprintf("%016x", x.ID)))
-			return true, nil
+			return nil
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // runs reports whether another process answers as node x.

@@ -1,12 +1,18 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/gossip"
@@ -44,22 +50,24 @@ func TestNodeWhoseMapIsGoneDoesNotServeAlone(t *testing.T) {
 	again(t, n2, nil)
 }
 
+// mapOf is a map of one node, of an id and the name of cfg, which nobody reaches.
+func mapOf(cfg Config, id uint64) *ring.Map {
+	return (&ring.Map{
+		ClusterID: 7, Cluster: cfg.ClusterName, Partitions: 64,
+		Namespaces: []ring.Namespace{{Name: replica.DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
+	}).With(ring.Node{
+		ID: id, Boot: 1, Name: cfg.Name, ClientAddr: "127.0.0.1:1", PeerAddr: "127.0.0.1:2", GossipAddr: "127.0.0.1:3",
+		Datacenter: cfg.Datacenter, Weight: ring.StandardWeight, State: ring.Active, Version: 1,
+	})
+}
+
 // A node that joins knows its cluster before it has a map on disk; one that founds a cluster has the map first.
 func TestAFirstStartThatWasCutShortBeginsAgainWithoutHelp(t *testing.T) {
 	t.Parallel()
-	m := func(cfg Config, id uint64) *ring.Map {
-		return (&ring.Map{
-			ClusterID: 7, Cluster: cfg.ClusterName, Partitions: 64,
-			Namespaces: []ring.Namespace{{Name: replica.DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
-		}).With(ring.Node{
-			ID: id, Boot: 1, Name: cfg.Name, ClientAddr: "127.0.0.1:1", PeerAddr: "127.0.0.1:2", GossipAddr: "127.0.0.1:3",
-			Datacenter: cfg.Datacenter, Weight: ring.StandardWeight, State: ring.Active, Version: 1,
-		})
-	}
 	for claim, saved := range map[string]func(cfg Config, d *datadir.Dir) error{
 		"it knew itself":             func(Config, *datadir.Dir) error { return nil },
 		"it had promised something":  func(_ Config, d *datadir.Dir) error { return d.SaveCeiling(5) },
-		"it had the map and no more": func(cfg Config, d *datadir.Dir) error { return d.SaveMap(m(cfg, d.Identity().NodeID)) },
+		"it had the map and no more": func(cfg Config, d *datadir.Dir) error { return d.SaveMap(mapOf(cfg, d.Identity().NodeID)) },
 	} {
 		cfg := Quick(testConfig(t, "n1")).withDefaults()
 		d, err := datadir.Open(datadir.OS(), cfg.DataDir, datadir.Claim{Name: cfg.Name, Cluster: cfg.ClusterName, Wall: 1, Random: random64})
@@ -137,6 +145,36 @@ func TestNodeToJoinThatIsNotOfAClusterYetIsWaitedFor(t *testing.T) {
 	start(t, n1)
 	if err := <-joined; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What the node before it promised nobody knows: its floor must lie above that at the next start, too (I2).
+func TestATakeoverThatIsCutShortWaitsAsLongAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	cfg := Quick(testConfig(t, "n1")).withDefaults()
+	cfg.tuning.skewWait = 2 * replica.SkewMax
+	d, err := datadir.Open(datadir.OS(), cfg.DataDir, datadir.Claim{Name: cfg.Name, Cluster: cfg.ClusterName, Wall: 1, Random: random64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.SetCluster(7, cfg.ClusterName), d.SaveCeiling(5), d.SaveMap(mapOf(cfg, 9)), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cfg.Log = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zap.InfoLevel), zap.Hooks(func(e zapcore.Entry) error {
+			if strings.HasPrefix(e.Message, "waiting for the clock") {
+				cancel()
+			}
+			return nil
+		}))
+		n, err := Start(ctx, cfg)
+		if err == nil {
+			n.kill()
+		}
+		if cancel(); !errors.Is(err, context.Canceled) {
+			t.Fatalf("it waits for nothing: %v", err)
+		}
 	}
 }
 

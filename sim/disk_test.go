@@ -300,6 +300,43 @@ func TestAProcessCanEndInTheMidstOfWhatItDoes(t *testing.T) {
 	}
 }
 
+// A process that ends between any two steps leaves no node of the id that was taken which has promised less.
+func TestAPlaceIsNotTakenBeforeItsPromises(t *testing.T) {
+	taken, kept := 0, 0
+	for steps := 1; kept == 0; steps++ {
+		for seed := range uint64(20) {
+			p := platterOf(seed)
+			open := func() *datadir.Dir {
+				d, err := datadir.Open(p, "data/n1", datadir.Claim{Name: "n1", Cluster: "sim", Wall: wallBase, Random: p.rng.Uint64})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d
+			}
+			d := open()
+			if err := d.SaveCeiling(5); err != nil {
+				t.Fatal(err)
+			}
+			p.left = steps
+			if d.SetNode(9, 50) == nil {
+				kept++
+			}
+			p.lose()
+			d = open()
+			s, _ := d.Ceiling()
+			if d.Identity().NodeID == 9 {
+				taken++
+				if s != 50 {
+					t.Fatalf("ended after %d steps: the place is taken, and the ceiling is %v", steps, s)
+				}
+			}
+		}
+	}
+	if taken == 0 {
+		t.Error("no place was taken")
+	}
+}
+
 // keeper is a node that keeps its directory on a platter, and knows what it was promised.
 type keeper struct {
 	p        *platter

@@ -12,7 +12,7 @@ func drawPower(r *rand.Rand, _ *Cluster, f *Fault) { f.Bits = uint(r.IntN(8)) }
 // power ends the machine at once, or in the middle of what it writes next: then Bits says before which step.
 func (w *world) power(f *Fault) bool {
 	n := &w.nodes[f.Node]
-	if n.core == nil || w.without(f.Node) >= w.plan.Cluster.Down {
+	if !w.ends(f.Node) {
 		return false
 	}
 	if f.Bits == 0 {
@@ -27,7 +27,7 @@ func (w *world) power(f *Fault) bool {
 // powerBack starts the machine again, or finds that it never wrote.
 func (w *world) powerBack(f *Fault) {
 	n := &w.nodes[f.Node]
-	if n.core != nil && !n.disk.ended {
+	if !n.disk.ended {
 		n.disk.left, n.doomed = 0, false
 	}
 	w.start(f.Node)

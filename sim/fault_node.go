@@ -13,7 +13,7 @@ import (
 
 // crash ends a process, unless as many as may be are without their memory already.
 func (w *world) crash(f *Fault) bool {
-	if w.nodes[f.Node].core == nil || w.without(f.Node) >= w.plan.Cluster.Down {
+	if !w.ends(f.Node) {
 		return false
 	}
 	w.stop(f.Node)

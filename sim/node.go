@@ -60,6 +60,15 @@ type node struct {
 	out   replica.Outbox
 }
 
+// ends reports whether a fault may end the node's process: there is one, and it has no memory to lose or may lose it.
+func (w *world) ends(i int) bool {
+	n := &w.nodes[i]
+	if n.core == nil {
+		return n.dir != nil
+	}
+	return w.without(i) < w.plan.Cluster.Down
+}
+
 func (n *node) name() string { return fmt.Sprint("n", n.id) }
 
 // mono is the node's monotonic clock.
@@ -139,9 +148,16 @@ func (w *world) recall(i int) (err error) {
 	if err := n.dir.SetCluster(m.ClusterID, m.Cluster); err != nil {
 		return err
 	}
-	adopted := n.dir.Identity().NodeID != n.id
-	if adopted {
-		if err := n.dir.SetNode(n.id); err != nil {
+	if n.dir.Identity().NodeID != n.id {
+		promised := vclock.Stamp(0)
+		if !founder {
+			promised = replica.PromisedMax(w.wallAt(n), skewWait)
+			w.count("place taken")
+			if n.skew.Abs() > replica.SkewMax {
+				w.void("a node lost its directory and has a clock that nobody should trust")
+			}
+		}
+		if err := n.dir.SetNode(n.id, promised); err != nil {
 			return err
 		}
 	}
@@ -151,12 +167,9 @@ func (w *world) recall(i int) (err error) {
 	}
 	ceiling, _ := n.dir.Ceiling()
 	past := replica.Boot{
-		Wall: w.wallAt(n), Ceiling: ceiling, MapFound: found, Founder: founder, Known: !founder, Adopted: adopted && !founder, SkewWait: skewWait,
+		Wall: w.wallAt(n), Ceiling: ceiling, MapFound: found, Founder: founder, Known: !founder, SkewWait: skewWait,
 	}
 	n.floor, n.until = past.Floor()
-	if past.Adopted && n.skew.Abs() > replica.SkewMax {
-		w.void("a node lost its directory and has a clock that nobody should trust")
-	}
 	return nil
 }
 
@@ -220,11 +233,15 @@ func (w *world) run(i int) {
 	w.mapChanged(i)
 }
 
-// stop ends the process: what it had in memory is gone, and its clients never hear.
+// stop ends the process, be it one that waits to start: what it had in memory is gone, and its clients never hear.
 func (w *world) stop(i int) {
 	n := &w.nodes[i]
-	for _, s := range n.core.Shards() {
-		s.Add(&w.stats)
+	if n.core == nil {
+		w.count("ended while it waited")
+	} else {
+		for _, s := range n.core.Shards() {
+			s.Add(&w.stats)
+		}
 	}
 	n.end()
 	n.lost = true
