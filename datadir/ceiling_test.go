@@ -15,8 +15,8 @@ import (
 func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
 	path := t.TempDir()
 	d := mustOpen(t, path)
-	if s, found := d.Ceiling(); s != 0 || found {
-		t.Fatalf("a new directory has ceiling %v, %t", s, found)
+	if s, boot := d.Ceiling(); s != 0 || boot != 0 {
+		t.Fatalf("a new directory has ceiling %v, of boot %x", s, boot)
 	}
 	highest := vclock.Stamp(0)
 	for _, s := range []vclock.Stamp{5, 3, 9, 9, 1, 2, math.MaxUint64 - 1, 7, math.MaxUint64, 8} {
@@ -24,10 +24,11 @@ func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		highest = max(highest, s)
+		by := d.Identity().Boot
 		kill(d)
 		d = mustOpen(t, path)
-		if got, found := d.Ceiling(); got != highest || !found {
-			t.Fatalf("after %v the ceiling is %v, %t, want %v", s, got, found, highest)
+		if got, boot := d.Ceiling(); got != highest || boot != by {
+			t.Fatalf("after %v the ceiling is %v of boot %x, want %v of %x", s, got, boot, highest, by)
 		}
 	}
 }
@@ -48,11 +49,11 @@ func tapeOf(b []byte) *tape {
 	return &tape{synced: bytes.Clone(b), seen: bytes.Clone(b), moment: func() {}, failing: -1}
 }
 
-// withSlots is the file of a ceiling with these slots. A slot without a stamp is spoilt.
+// withSlots is the file of a ceiling with these slots, of node 1 in its boot 1. A slot without a stamp is spoilt.
 func withSlots(slots ...vclock.Stamp) []byte {
 	b := emptyCeiling()
 	for i, s := range slots {
-		if appendSlot(b[i*blockSize:i*blockSize], s); s == 0 {
+		if appendSlot(b[i*blockSize:i*blockSize], promise{s, owner{1, 1}}); s == 0 {
 			b[i*blockSize] = 0
 		}
 	}
@@ -105,8 +106,8 @@ func (f *tape) next(t testing.TB) *ceiling {
 // slots returns what is on disk for certain: 0 for a slot that is spoilt, or that a write under way may spoil.
 func (f *tape) slots() (slots [2]vclock.Stamp) {
 	for i := range slots {
-		if s, _, err := (&ceiling{}).readSlot(tapeOf(f.synced), int64(i)); err == nil && !f.pending[i] {
-			slots[i] = s
+		if p, _, err := (&ceiling{}).readSlot(tapeOf(f.synced), int64(i)); err == nil && !f.pending[i] {
+			slots[i] = p.stamp
 		}
 	}
 	return slots
@@ -135,14 +136,14 @@ func TestOneSlotOnDiskHasThePromiseAtEveryMoment(t *testing.T) {
 				}
 			}
 			c := f.next(t)
-			if c.last != promised {
-				t.Fatalf("%s: the ceiling is %v", claim, c.last)
+			if c.last.stamp != promised {
+				t.Fatalf("%s: the ceiling is %v", claim, c.last.stamp)
 			}
 			f.failing = failing
 			for s := vclock.Stamp(6); s < 10; s++ {
 				err := c.save(s)
 				if f.moment(); err != nil {
-					if !errors.Is(err, errTape) || c.last != promised {
+					if !errors.Is(err, errTape) || c.last.stamp != promised {
 						t.Fatalf("%s: %v, and the ceiling is %v", claim, err, c.last)
 					}
 					continue
@@ -181,7 +182,7 @@ func TestAPromisedCeilingIsInBothSlotsOnDisk(t *testing.T) {
 func TestAnOpenedCeilingIsOnDisk(t *testing.T) {
 	f := tapeOf(withSlots(5, 5))
 	f.seen, f.pending[0] = withSlots(6, 5), true
-	if c := f.next(t); c.last != 6 || f.slots() != [2]vclock.Stamp{6, 5} {
+	if c := f.next(t); c.last.stamp != 6 || f.slots() != [2]vclock.Stamp{6, 5} {
 		t.Errorf("the ceiling is %v, and the slots on disk are %v", c.last, f.slots())
 	}
 }
@@ -190,6 +191,7 @@ func TestAFlipOrACutAnywhereNeverLowersTheCeiling(t *testing.T) {
 	for saves := range vclock.Stamp(4) {
 		f := tapeOf(emptyCeiling())
 		c := f.next(t)
+		c.owned(owner{2, 3})
 		for s := range saves {
 			if err := c.save(s + 1); err != nil {
 				t.Fatal(err)
@@ -197,8 +199,8 @@ func TestAFlipOrACutAnywhereNeverLowersTheCeiling(t *testing.T) {
 		}
 		check := func(b []byte, how string, i int) {
 			t.Helper()
-			if s, _, err := c.load(&tape{seen: b}); err != nil && !errors.Is(err, ErrDamaged) || err == nil && s != saves {
-				t.Fatalf("%s %d: the ceiling is %v, %v, after %v was saved", how, i, s, err, saves)
+			if p, _, err := c.load(&tape{seen: b}); err != nil && !errors.Is(err, ErrDamaged) || err == nil && p != c.last {
+				t.Fatalf("%s %d: the ceiling is %v, %v, after %v was saved", how, i, p, err, c.last)
 			}
 		}
 		for i := range f.synced {
@@ -208,6 +210,26 @@ func TestAFlipOrACutAnywhereNeverLowersTheCeiling(t *testing.T) {
 				f.synced[i] ^= 1 << bit
 			}
 			check(f.synced[:i], "cut at", i)
+		}
+	}
+}
+
+// A start that changes no stamp says all the same whose it is now.
+func TestACeilingSaysWhichBootSavedIt(t *testing.T) {
+	f := tapeOf(withSlots(5, 5))
+	c := f.next(t)
+	if c.last != (promise{5, owner{1, 1}}) {
+		t.Fatalf("the promise is %+v", c.last)
+	}
+	for failing := -1; failing < 4; failing++ {
+		f := tapeOf(withSlots(5, 5))
+		c := f.next(t)
+		c.owned(owner{1, 2})
+		f.failing = failing
+		err := c.save(4)
+		want := promise{5, owner{1, 2}}
+		if got := f.next(t).last; err == nil && got != want || err != nil && got != want && got != (promise{5, owner{1, 1}}) {
+			t.Errorf("failing at %d: the next start finds %+v, %v", failing, got, err)
 		}
 	}
 }
@@ -234,7 +256,7 @@ func TestACeilingThatCannotBeReadStopsTheStart(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s: the node starts", claim)
 		}
-		wantRefused(t, err, ErrDamaged, filepath.Join(path, "ceiling"), "remove the directory "+path, "new node")
+		wantRefused(t, err, ErrDamaged, filepath.Join(path, "ceiling"), "remove the directory "+path, "--join")
 		if !bytes.Equal(before, contents(t, filepath.Join(path, "node.json"))) {
 			t.Errorf("%s: node.json was changed", claim)
 		}
@@ -261,7 +283,7 @@ func benchmarkSave(t testing.TB, n int) {
 			t.Fatal(err)
 		}
 	}
-	if c.last != vclock.Stamp(n) {
+	if c.last.stamp != vclock.Stamp(n) {
 		t.Fatal(fmt.Sprint("ceiling is ", c.last))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -43,6 +44,7 @@ func Open(disk Disk, path string, claim Claim) (*Dir, error) {
 	boot := max(1, uint64(vclock.StampAt(claim.Wall))|claim.Random()&0xffff)
 	if path == None {
 		d.id.NodeID, d.id.Boot = max(1, xxhash.Sum64String("node:"+claim.Name)), boot
+		d.ceiling.owned(owner{d.id.NodeID, d.id.Boot})
 		return d, nil
 	}
 	err := d.take()
@@ -54,6 +56,7 @@ func Open(disk Disk, path string, claim Claim) (*Dir, error) {
 		id.Boot = max(id.Boot+1, boot)
 		err = d.become(id)
 	}
+	d.ceiling.owned(owner{d.id.NodeID, d.id.Boot})
 	if err != nil {
 		_ = d.Close() // nothing was written that closing could lose
 		return nil, err
@@ -83,12 +86,17 @@ func (d *Dir) SetCluster(id uint64, name string) error {
 // this node takes. What that one may have promised is on disk as the ceiling before the id is: after a start that was
 // cut short no node of that id is left that has promised less.
 func (d *Dir) SetNode(id uint64, promised vclock.Stamp) error {
+	d.ceiling.owned(owner{boot: d.id.Boot}) // of either id, until node.json says which
 	if err := d.ceiling.save(promised); err != nil {
 		return err
 	}
 	want := d.id
 	want.NodeID = id
-	return d.become(want)
+	if err := d.become(want); err != nil {
+		return err
+	}
+	d.ceiling.owned(owner{id, d.id.Boot})
+	return nil
 }
 
 // Close gives the directory up for the next process. The files are as they were saved.
@@ -109,6 +117,9 @@ func (d *Dir) take() error {
 	lock, err := d.disk.Lock(d.file("lock"))
 	if errors.Is(err, ErrInUse) {
 		return fmt.Errorf("%w: another process holds %s: stop it, or give this node a directory of its own", ErrInUse, d.file("lock"))
+	}
+	if errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w: it should be a file: remove it, and the node makes one", ErrNotWritable, err)
 	}
 	d.lock = lock
 	return unwritable(err)
@@ -131,7 +142,7 @@ func (d *Dir) recognize(claim Claim) error {
 	case err != nil:
 		return err
 	case id.Name != claim.Name:
-		return fmt.Errorf("%w: %s belongs to node %q, not %q: use its own directory, or --name %s",
+		return fmt.Errorf("%w: %s belongs to node %q, not %q: give it a directory of its own, or start it with --name %s",
 			ErrOtherNode, d.path, id.Name, claim.Name, id.Name)
 	case id.Cluster != claim.Cluster && id.ClusterID != 0:
 		return fmt.Errorf("%w: %s belongs to cluster %q, not %q: use another directory, or --cluster-name %s",
@@ -140,9 +151,16 @@ func (d *Dir) recognize(claim Claim) error {
 	if err := d.ceiling.open(d.disk, d.file("ceiling")); err != nil {
 		return err
 	}
-	if fresh && d.ceiling.last != 0 {
+	last := &d.ceiling.last
+	switch {
+	case fresh && last.stamp != 0:
 		return damaged(d.file("node.json"), "it is missing, but the node has run before")
+	case !fresh && last.by.node != 0 && last.by.node != id.NodeID:
+		return damaged(d.file("ceiling"), fmt.Sprintf("it is of node %016x, and node.json beside it of %016x", last.by.node, id.NodeID))
+	case last.by.boot == 0: // an earlier release saved it, which did not say
+		last.by.boot = id.Boot
 	}
+	id.Boot = max(id.Boot, last.by.boot) // node.json may be the older of the two
 	d.id = id
 	d.id.Name, d.id.Cluster = claim.Name, claim.Cluster
 	for d.id.NodeID == 0 {
@@ -222,8 +240,17 @@ func (d *Dir) SaveMap(m *ring.Map) error {
 	return unwritable(replaceFile(d.disk, d.path, "map", sealMap(m)))
 }
 
-// Ceiling returns the greatest stamp saved; found says whether one was.
-func (d *Dir) Ceiling() (s vclock.Stamp, found bool) { return d.ceiling.last, d.ceiling.last != 0 }
+// Ceiling returns the greatest stamp saved, and the boot that saved it, this one or an earlier; 0 where none was.
+func (d *Dir) Ceiling() (s vclock.Stamp, boot uint64) {
+	if d.ceiling.last.stamp == 0 {
+		return 0, 0
+	}
+	return d.ceiling.last.stamp, d.ceiling.last.by.boot
+}
+
+// Torn reports whether one of the two slots of the ceiling was found damaged, by a save that was cut short or by the
+// disk. The other has what was promised, and the next save mends it.
+func (d *Dir) Torn() bool { return d.ceiling.torn }
 
 // SaveCeiling raises the ceiling to s; it is on disk when this returns. A lower s changes nothing. After an
 // error the ceiling is what it was, and the node must promise nothing above that.

@@ -235,6 +235,33 @@ func TestAPathThatCannotBeADirectoryIsRefused(t *testing.T) {
 	}
 }
 
+// What stands where a file should be is said, and not that the disk should have room.
+func TestWhatIsNoFileIsNamed(t *testing.T) {
+	nowhere := func(path string) error { return os.Symlink(filepath.Join(filepath.Dir(path), "no", "where"), path) }
+	for _, c := range []struct {
+		name, words string
+		put         func(path string) error
+		kind        error
+	}{
+		{"ceiling", "it should be a file", func(path string) error { return os.Mkdir(path, 0o700) }, ErrDamaged},
+		{"ceiling", "a link to what is", nowhere, ErrDamaged},
+		{"lock", "it should be a file: remove it", func(path string) error { return os.Mkdir(path, 0o700) }, ErrNotWritable},
+		{"lock", "it should be a file: remove it", nowhere, ErrNotWritable},
+	} {
+		path := t.TempDir()
+		kill(mustOpen(t, path))
+		file := filepath.Join(path, c.name)
+		if err := errors.Join(os.Remove(file), c.put(file)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(OS(), path, claimOf("n1", "shoal"))
+		wantRefused(t, err, c.kind, file, c.words)
+		if strings.Contains(err.Error(), "with room") {
+			t.Errorf("%q sends its reader elsewhere", err)
+		}
+	}
+}
+
 // I17. A change that leaves the same identity (a space, the case of a digit) is none.
 func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
 	path := t.TempDir()
@@ -262,7 +289,7 @@ func TestADamagedNodeFileIsRefusedAndNeverMakesAnotherNode(t *testing.T) {
 	for _, bad := range [][]byte{nil, []byte("{}"), []byte("[]"), []byte("null"), good[:len(good)/2], bytes.Replace(good, []byte("n1"), []byte("n2"), 1)} {
 		overwrite(t, file, bad)
 		_, err := Open(OS(), path, claimOf("n1", "shoal"))
-		wantRefused(t, err, ErrDamaged, file, "remove the directory "+path, "new node")
+		wantRefused(t, err, ErrDamaged, file, "remove the directory "+path, "--join")
 		if !bytes.Equal(contents(t, file), bad) {
 			t.Fatal("the damaged file was changed")
 		}
@@ -299,6 +326,43 @@ func TestAMissingNodeFileIsRefusedWhereTheNodeHasRunBefore(t *testing.T) {
 		}
 		wantRefused(t, err, ErrDamaged, "node.json", "it is missing")
 	}
+}
+
+// Files of two directories, or of two moments of one, are not those of a node that keeps what it promised.
+func TestFilesThatDoNotBelongTogetherAreNoticed(t *testing.T) {
+	path, other := t.TempDir(), t.TempDir()
+	keep := func(d *Dir, s vclock.Stamp) map[string][]byte {
+		if err := d.SaveCeiling(s); err != nil {
+			t.Fatal(err)
+		}
+		kill(d)
+		return map[string][]byte{"node.json": contents(t, d.file("node.json")), "ceiling": contents(t, d.file("ceiling"))}
+	}
+	before := keep(mustOpen(t, path), 5)
+	after := keep(mustOpen(t, path), 9)
+
+	overwrite(t, filepath.Join(path, "node.json"), before["node.json"])
+	d := mustOpen(t, path)
+	ended, err := decodeIdentity("", after["node.json"])
+	if s, boot := d.Ceiling(); err != nil || s != 9 || boot != ended.Boot || d.Identity().Boot <= ended.Boot {
+		t.Errorf("with an older node.json the boot is %x, and the ceiling %v of boot %x; the last was %x", d.Identity().Boot, s, boot, ended.Boot)
+	}
+	kill(d)
+
+	overwrite(t, filepath.Join(path, "ceiling"), before["ceiling"])
+	d = mustOpen(t, path)
+	if s, boot := d.Ceiling(); s != 5 || boot >= ended.Boot {
+		t.Errorf("an older ceiling is %v of boot %x; the last was %x", s, boot, ended.Boot)
+	}
+	kill(d)
+
+	foreign, err := Open(OS(), other, Claim{Name: "n2", Cluster: "shoal", Wall: 1, Random: func() uint64 { return 77 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, filepath.Join(path, "ceiling"), keep(foreign, 9)["ceiling"])
+	_, err = Open(OS(), path, claimOf("n1", "shoal"))
+	wantRefused(t, err, ErrDamaged, filepath.Join(path, "ceiling"), "000000000000004d")
 }
 
 // I17: sizes are checked before anything is read.
@@ -418,21 +482,22 @@ func TestAMapOfAnotherClusterIsRefused(t *testing.T) {
 
 func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		change func(b []byte)
+		name    string
+		version int
+		change  func(b []byte)
 	}{
-		{"node.json", func(b []byte) {
+		{"node.json", 2, func(b []byte) {
 			copy(b, bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 2`), 1))
 			_, digits, _ := bytes.Cut(b, []byte(`"check": "`))
 			copy(digits, "0000000000000000")
 			copy(digits, fmt.Sprintf("%016x", crc32.Checksum(b, castagnoli)))
 		}},
-		{"map", func(b []byte) {
+		{"map", 2, func(b []byte) {
 			binary.BigEndian.PutUint32(b[8:], 2)
 			binary.BigEndian.PutUint32(b[12:], mapSum(b))
 		}},
-		{"ceiling", func(b []byte) {
-			binary.BigEndian.PutUint32(b[8:], 2)
+		{"ceiling", 3, func(b []byte) {
+			binary.BigEndian.PutUint32(b[8:], 3)
 			binary.BigEndian.PutUint32(b[20:], crc32.Checksum(b[:20], castagnoli))
 		}},
 	} {
@@ -450,7 +515,7 @@ func TestFilesOfANewerVersionAreRefusedAndLeftAlone(t *testing.T) {
 			defer kill(d)
 			_, err = d.LoadMap()
 		}
-		wantRefused(t, err, ErrNewer, filepath.Join(path, c.name), "version 2")
+		wantRefused(t, err, ErrNewer, filepath.Join(path, c.name), fmt.Sprint("version ", c.version))
 		if !bytes.Equal(contents(t, filepath.Join(path, c.name)), b) {
 			t.Errorf("%s was changed", c.name)
 		}
@@ -476,14 +541,14 @@ func TestWithoutADirectoryTheNodeIsItsNameAndNothingIsKept(t *testing.T) {
 	if d.Identity().ClusterID != 7 {
 		t.Error("the cluster is not known to the running node")
 	}
-	if s, found := d.Ceiling(); s != 9 || !found {
-		t.Errorf("ceiling is %v, %t, want 9", s, found)
+	if s, boot := d.Ceiling(); s != 9 || boot != d.Identity().Boot {
+		t.Errorf("ceiling is %v of boot %x, want 9", s, boot)
 	}
 	if m, err := d.LoadMap(); m != nil || err != nil {
 		t.Errorf("map is %v, %v, want none", m, err)
 	}
-	if s, found := open("n1").Ceiling(); s != 0 || found {
-		t.Errorf("ceiling of the next start is %v, %t, want none", s, found)
+	if s, boot := open("n1").Ceiling(); s != 0 || boot != 0 {
+		t.Errorf("ceiling of the next start is %v of boot %x, want none", s, boot)
 	}
 	if files, err := os.ReadDir("."); len(files) != 0 || err != nil {
 		t.Errorf("files %v, %v", files, err)

@@ -4,7 +4,7 @@
 //	lock        held for as long as the process lives
 //	node.json   who the node is, and the boot id of the last start (identity.go)
 //	map         the cluster map as last saved (map.go)
-//	ceiling     the stamp ceiling, in two slots (ceiling.go)
+//	ceiling     the stamp ceiling and the boot that saved it, in two slots (ceiling.go)
 //
 // It reaches them through a Disk (disk.go) and nothing else: OS is the real one (os.go), and the simulator has one
 // that tears, flips, fills, and forgets what it was told to keep.

@@ -35,7 +35,7 @@ func unwritable(err error) error {
 }
 
 func damaged(path, how string) error {
-	return fmt.Errorf("%w: %s: %s: restore it, or remove the directory %s to come back as a new node, empty, and remove the old one from the cluster",
+	return fmt.Errorf("%w: %s: %s: remove the directory %s and start with --join: the node comes back into its place, empty, and the others refill it; an older copy of it would have forgotten promises",
 		ErrDamaged, path, how, filepath.Dir(path))
 }
 

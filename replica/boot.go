@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"math"
 	"time"
 
 	"github.com/shoalcache/shoal/vclock"
@@ -10,10 +11,11 @@ import (
 type Boot struct {
 	Wall     int64         // its clock, milliseconds since 1970
 	Ceiling  vclock.Stamp  // as found on disk; 0: none was
+	Saved    uint64        // the boot that saved it
 	MapFound bool          // its map was on disk, so that it knows what it owned
 	Diskless bool          // it keeps nothing on disk
 	Founder  bool          // it makes the cluster
-	Known    bool          // the cluster's map has it
+	Known    uint64        // the boot that the cluster's map has of it; 0: the cluster never heard of it
 	SkewWait time.Duration // no stamp that it stored lies further ahead of its clock: 2 × SkewMax
 }
 
@@ -29,20 +31,21 @@ func PromisedMax(wall int64, skewWait time.Duration) vclock.Stamp {
 }
 
 // Floor returns the stamp under which everything lies that an earlier boot may have acknowledged, and the one that
-// the node's clock must have passed before it stores anything. A node that lost its memory of promises waits until
-// whatever it may have stored lies in the past. So does one that lost its map: what it owns may not be what it owned
-// when it made them. One that the cluster never heard of has made none, whatever ceiling a first start that failed
-// has left, but issues no stamp of that start again.
-func (b *Boot) Floor() (floor, until vclock.Stamp) {
+// the node's clock must have passed before it stores anything; of boots after covered they say nothing. A node that
+// lost its memory of promises waits until whatever it may have stored lies in the past. So does one that lost its map:
+// what it owns may not be what it owned when it made them; and one whose ceiling is older than the boot that the cluster
+// knows: it is a copy, without what was promised since. One that the cluster never heard of has promised nothing, whatever
+// ceiling a first start that failed has left, but issues no stamp of that start again.
+func (b *Boot) Floor() (floor, until vclock.Stamp, covered uint64) {
 	switch {
 	case b.Founder:
-		return b.Ceiling, b.Ceiling
-	case b.Diskless, b.Known && (b.Ceiling == 0 || !b.MapFound):
+		return b.Ceiling, b.Ceiling, math.MaxUint64
+	case b.Diskless, b.Known > 0 && (b.Ceiling == 0 || !b.MapFound || b.Saved < b.Known):
 		until = max(b.Ceiling, PromisedMax(b.Wall, b.SkewWait))
-		return until, until
+		return until, until, math.MaxUint64
 	case !b.MapFound:
-		return 0, b.Ceiling
+		return 0, b.Ceiling, 0
 	default:
-		return b.Ceiling, b.Ceiling
+		return b.Ceiling, b.Ceiling, b.Saved
 	}
 }

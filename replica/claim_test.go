@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -69,28 +70,52 @@ func TestANodeClaimsItsPlaceOrGivesItUp(t *testing.T) {
 }
 
 func TestBootFloorCoversWhatAnEarlierBootMayHavePromised(t *testing.T) {
-	const wall = int64(1_000_000)
+	const wall, all = int64(1_000_000), math.MaxUint64
 	wait := 20 * time.Second
 	ceiling, far := vclock.StampAt(wall+1500), vclock.StampAt(wall+20_000)
 	for name, c := range map[string]struct {
 		boot         Boot
 		floor, until vclock.Stamp
+		covered      uint64
 	}{
-		"a founder promised nothing":              {boot: Boot{Founder: true}},
-		"a founder whose first start failed":      {boot: Boot{Founder: true, Ceiling: ceiling}, floor: ceiling, until: ceiling},
-		"all is there":                            {boot: Boot{Ceiling: ceiling, MapFound: true, Known: true}, floor: ceiling, until: ceiling},
-		"the map is lost":                         {boot: Boot{Ceiling: ceiling, Known: true}, floor: far, until: far},
-		"the ceiling is lost":                     {boot: Boot{MapFound: true, Known: true}, floor: far, until: far},
-		"the directory is lost":                   {boot: Boot{Known: true}, floor: far, until: far},
-		"it took a place that it had a map of":    {boot: Boot{Ceiling: PromisedMax(wall, wait), MapFound: true, Known: true}, floor: far, until: far},
-		"there is no directory":                   {boot: Boot{Diskless: true}, floor: far, until: far},
+		"a founder promised nothing":              {boot: Boot{Founder: true}, covered: all},
+		"a founder whose first start failed":      {boot: Boot{Founder: true, Ceiling: ceiling, Saved: 4}, floor: ceiling, until: ceiling, covered: all},
+		"all is there":                            {boot: Boot{Ceiling: ceiling, Saved: 4, MapFound: true, Known: 4}, floor: ceiling, until: ceiling, covered: 4},
+		"and its last start failed":               {boot: Boot{Ceiling: ceiling, Saved: 5, MapFound: true, Known: 4}, floor: ceiling, until: ceiling, covered: 5},
+		"the ceiling is that of an older copy":    {boot: Boot{Ceiling: ceiling, Saved: 3, MapFound: true, Known: 4}, floor: far, until: far, covered: all},
+		"the map is lost":                         {boot: Boot{Ceiling: ceiling, Saved: 4, Known: 4}, floor: far, until: far, covered: all},
+		"the ceiling is lost":                     {boot: Boot{MapFound: true, Known: 4}, floor: far, until: far, covered: all},
+		"the directory is lost":                   {boot: Boot{Known: 4}, floor: far, until: far, covered: all},
+		"it took a place that it had a map of":    {boot: Boot{Ceiling: PromisedMax(wall, wait), Saved: 5, MapFound: true, Known: 4}, floor: far, until: far, covered: 5},
+		"there is no directory":                   {boot: Boot{Diskless: true}, floor: far, until: far, covered: all},
 		"it is new":                               {boot: Boot{}},
-		"it is new, and its first start failed":   {boot: Boot{Ceiling: ceiling}, until: ceiling},
-		"the ceiling is further than the wait is": {boot: Boot{Ceiling: far + 1, Known: true}, floor: far + 1, until: far + 1},
+		"it is new, and its first start failed":   {boot: Boot{Ceiling: ceiling, Saved: 4}, until: ceiling},
+		"the ceiling is further than the wait is": {boot: Boot{Ceiling: far + 1, Saved: 4, Known: 4}, floor: far + 1, until: far + 1, covered: all},
 	} {
 		c.boot.Wall, c.boot.SkewWait = wall, wait
-		if floor, until := c.boot.Floor(); floor != c.floor || until != c.until {
-			t.Errorf("%s: floor %v, until %v, want %v and %v", name, floor, until, c.floor, c.until)
+		if floor, until, covered := c.boot.Floor(); floor != c.floor || until != c.until || covered != c.covered {
+			t.Errorf("%s: floor %v, until %v, up to boot %d, want %v, %v and %d", name, floor, until, covered, c.floor, c.until, c.covered)
+		}
+	}
+}
+
+// Its floor is that of an earlier boot than the cluster knows: it has forgotten what it promised since (I2).
+func TestANodeFromAnOlderCopyOfItsDirectoryLearnsItFromAnyMap(t *testing.T) {
+	m := func(boot uint64) *ring.Map {
+		return (&ring.Map{
+			ClusterID: 7, Cluster: "c", Partitions: 4, Namespaces: []ring.Namespace{{Name: DefaultNamespace, Replicas: 1, Version: 1}},
+		}).With(ring.Node{ID: 1, Boot: boot, Name: "a", ClientAddr: "h:1", PeerAddr: "h:2", GossipAddr: "h:3", Datacenter: "dc", Weight: ring.StandardWeight, State: ring.Active, Version: boot})
+	}
+	for boot, forgot := range map[uint64]bool{1: false, 2: false, 3: true, 4: true, 5: false, 6: false} {
+		n, err := New(Config{
+			Self: vclock.Actor{Node: 1, Boot: 5}, Shards: 1, BytesMax: 1 << 20, PendingMax: 10, PendingMem: 1 << 20, Covered: 2, Hash: xxhash.Sum64, Limits: wire.DefaultLimits(),
+			Coordinator: coordinator.DefaultConfig(), Hints: hints.DefaultConfig(), Refill: antientropy.DefaultConfig(), RefillsMax: 1,
+		}, m(5), vclock.Now{Mono: 1, Wall: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Merge(m(boot)); errors.Is(err, ErrForgotten) != forgot {
+			t.Errorf("a map that has it in boot %d gives %v", boot, err)
 		}
 	}
 }

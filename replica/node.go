@@ -40,6 +40,7 @@ type Config struct {
 	PendingMax  int                 // requests under way in one shard; over it they are refused as overloaded; default 8192
 	PendingMem  int                 // bytes of keys and values those may hold, in one shard; default 64 MiB
 	BootFloor   vclock.Stamp        // the greatest stamp an earlier boot may have acknowledged: its ceiling as found on disk; 0 for a new node
+	Covered     uint64              // the last boot that BootFloor is above; a later one, before this, is ErrForgotten
 	Founder     bool                // this boot made the cluster: there is nothing to recover
 	Hash        func([]byte) uint64 // the cluster's
 	Limits      wire.Limits
@@ -122,11 +123,17 @@ func (n *Node) Locate(v *View, r *wire.Request) (k storage.Key, shard int) {
 }
 
 // Merge takes another node's map in; true when it changed this node's, and its view with it. A map of
-// another cluster is an error and changes nothing.
+// another cluster is an error and changes nothing; so is one that knows of this node what it has forgotten.
 func (n *Node) Merge(m *ring.Map) (bool, error) {
 	merged, changed, err := ring.Merge(n.m, m)
-	if err != nil || !changed {
+	if err != nil {
 		return false, err
+	}
+	if !n.remembers(m) {
+		return false, fmt.Errorf("%w: its data directory is an older copy: start it again; it then waits out what it may have promised", ErrForgotten)
+	}
+	if !changed {
+		return false, nil
 	}
 	old := n.m
 	n.m = merged

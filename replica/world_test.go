@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -173,7 +174,7 @@ func (w *world) start(i int) {
 	r.Retry, r.PageBytes = 20*time.Millisecond, 200
 	node, err := New(Config{
 		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: w.cfg.memory, PendingMax: 1000, PendingMem: 1 << 20,
-		BootFloor: floor, Founder: n.founder && n.boot == 1, Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: c, Hints: h, Refill: r,
+		BootFloor: floor, Covered: math.MaxUint64, Founder: n.founder && n.boot == 1, Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: c, Hints: h, Refill: r,
 		RefillsMax: 2,
 	}, n.from, w.wall(n))
 	if err != nil {

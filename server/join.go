@@ -44,25 +44,30 @@ func (n *Node) place(ctx context.Context, m *ring.Map) (floor vclock.Stamp, err 
 		return 0, err
 	}
 	n.me = n.entry()
+	known := uint64(0)
 	if mine := m.Node(n.self.Node); mine != nil {
 		if mine.State == ring.Removed {
 			return 0, fmt.Errorf("%w: node %q was removed from the cluster: give it an empty data directory, and it joins anew", ErrRefused, n.cfg.Name)
 		}
 		if mine.Boot > n.self.Boot {
-			return 0, fmt.Errorf("%w: the cluster knows a later start of node %q: its data directory is an old copy, or its clock was set back; use the present one", ErrRefused, n.cfg.Name)
+			return 0, fmt.Errorf("%w: the cluster knows a later start of node %q: its clock was set back, or its data directory is an old copy: set the clock right, or start it with an empty directory and --join", ErrRefused, n.cfg.Name)
 		}
 		n.me.State, n.me.Version = mine.State, mine.Version+1
+		known = mine.Boot
 	}
-	ceiling, _ := n.dir.Ceiling()
+	ceiling, saved := n.dir.Ceiling()
 	boot := replica.Boot{
-		Wall: n.clock.now().Wall, Ceiling: ceiling, MapFound: !founder && !fetched, Diskless: n.cfg.DataDir == NoDataDir, Founder: founder,
-		Known: m.Node(n.self.Node) != nil, SkewWait: n.cfg.tuning.skewWait,
+		Wall: n.clock.now().Wall, Ceiling: ceiling, Saved: saved, MapFound: !founder && !fetched, Diskless: n.cfg.DataDir == NoDataDir, Founder: founder,
+		Known: known, SkewWait: n.cfg.tuning.skewWait,
 	}
-	floor, until := boot.Floor()
+	floor, until, covered := boot.Floor()
+	if ceiling > 0 && saved < known {
+		n.log.Warn("the stamp ceiling is older than this node's last start: was it restored from a copy?", zap.String("directory", n.cfg.DataDir))
+	}
 	if err := n.await(ctx, until); err != nil {
 		return 0, err
 	}
-	n.core, err = n.newCore(m.With(n.me), floor, founder)
+	n.core, err = n.newCore(m.With(n.me), floor, covered, founder)
 	return floor, err
 }
 
@@ -148,7 +153,7 @@ func (n *Node) identify(ctx context.Context, m *ring.Map) error {
 			continue
 		}
 		if n.runs(ctx, m, x) {
-			return fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name", ErrRefused, x.Name, x.PeerAddr)
+			return fmt.Errorf("%w: node %q already runs at %s: two nodes of one name cannot be in one cluster; choose another --name, and an empty --data-dir", ErrRefused, x.Name, x.PeerAddr)
 		}
 		if x.ID != n.self.Node {
 			if err := n.dir.SetNode(x.ID, replica.PromisedMax(n.clock.now().Wall, n.cfg.tuning.skewWait)); err != nil {

@@ -178,6 +178,48 @@ func TestATakeoverThatIsCutShortWaitsAsLongAtTheNextStart(t *testing.T) {
 	}
 }
 
+// Its ceiling is below what it acknowledged after the copy was made (I2). The first start learns that from the others, and
+// the next one waits; where the map is not as old as the ceiling, the first does.
+func TestAnOlderCopyOfTheDirectoryIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	n1 := start(t, Quick(testConfig(t, "n1")))
+	n2 := start(t, Quick(testConfig(t, "n2", n1.GossipAddr())))
+	waits := func(n *Node) bool { return n.clock.now().Mono >= n.cfg.tuning.skewWait }
+	dir := n2.cfg.DataDir
+	for claim, files := range map[string][]string{"all of it": {"node.json", "map", "ceiling"}, "the ceiling": {"ceiling"}} {
+		n2.kill()
+		copied := map[string][]byte{}
+		for _, name := range files {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			copied[name] = b
+		}
+		n2 = again(t, n2, nil)
+		eventually(t, claim+": the other hears of it", func() bool { return n1.view.Load().Map.Node(n2.self.Node).Boot == n2.self.Boot })
+		n2.kill()
+		for name, b := range copied {
+			if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(files) > 1 {
+			n, err := Start(t.Context(), n2.cfg)
+			if err == nil {
+				eventually(t, claim+": it ends", func() bool { return n.Err() != nil })
+				<-n.Done()
+				err = n.Err()
+			}
+			refused(t, err, ErrRefused, "older copy", "start it again")
+		}
+		if n2 = again(t, n2, nil); !waits(n2) {
+			t.Errorf("%s: it starts without waiting for what it promised", claim)
+		}
+		eventually(t, claim+": it is one of them again", ready(n1, n2))
+	}
+}
+
 func TestRoomThatNeverComesIsWaitedForOnce(t *testing.T) {
 	near, _ := net.Pipe()
 	p := newPipe(near, 10, linkStall, func(error) {})

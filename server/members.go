@@ -34,6 +34,9 @@ func (n *Node) mergeMap(m *ring.Map) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	changed, err := n.core.Merge(m)
+	if errors.Is(err, replica.ErrForgotten) {
+		n.fail(fmt.Errorf("%w: node %q: %w", ErrRefused, n.cfg.Name, err))
+	}
 	if err != nil || !changed {
 		return err
 	}

@@ -64,6 +64,7 @@ type Node struct {
 	ceiling   vclock.Stamp // on disk
 	wanted    vclock.Stamp
 	raise     chan struct{}
+	readonly  atomic.Bool // the disk took no ceiling when it was last asked: no write is stored, at the latest once the last one is passed
 
 	inside  *embedded    // the program's own calls
 	opening atomic.Int64 // connections that have not said hello yet
@@ -81,7 +82,7 @@ type shard struct {
 
 // counts are what only the shell sees.
 type counts struct {
-	badBytes, undelivered, clientsCut, refused, crossProtocol atomic.Uint64
+	badBytes, undelivered, clientsCut, refused, crossProtocol, ceilingsFailed atomic.Uint64
 }
 
 const (
@@ -184,6 +185,11 @@ func (n *Node) end() {
 		n.gossip.Close()
 	}
 	n.wg.Wait()
+	if errors.Is(context.Cause(n.ctx), replica.ErrForgotten) { // the next start has to wait for this
+		if err := n.dir.SaveCeiling(replica.PromisedMax(n.clock.now().Wall, n.cfg.tuning.skewWait)); err != nil {
+			n.log.Error("what this node may have promised cannot be saved: start it with an empty directory and --join", zap.Error(err))
+		}
+	}
 	if err := n.dir.Close(); err != nil {
 		n.log.Warn("closing the data directory", zap.Error(err))
 	}

@@ -69,6 +69,10 @@ func (n *Node) start(ctx context.Context) error {
 	}); err != nil {
 		return refuse(err)
 	}
+	if n.dir.Torn() {
+		n.log.Warn("one of the two slots of the stamp ceiling is damaged, by a save that was cut short or by the disk: the other has what was promised, and the next save mends it",
+			zap.String("directory", n.cfg.DataDir))
+	}
 	m, err := n.dir.LoadMap()
 	if errors.Is(err, datadir.ErrMapLost) && len(n.cfg.Join) > 0 {
 		n.log.Error("starting without the saved cluster map", zap.Error(err))
@@ -122,7 +126,7 @@ func (n *Node) advertised(l net.Listener) string {
 	return net.JoinHostPort(host, port)
 }
 
-func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, founder bool) (*replica.Node, error) {
+func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder bool) (*replica.Node, error) {
 	shards := int64(n.cfg.Shards)
 	c := n.cfg.tuning.coordinator
 	c.Limits = n.cfg.Limits
@@ -131,7 +135,7 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, founder bool) (*replica.
 	core, err := replica.New(replica.Config{
 		Self: n.self, Shards: n.cfg.Shards, BytesMax: int64(float64(n.cfg.Memory) * storageShare),
 		PendingMax: 8192, PendingMem: int(max(n.cfg.Memory/8/shards, 1<<20)),
-		BootFloor: floor, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
+		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 	}, m, n.clock.now())
 	if err != nil {
@@ -188,7 +192,13 @@ func (n *Node) open(ctx context.Context) error {
 		n.mu.Unlock()
 		return refuse(err)
 	}
-	if n.me.GossipAddr = g.Addr(); n.core.View().Map.Node(n.self.Node).GossipAddr != n.me.GossipAddr {
+	n.me.GossipAddr = g.Addr()
+	n.mu.Unlock()
+	if err := n.hear(ctx); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	if n.core.View().Map.Node(n.self.Node).GossipAddr != n.me.GossipAddr {
 		me := n.me
 		me.Version = n.core.View().Map.Node(me.ID).Version + 1
 		_, err = n.core.Merge(n.core.View().Map.With(me))
@@ -207,15 +217,10 @@ func (n *Node) open(ctx context.Context) error {
 	if n.admin != nil {
 		n.wg.Go(n.serveAdmin)
 	}
-	if len(n.cfg.Join) > 0 {
-		if err := g.Join(ctx, n.cfg.Join); err != nil {
-			if otherCluster(err) {
-				return fmt.Errorf("%w: %w", ErrRefused, err)
-			}
-			n.log.Warn("nobody to join yet: trying again in the background", zap.Error(err))
-		}
-	}
 	n.meet(ctx)
+	if err := context.Cause(n.ctx); err != nil { // what the others told leaves it no place
+		return err
+	}
 	n.wg.Go(func() { n.accept(n.clients, n.acceptClient) })
 	if n.redis != nil {
 		n.wg.Go(func() { n.accept(n.redis, n.acceptResp) })
@@ -223,6 +228,28 @@ func (n *Node) open(ctx context.Context) error {
 	n.log.Info("serving", zap.String("clients", n.me.ClientAddr), zap.String("redis", n.me.RespAddr), zap.String("peers", n.me.PeerAddr), zap.String("gossip", n.me.GossipAddr),
 		zap.String("cluster", n.cfg.ClusterName), zap.String("id", fmt.Sprintf("%016x", n.clusterID())))
 	return nil
+}
+
+// hear exchanges maps with the nodes that can be reached, before any of them is told by a link of this boot: what they
+// know of an earlier one is gone from their maps then, and would not be missed (replica.ErrForgotten).
+func (n *Node) hear(ctx context.Context) error {
+	known := make([]string, 0, len(n.view.Load().Table.Nodes()))
+	for _, c := range n.contacts() {
+		known = append(known, c.Addr)
+	}
+	if len(known) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, meetPatience)
+		_ = n.gossip.Join(ctx, known) // whoever is down is met later
+		cancel()
+	}
+	if len(n.cfg.Join) > 0 {
+		if err := n.gossip.Join(ctx, n.cfg.Join); otherCluster(err) {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		} else if err != nil {
+			n.log.Warn("nobody to join yet: trying again in the background", zap.Error(err))
+		}
+	}
+	return context.Cause(n.ctx)
 }
 
 // meetPatience is how long a starting node looks for the others before it serves clients without them.

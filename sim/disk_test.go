@@ -346,6 +346,7 @@ type keeper struct {
 	starts   int
 	honest   bool // its disk only tears and fills
 	promised vclock.Stamp
+	savedBy  uint64       // the boot of the last save that was promised
 	wanted   vclock.Stamp // the highest that was asked for
 	kept     uint64       // version of the map that SaveMap returned nil for
 	tried    uint64       // and that it was last called with
@@ -387,8 +388,8 @@ func (k *keeper) open(wall int64) error {
 		}
 	}
 	k.id.NodeID, k.id.Boot = id.NodeID, id.Boot
-	if s, found := d.Ceiling(); s < k.promised || s > k.wanted || found != (s > 0) {
-		return fmt.Errorf("broken: the ceiling is %v, %v was promised and %v asked for", s, k.promised, k.wanted)
+	if s, boot := d.Ceiling(); s < k.promised || s > k.wanted || boot < k.savedBy || boot >= id.Boot {
+		return fmt.Errorf("broken: the ceiling is %v of boot %x, %v was promised in %x and %v asked for", s, boot, k.promised, k.savedBy, k.wanted)
 	} else if k.honest {
 		k.promised = s // what a save that was cut short left in one slot, the next start has on disk
 	}
@@ -471,6 +472,7 @@ func (k *keeper) step() error {
 		k.wanted = max(k.wanted, s)
 		if err := k.dir.SaveCeiling(s); err == nil {
 			k.promised = max(k.promised, s)
+			_, k.savedBy = k.dir.Ceiling()
 		} else if !errors.Is(err, datadir.ErrNotWritable) && !k.flipped {
 			return fmt.Errorf("broken: saving the ceiling: %w", err)
 		}

@@ -53,6 +53,7 @@ type node struct {
 
 	known    *ring.Map     // of the boot that is about to be: the map it begins with
 	floor    vclock.Stamp  // its floor
+	covered  uint64        // the last boot that the floor is above
 	until    vclock.Stamp  // its clock must pass this first; 0: not known yet
 	starting time.Duration // it is tried again then
 
@@ -162,14 +163,15 @@ func (w *world) recall(i int) (err error) {
 		}
 	}
 	n.boot, n.known = n.dir.Identity().Boot, m
-	if m.Node(n.id).Boot > n.boot {
+	known := m.Node(n.id).Boot
+	if known > n.boot {
 		return errLater
 	}
-	ceiling, _ := n.dir.Ceiling()
+	ceiling, saved := n.dir.Ceiling()
 	past := replica.Boot{
-		Wall: w.wallAt(n), Ceiling: ceiling, MapFound: found, Founder: founder, Known: !founder, SkewWait: skewWait,
+		Wall: w.wallAt(n), Ceiling: ceiling, Saved: saved, MapFound: found, Founder: founder, Known: known, SkewWait: skewWait,
 	}
-	n.floor, n.until = past.Floor()
+	n.floor, n.until, n.covered = past.Floor()
 	return nil
 }
 
@@ -212,7 +214,7 @@ func (w *world) run(i int) {
 	r.PageBytes = 1000
 	core, err := replica.New(replica.Config{
 		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory,
-		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Founder: w.now == 0, Hash: xxhash.Sum64,
+		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,
 		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4,
 	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))
 	if err != nil {
@@ -326,6 +328,16 @@ func (w *world) view(i int) {
 func (w *world) learn(i int, m *ring.Map) {
 	n := &w.nodes[i]
 	changed, err := n.core.Merge(m)
+	if errors.Is(err, replica.ErrForgotten) {
+		w.say("n%d ends: %v", n.id, err)
+		w.count("older copy")
+		if n.dir.SaveCeiling(replica.PromisedMax(w.clock(n).Wall, skewWait)) != nil && w.blown(i) {
+			return
+		}
+		w.stop(i)
+		w.at(event{at: w.now + startPeriod, what: boot, node: int32(i), life: n.life})
+		return
+	}
 	if err != nil {
 		w.count("map refused")
 		return
