@@ -65,9 +65,13 @@ func (n *Node) ceilings() {
 		case <-n.raise:
 		}
 		err := n.raiseCeiling()
-		if err != nil && !failing {
-			n.log.Error("the stamp ceiling cannot be saved: this node takes no writes until it can", zap.Error(err))
+		if err != nil {
+			n.counts.ceilingsFailed.Add(1)
+			if !failing {
+				n.log.Error("the stamp ceiling cannot be saved: this node takes no writes until it can", zap.Error(err))
+			}
 		}
 		failing = err != nil
+		n.readonly.Store(failing)
 	}
 }

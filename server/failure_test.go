@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -108,7 +109,9 @@ func repairs(nodes []*Node) (sum int64) {
 
 func TestWritesStopWhenTheDiskFailsAndReadsGoOn(t *testing.T) {
 	t.Parallel()
-	n := start(t, Quick(testConfig(t, "n1")))
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.AdminAddr = "127.0.0.1:0"
+	n := start(t, cfg)
 	c := dial(t, n)
 	if err := c.Set(t.Context(), "k", []byte("v")); err != nil {
 		t.Fatal(err)
@@ -126,5 +129,16 @@ func TestWritesStopWhenTheDiskFailsAndReadsGoOn(t *testing.T) {
 	}
 	if v, err := c.Get(t.Context(), "k"); err != nil || string(v) != "v" {
 		t.Fatalf("read %q, %v", v, err)
+	}
+	if n.Stats().State != "readonly" || count(n, "server", "ceilings_failed") == 0 {
+		t.Errorf("it takes no writes and says that it is %s, after %d saves that failed", n.Stats().State, count(n, "server", "ceilings_failed"))
+	}
+	resp, err := http.Get("http://" + n.admin.Addr().String() + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("it is ready: %s", resp.Status)
 	}
 }

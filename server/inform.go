@@ -101,6 +101,9 @@ func (n *Node) Stats() *wire.NodeStats {
 	if t.Recovering > 0 && s.State == "active" {
 		s.State = "recovering"
 	}
+	if n.readonly.Load() {
+		s.State = "readonly"
+	}
 	links := n.linkStats()
 	s.Packages = map[string]map[string]any{
 		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "gossip": counted(n.gossip.Stats()),
@@ -133,7 +136,7 @@ func (n *Node) linkStats() map[string]any {
 		"links": links, "links_connected": connected, "link_bytes_queued": held, "link_bytes_max": n.cfg.tuning.linkBytes, "clients": n.callerCount(),
 		"clients_max": callersMax, "bad_bytes": c.badBytes.Load(), "messages_undelivered": c.undelivered.Load(),
 		"clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(), "cross_protocol": c.crossProtocol.Load(),
-		"requests": n.meter.answered.Load(), "ceiling_ms": n.promised().Millis(),
+		"requests": n.meter.answered.Load(), "ceiling_ms": n.promised().Millis(), "ceilings_failed": c.ceilingsFailed.Load(),
 	}
 }
 
@@ -160,10 +163,11 @@ func (n *Node) serveAdmin() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if n.Stats().State != "active" {
+		state := n.Stats().State
+		if state != "active" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_, _ = w.Write([]byte(n.Stats().State + "\n"))
+		_, _ = w.Write([]byte(state + "\n"))
 	})
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -10,7 +10,7 @@ type NodeStats struct {
 	ClientAddr           string  `msgpack:"client_addr" json:"client_addr"`
 	Datacenter           string  `msgpack:"datacenter" json:"datacenter"`
 	Rack                 string  `msgpack:"rack" json:"rack"`
-	State                string  `msgpack:"state" json:"state"` // starting, recovering, active or leaving
+	State                string  `msgpack:"state" json:"state"` // starting, recovering, active, leaving, or readonly: its disk takes no stamp ceiling, and it no writes
 	MapHash              uint64  `msgpack:"map_hash" json:"map_hash,string"`
 	Nodes                int     `msgpack:"nodes" json:"nodes"`       // in its map, removed ones aside
 	NodesUp              int     `msgpack:"nodes_up" json:"nodes_up"` // of these, as it sees it; itself is one
