@@ -118,7 +118,7 @@ func (d *delegate) NotifyLeave(n *memberlist.Node) {
 
 func (d *delegate) twice(here, there, name string) {
 	d.count.conflicts.Add(1)
-	d.log.Error("two processes run as one node: stop one of them; was a data directory copied?",
+	d.log.Error("two processes run as one node: stop one of them, and if its data directory is a copy, start it with an empty one and another name",
 		zap.String("node", name), zap.String("here", here), zap.String("there", there))
 }
 

@@ -247,7 +247,7 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	refusal := n.judge(&h)
 	_ = conn.SetWriteDeadline(time.Now().Add(helloTimeout))
 	if _, err := conn.Write(wire.AppendHello(nil, n.hello(wire.RoleNode, refusal))); err != nil || refusal != "" {
-		if refusal != "" {
+		if refusal != "" && h.Role == wire.RoleNode { // a node that is about to start asks as a client who runs here
 			n.log.Warn("peer refused", zap.String("node", h.Name), zap.String("addr", conn.RemoteAddr().String()), zap.String("reason", refusal))
 		}
 		return
@@ -273,7 +273,7 @@ func (n *Node) judge(h *wire.Hello) string {
 	case h.ClusterID != 0 && h.ClusterID != n.clusterID():
 		return fmt.Sprintf("node %q belongs to cluster %016x (%s), this node to %016x (%s)", h.Name, h.ClusterID, h.Cluster, n.clusterID(), n.cfg.ClusterName)
 	case h.Node == n.self.Node && h.Boot != n.self.Boot:
-		return fmt.Sprintf("node %q is already running here: two nodes of one name cannot be in one cluster; choose another --name", h.Name)
+		return fmt.Sprintf("node %q already runs here: two nodes of one name cannot be in one cluster; choose another --name, and an empty --data-dir", h.Name)
 	}
 	return ""
 }

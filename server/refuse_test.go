@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -99,6 +102,44 @@ func TestNodeThatMayNotBePartOfTheClusterIsRefusedInOneLine(t *testing.T) {
 			t.Fatalf("nodes that could not start are in the map, which has %d", nodes)
 		}
 	})
+}
+
+// Who asks which node runs at an address is answered, and worries nobody there.
+func TestANodeOfATakenNameDisturbsNotTheOneThatRuns(t *testing.T) {
+	t.Parallel()
+	cfg := Quick(testConfig(t, "n1"))
+	core, logs := observer.New(zap.WarnLevel)
+	cfg.Log = zap.New(core)
+	n1 := start(t, cfg)
+	refused(t, startError(t, Quick(testConfig(t, "n1", n1.GossipAddr()))), ErrRefused, "two nodes of one name", "--name", "--data-dir")
+	dialRaw(t, n1.PeerAddr()).hello(&wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, Node: 9, Boot: 1, Name: "n9", ClusterID: 1})
+	eventually(t, "a node of another cluster is reported", func() bool { return logs.FilterMessage("peer refused").Len() > 0 })
+	if n := logs.FilterMessage("peer refused").Len(); n != 1 {
+		t.Errorf("%d peers were refused: %v", n, logs.All())
+	}
+}
+
+func TestADamagedSlotOfTheCeilingIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	n := start(t, Quick(testConfig(t, "n1")))
+	n.kill()
+	file := filepath.Join(n.cfg.DataDir, "ceiling")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[13] ^= 1
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.WarnLevel)
+	for range 2 {
+		n = again(t, n, func(c *Config) { c.Log = zap.New(core) })
+		n.kill()
+	}
+	if found := logs.FilterMessageSnippet("slots of the stamp ceiling").Len(); found != 1 {
+		t.Errorf("it is reported %d times", found)
+	}
 }
 
 func TestRemovedNodeStopsItselfAndStaysOut(t *testing.T) {
