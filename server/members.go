@@ -56,6 +56,10 @@ func (n *Node) mapChanged() error {
 		n.log.Error("the cluster map cannot be saved: a restart will begin with an older one", zap.Error(err))
 	}
 	n.encodeMap(m)
+	if !n.heard.Load() { // it is called again when that is over
+		n.publish()
+		return nil
+	}
 	n.linkAll(m)
 	frame := n.mapFrame()
 	n.linksMu.RLock()
@@ -163,6 +167,14 @@ func (n *Node) aliveChanged(a gossip.Alive) {
 			n.judgeUp(x.ID)
 		}
 	}
+}
+
+// state is the map as gossip tells it.
+func (n *Node) state() []byte {
+	if !n.heard.Load() {
+		return nil
+	}
+	return *n.bytes.Load()
 }
 
 // gossiped takes a map that gossip brought.

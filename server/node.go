@@ -64,6 +64,7 @@ type Node struct {
 	ceiling   vclock.Stamp // on disk
 	wanted    vclock.Stamp
 	raise     chan struct{}
+	heard     atomic.Bool // others have told what they know of this node: from now on it tells them of itself
 	readonly  atomic.Bool // the disk took no ceiling when it was last asked: no write is stored, at the latest once the last one is passed
 
 	inside  *embedded    // the program's own calls

@@ -178,7 +178,7 @@ func (n *Node) open(ctx context.Context) error {
 			Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack,
 		},
 		Timings: n.cfg.tuning.gossip, Log: n.log.Named("gossip"),
-		State: func() []byte { return *n.bytes.Load() }, OnState: n.gossiped, OnChange: n.aliveChanged, Known: n.contacts,
+		State: n.state, OnState: n.gossiped, OnChange: n.aliveChanged, Known: n.contacts,
 	})
 	if err != nil {
 		n.mu.Unlock()
@@ -198,6 +198,7 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.mu.Lock()
+	n.heard.Store(true)
 	if n.core.View().Map.Node(n.self.Node).GossipAddr != n.me.GossipAddr {
 		me := n.me
 		me.Version = n.core.View().Map.Node(me.ID).Version + 1
@@ -230,8 +231,8 @@ func (n *Node) open(ctx context.Context) error {
 	return nil
 }
 
-// hear exchanges maps with the nodes that can be reached, before any of them is told by a link of this boot: what they
-// know of an earlier one is gone from their maps then, and would not be missed (replica.ErrForgotten).
+// hear takes the maps of the nodes that can be reached, before any of them is told of this boot: what they know of an
+// earlier one is gone from their maps then, and would not be missed (replica.ErrForgotten).
 func (n *Node) hear(ctx context.Context) error {
 	known := make([]string, 0, len(n.view.Load().Table.Nodes()))
 	for _, c := range n.contacts() {
