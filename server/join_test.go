@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -184,7 +185,7 @@ func TestAnOlderCopyOfTheDirectoryIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	n1 := start(t, Quick(testConfig(t, "n1")))
 	cfg := Quick(testConfig(t, "n2", n1.GossipAddr())).withDefaults()
-	cfg.tuning.skewWait = 2 * ceilingAhead // or the wait of every restart would be as long
+	cfg.tuning.skewWait = 4 * time.Second // twice as far as the ceiling is ahead, or the wait of every restart would be as long
 	n2 := start(t, cfg)
 	dir := cfg.DataDir
 	for claim, files := range map[string][]string{"all of it": {"node.json", "map", "ceiling"}, "the ceiling": {"ceiling"}} {
