@@ -57,7 +57,7 @@ func (g *Get) Tick(e *Env) {
 	}
 	if e.Now.Mono >= g.until {
 		g.done = true
-		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, g.read.timeout(g.op)})
+		e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, g.read.timeout(e, g.op)})
 		return
 	}
 	g.read.tick(e)

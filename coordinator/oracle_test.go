@@ -246,7 +246,7 @@ func (o *getOracle) effects(c *chaos, what string) {
 	case r.Status == wire.StatusQuorum:
 		right = !voted && !enough(c.ask, c.peers, might)
 	case r.Status == wire.StatusTimeout:
-		right = c.env.Now.Mono >= c.call.Until
+		right = c.env.Now.Mono >= c.call.Until && !enough(c.ask, c.peers, served)
 	}
 	if !right {
 		c.t.Fatalf("on %s the answer is %+v, with %+v of %v, voters %v, under %+v", what, r, best, served, voters, c.ask)

@@ -214,20 +214,31 @@ func (r *read) miss(op wire.Op) wire.Response {
 	return resp
 }
 
-// timeout is the answer of a read whose deadline passed.
-func (r *read) timeout(op wire.Op) wire.Response {
+// timeout is the answer of a read whose deadline passed. Where R owners have replied and cannot vote, and one more was
+// asked that stays silent, it is the miss that it would be if that one were known to be down.
+func (r *read) timeout(e *Env, op wire.Op) wire.Response {
+	if got := r.served(); got.met(&r.quorum) {
+		r.verdict = forgotten
+		e.Eff.Forgotten++
+		return r.miss(op)
+	}
 	r.seats.silence()
 	return r.shortage(op, wire.StatusTimeout)
 }
 
 func (r *read) shortage(op wire.Op, status wire.Status) wire.Response {
-	var got tally
+	got := r.served()
+	return shortage(op, status, &r.quorum, &got, r.seats)
+}
+
+// served counts the owners that have replied.
+func (r *read) served() (got tally) {
 	for i := range r.seats {
 		if r.seats[i].state == served {
 			got.add(&r.quorum, r.seats[i].Datacenter)
 		}
 	}
-	return shortage(op, status, &r.quorum, &got, r.seats)
+	return got
 }
 
 func (r *read) bytes() int { return cap(r.key) + cap(r.value) }

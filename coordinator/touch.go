@@ -100,7 +100,7 @@ func (t *Touch) Tick(e *Env) {
 	switch {
 	case t.ended:
 	case !t.writing && e.Now.Mono >= t.write.until:
-		t.end(e, t.read.timeout(wire.OpTouch))
+		t.end(e, t.read.timeout(e, wire.OpTouch))
 	case !t.writing:
 		t.read.tick(e)
 	case t.write.tick(e):
