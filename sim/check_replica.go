@@ -17,6 +17,7 @@ const auditPeriod = 10 * time.Second
 type audited struct {
 	life  uint32
 	stamp vclock.Stamp
+	known vclock.Stamp // that, or what it may have forgotten of what it was told
 }
 
 // replicaKey is a key, by its hash, at one node.
@@ -37,13 +38,14 @@ func (w *world) audit() {
 			w.auditPartition(i, p)
 		}
 	}
+	w.checkHandoffs()
 	w.at(event{at: w.now + auditPeriod, what: audit})
 }
 
 func (w *world) auditPartition(i int, p uint32) {
 	n := &w.nodes[i]
 	here := map[uint64]vclock.Stamp{}
-	floor, owned := w.pages(i, p, func(e *wire.PageEntry) {
+	mark, floor, owned := w.pages(i, p, func(e *wire.PageEntry) {
 		if e.IsGhost {
 			here[e.Ghost.Hash] = e.Ghost.Stamp
 			return
@@ -63,17 +65,17 @@ func (w *world) auditPartition(i int, p uint32) {
 			continue
 		}
 		at := replicaKey{i, xxhash.Sum64(name)}
-		before, now := w.audits[at], max(here[at.hash], floor)
+		before, now := w.audits[at], max(here[at.hash], mark, floor)
 		if before.life == n.life && now < before.stamp {
 			w.fail("I8", "n%d held %s at %v, and now knows no more than %v of it", n.id, name, before.stamp, now)
 		}
-		w.audits[at] = audited{n.life, here[at.hash]}
+		w.audits[at] = audited{n.life, here[at.hash], max(here[at.hash], mark)}
 	}
 }
 
-// pages shows what a node knows of a partition, as it would tell another owner, which changes nothing of it: the
-// floor that covers what it does not show, and whether it owns the partition.
-func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (floor vclock.Stamp, owned bool) {
+// pages shows what a node knows of a partition, as it would tell another owner, which changes nothing of it: the mark
+// that covers what it does not show, its floor while it recovers, and whether it owns the partition.
+func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (mark, floor vclock.Stamp, owned bool) {
 	n := &w.nodes[i]
 	shard := n.core.Shards()[int(p)%len(n.core.Shards())]
 	pull := wire.Message{Kind: wire.KindPull, ID: 1, Partition: p, Limit: 1 << 20}
@@ -90,7 +92,7 @@ func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (floor vclock
 			panic(err)
 		}
 		if reply.Outcome != wire.OutcomeOK {
-			return 0, false
+			return 0, 0, false
 		}
 		page := wire.NewPage(reply.Body, &w.limits)
 		var e wire.PageEntry
@@ -105,7 +107,7 @@ func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (floor vclock
 			each(&e)
 		}
 		if pull.Cursor = reply.Cursor; pull.Cursor == 0 {
-			return max(reply.Floor, reply.Known.Stamp), true
+			return reply.Floor, reply.Known.Stamp, true
 		}
 	}
 }

@@ -21,6 +21,8 @@ type op struct {
 	ok         bool // it was answered, with a value, none, or an acknowledgement
 	replied    bool // the node has answered, whether or not anyone listened
 	retry      bool
+	owned      bool // the node owned the key when it was asked
+	taker      int  // the owner that another node handed it to, from 1; 0: none
 	status     wire.Status
 	stamp      uint64
 	wrote      int // read: the op that the value is of, from 1
@@ -88,6 +90,7 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 		return
 	}
 	k, shard := n.core.Locate(n.core.View(), r)
+	o.owned = n.core.View().Owns(n.id, k.Partition)
 	n.core.Shards()[shard].Request(w.clock(n), k, coordinator.Client{Conn: 1, ID: r.ID}, r, w.frame[wire.FrameHeader:], &n.out)
 	w.flush(i)
 }
@@ -113,6 +116,7 @@ func (w *world) answered(i int, r *wire.Response) {
 		w.count("hit")
 	}
 	w.tellAnswered(o, r)
+	w.checkQuorum(o, r)
 	if !o.ok {
 		w.again(o)
 	}

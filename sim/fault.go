@@ -135,7 +135,7 @@ func (w *world) heal() {
 	w.calm = w.now
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		n.paused, n.far = min(n.paused, w.now), 0
+		n.paused, n.far = min(n.paused, w.now), min(n.far, w.now)
 		w.resume(i)
 		for o := range n.peers {
 			n.peers[o].flap = 0

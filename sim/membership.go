@@ -4,11 +4,12 @@ import "time"
 
 // peer is what a node believes of another: what gossip and the links tell, late, and sometimes wrongly.
 type peer struct {
-	up    bool
-	sees  bool          // what it would believe, if it were quick
-	since time.Duration // how long it takes it to notice
-	saw   time.Duration // when it last saw it
-	flap  time.Duration // until then it has the other for down again and again, whatever is so
+	up     bool
+	sees   bool          // what it would believe, if it were quick
+	since  time.Duration // how long it takes it to notice
+	saw    time.Duration // when it last saw it
+	turned time.Duration // when what it believes last changed
+	flap   time.Duration // until then it has the other for down again and again, whatever is so
 }
 
 const (
@@ -46,6 +47,7 @@ func (w *world) look(i int) {
 		if p.up == sees || p.since > w.now {
 			continue
 		}
+		p.turned = w.now
 		if p.up = sees; sees {
 			w.greet(n, other)
 		}

@@ -68,6 +68,7 @@ func (w *world) send(p packet) {
 		switch r := w.rng.Float64(); {
 		case r < w.plan.Net.Loss:
 			w.count("lost")
+			w.roughen(int(p.from-1), int(p.to-1), w.now)
 			return
 		case r < w.plan.Net.Loss+w.plan.Net.Copies:
 			// A forwarded call is never sent twice, and no connection brings anything twice: nothing here tells a
@@ -86,12 +87,14 @@ func (w *world) carry(p packet) {
 	if w.calm == 0 && w.rng.Float64() < w.plan.Net.Tail {
 		delay *= time.Duration(math.Pow(10_000, w.rng.Float64()))
 		w.count("slow")
+		w.roughen(int(p.from-1), int(p.to-1), w.now+delay)
 	}
 	at, q := w.packet()
 	q.from, q.to, q.under = p.from, p.to, p.under
 	q.frame = append(q.frame[:0], p.frame...)
 	if w.cutShort[int(p.from-1)*len(w.nodes)+int(p.to-1)] > 0 {
 		q.frame = q.frame[:w.rng.IntN(len(q.frame))]
+		w.roughen(int(p.from-1), int(p.to-1), w.now+delay)
 	}
 	w.at(event{at: w.now + delay, what: deliver, node: int32(p.to - 1), index: at})
 }
@@ -123,6 +126,7 @@ func (w *world) deliver(p *packet) {
 	n := &w.nodes[to]
 	if n.core == nil || w.blocked(from, to) {
 		w.count("undelivered")
+		w.roughen(from, to, w.now)
 		return
 	}
 	m := &w.message
@@ -132,6 +136,7 @@ func (w *world) deliver(p *packet) {
 	}
 	w.tell(p, m)
 	w.observe(to, m)
+	w.handOff(p, to, m)
 	switch m.Kind {
 	case wire.KindMap:
 		theirs, err := wire.DecodeMap(m.Body)
@@ -152,10 +157,13 @@ func (w *world) deliver(p *packet) {
 		}
 		if p.under != n.core.View().Placement {
 			w.count("other placement")
+			w.roughen(from, to, w.now)
+			w.roughen(to, from, w.now)
 			w.sendMap(to, from)
 		}
 		n.core.Shards()[shard].Receive(w.clock(n), p.from, p.under, k, m, &w.request, &n.out)
 		w.checkLate(to, p, m)
+		w.takes(to, m)
 		w.flush(to)
 	}
 }

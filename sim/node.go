@@ -50,6 +50,7 @@ type node struct {
 	ticks   int32         // the number of the next; an earlier one does not happen
 	idle    bool          // the next tick is further away than it would be
 	ceiling vclock.Stamp  // as on disk, and promised
+	stuck   time.Duration // when its disk last did not take one
 
 	known    *ring.Map     // of the boot that is about to be: the map it begins with
 	floor    vclock.Stamp  // its floor
@@ -266,6 +267,7 @@ func (w *world) raise(n *node, wanted vclock.Stamp) error {
 	c := max(n.ceiling, n.core.View().Ceiling(w.clock(n), wanted))
 	if err := n.dir.SaveCeiling(c); err != nil {
 		w.count("ceiling not saved")
+		n.stuck = w.now
 		return err
 	}
 	n.ceiling = c

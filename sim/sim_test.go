@@ -14,7 +14,7 @@ import (
 
 var seeds = flag.Int("sim.seeds", 200, "runs of TestEverySeedKeepsEveryPromise, each of them made twice")
 
-// I1, I2, I4 to I8, I11, I12 and I18, as far as each checker goes; that whatever is asked is answered and whatever is
+// I1, I2, I4 to I8, I11 to I13 and I18, as far as each checker goes; that whatever is asked is answered and whatever is
 // owed is delivered; and that equal plans have equal traces.
 func TestEverySeedKeepsEveryPromise(t *testing.T) {
 	n := *seeds
@@ -47,7 +47,7 @@ func reached() []string {
 	states := []string{
 		"lost", "copied", "slow", "undelivered", "malformed", "replayed", "map refused", "map learnt", "map claimed", "ousted", "older copy", "start refused", "place taken", "ended while it waited", "power lost while writing", "ceiling not saved", "directory damaged",
 		"gossip forgot", "greeting late", "answered too late", "turned away", "retried", "asked a node that stands still", "ceiling wanted",
-		"agreement judged", "deadline judged", "vote refused", "recovering read", "repair sent", "hint sent",
+		"agreement judged", "deadline judged", "quorum judged without an owner", "handoff judged", "known judged", "vote refused", "recovering read", "repair sent", "hint sent",
 		"store behind", "store superseded", "store late", "store ahead", "store missing", "store gone", "store hinted",
 		"evicted", "expired", "mark raised", "conflict", "behind", "restamp", "repair", "hedge", "late", "ahead", "forgotten", "recovered", "refilled",
 		"forwarded", "hint added", "hint merged", "hint delivered", "hint refused", "hint dropped",

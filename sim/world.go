@@ -26,9 +26,10 @@ type world struct {
 	off    time.Duration // the furthest from the truth that a process took its time
 	voided bool          // more was lost than I1 and I2 are promised for
 
-	blocks   []int    // cuts of the way from one to another, from × to
-	cutShort []int    // how many faults let messages on that way come cut short
-	kept     []packet // old messages that may come again
+	blocks   []int           // cuts of the way from one to another, from × to
+	cutShort []int           // how many faults let messages on that way come cut short
+	rough    []time.Duration // until then messages on that way were lost, late or cut short
+	kept     []packet        // old messages that may come again
 
 	ops      []op
 	open     [][]int32     // ops under way, by node
@@ -57,6 +58,8 @@ type world struct {
 	samples  map[string][]vclock.Set // a few versions of each key
 	audits   map[replicaKey]audited
 	deleted  map[string]bool // keys that somebody asked to delete
+	owed     []handoff       // what fallbacks were asked to keep
+	handoffs []handoff       // what they keep
 	auditOut replica.Outbox
 }
 
@@ -64,7 +67,7 @@ type world struct {
 func (w *world) foundCluster() {
 	c := &w.plan.Cluster
 	w.nodes = make([]node, c.Nodes)
-	w.blocks, w.cutShort = make([]int, c.Nodes*c.Nodes), make([]int, c.Nodes*c.Nodes)
+	w.blocks, w.cutShort, w.rough = make([]int, c.Nodes*c.Nodes), make([]int, c.Nodes*c.Nodes), make([]time.Duration, c.Nodes*c.Nodes)
 	w.open = make([][]int32, c.Nodes)
 	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
 		Name: replica.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Version: 1,

@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// handoff is a hint that a fallback keeps for an owner, and that another node may have counted towards W.
+type handoff struct {
+	fallback, target     int
+	life, lifeAfter      uint32 // the fallback's; the target's that it is for, which may be about to begin
+	key                  []byte
+	stamp                vclock.Stamp
+	asked                time.Duration // when it was
+	coordinator, message uint64        // who asked for it, as what
+}
+
+// handOff notes what fallbacks are asked to keep, and which of it they say they do. What a fallback keeps that is the
+// coordinator itself nobody sees here.
+func (w *world) handOff(p *packet, to int, m *wire.Message) {
+	switch {
+	case m.Kind == wire.KindOwe && m.Target > 0 && m.Target <= uint64(len(w.nodes)):
+		target := &w.nodes[m.Target-1]
+		h := handoff{
+			fallback: to, target: int(m.Target - 1), life: w.nodes[to].life, lifeAfter: target.life, key: append([]byte(nil), m.Key...),
+			stamp: m.Set.Dot.Stamp, asked: w.now, coordinator: p.from, message: m.ID,
+		}
+		if target.core == nil {
+			h.lifeAfter++
+		}
+		w.owed = append(w.owed, h)
+	case m.Kind == wire.KindStoreReply && m.Outcome == wire.OutcomeHinted:
+		for i := len(w.owed) - 1; i >= 0; i-- {
+			if h := w.owed[i]; h.fallback == int(p.from-1) && h.coordinator == uint64(to+1) && h.message == m.ID {
+				w.handoffs = append(w.handoffs, h)
+				w.owed = append(w.owed[:i], w.owed[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// checkHandoffs is I1 for sloppy writes. What a fallback keeps it keeps until the owner knows it, however long that is
+// away, unless either loses its memory. And whatever was acknowledged of a key, some owner knows it, or a fallback keeps it:
+// nodes that lost their memory were too few at a time to be all that had it. Called when all nodes have been looked at.
+func (w *world) checkHandoffs() {
+	if !w.sane() {
+		return // a clock that is far off takes what is owed for expired
+	}
+	kept := w.handoffs[:0]
+	for _, h := range w.handoffs {
+		if w.waits(&h) {
+			kept = append(kept, h)
+		}
+	}
+	w.handoffs = kept
+	c := &w.plan.Cluster
+	if _, acks := c.votes(); w.voided || c.Down >= acks || c.Down > (c.owners()-1)/2 {
+		return // what only those had who lost their memory is lost; and it takes half of the owners to get it back
+	}
+	for key, u := range w.newest() {
+		if u != nil && !w.expires(keyName(key)) {
+			w.checkKnown(u)
+		}
+	}
+}
+
+// newest are the acknowledged writes of the greatest stamps, by key, but for those that a fallback has coordinated.
+func (w *world) newest() []*op {
+	newest := make([]*op, w.plan.Cluster.Keys)
+	for i := range w.ops {
+		o := &w.ops[i]
+		if u := newest[o.key]; o.writes() && o.ok && o.status == wire.StatusOK && (u == nil || o.stamp > u.stamp) && !(o.sloppy && o.taker == 0 && !o.owned) {
+			newest[o.key] = o
+		}
+	}
+	return newest
+}
+
+// waits reports whether a hint may still be on its way. It fails one that is not, and that its target does not know.
+func (w *world) waits(h *handoff) bool {
+	f, t := &w.nodes[h.fallback], &w.nodes[h.target]
+	switch known := w.audits[replicaKey{h.target, xxhash.Sum64(h.key)}].known; {
+	case f.core == nil || f.life != h.life || t.life > h.lifeAfter:
+		return false // its memory is gone
+	case t.core == nil:
+		return true
+	case h.stamp <= t.floor: // it may be refused there until that owner has recovered, by what others know
+		return false
+	case known >= h.stamp:
+		w.count("handoff judged")
+		return false
+	}
+	v := f.core.View()
+	shards := f.core.Shards()
+	if shards[v.Table.Partition(ring.Slot(h.key))%uint32(len(shards))].OwedTo(t.id) > 0 {
+		return true
+	}
+	if !w.expires(h.key) {
+		w.fail("I1", "n%d kept a hint of %s, %v, for n%d at %v: it owes it no more, and n%d does not know of it", f.id, h.key, h.stamp, t.id, h.asked, t.id)
+	}
+	return false
+}
+
+// checkKnown is that somebody knows what was acknowledged of a key.
+func (w *world) checkKnown(u *op) {
+	name := keyName(u.key)
+	known := vclock.Stamp(0)
+	for i := range w.nodes {
+		if a := w.audits[replicaKey{i, xxhash.Sum64(name)}]; w.nodes[i].core != nil && a.life == w.nodes[i].life {
+			known = max(known, a.known)
+		}
+	}
+	for i := range w.handoffs {
+		if h := &w.handoffs[i]; bytes.Equal(h.key, name) {
+			known = max(known, h.stamp)
+		}
+	}
+	w.count("known judged")
+	if known < vclock.Stamp(u.stamp) {
+		w.fail("I1", "lost: nobody knows more than %v of %s, though op %d (%v-%v) was acknowledged as %v", known, name, u.number, u.begin, u.end, vclock.Stamp(u.stamp))
+	}
+}
+
+// expires reports whether anything was to end by itself what a key holds.
+func (w *world) expires(key []byte) bool {
+	for i := range w.ops {
+		if o := &w.ops[i]; o.ask.TTL > 0 && o.ask.TTL < ttlUnit && string(keyName(o.key)) == string(key) {
+			return true
+		}
+	}
+	return false
+}
