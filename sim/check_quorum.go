@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -68,7 +69,7 @@ func (w *world) timely(t time.Duration) bool {
 			return false
 		}
 	}
-	return w.off <= clocksGood
+	return w.off <= replica.SkewAllowed/2
 }
 
 // coordinator is the node that carries out an op which has been answered; false where it, or what lies between it and
