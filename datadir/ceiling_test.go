@@ -20,6 +20,7 @@ func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
 	}
 	highest := vclock.Stamp(0)
 	for _, s := range []vclock.Stamp{5, 3, 9, 9, 1, 2, math.MaxUint64 - 1, 7, math.MaxUint64, 8} {
+		d.OwnCeiling()
 		if err := d.SaveCeiling(s); err != nil {
 			t.Fatal(err)
 		}
@@ -31,6 +32,35 @@ func TestACeilingSurvivesARestartAndNeverGoesBack(t *testing.T) {
 			t.Fatalf("after %v the ceiling is %v of boot %x, want %v of %x", s, got, boot, highest, by)
 		}
 	}
+}
+
+// A start that was cut short before it has heard the others vouches for no boot between: its directory may be a copy.
+func TestACeilingIsThatOfTheBootItWasFoundOfUntilItIsOwned(t *testing.T) {
+	path := t.TempDir()
+	d := mustOpen(t, path)
+	first := d.Identity().Boot
+	for i, own := range []bool{false, false, true} {
+		if err := d.SaveCeiling(vclock.Stamp(10 + i)); err != nil {
+			t.Fatal(err)
+		}
+		kill(d)
+		d = mustOpen(t, path)
+		if s, by := d.Ceiling(); s != vclock.Stamp(10+i) || by != first {
+			t.Errorf("start %d: ceiling %v of boot %x, want that of %x", i+1, s, by, first)
+		}
+		if own {
+			d.OwnCeiling()
+		}
+	}
+	if err := d.SaveCeiling(1); err != nil {
+		t.Fatal(err)
+	}
+	last := d.Identity().Boot
+	kill(d)
+	if d = mustOpen(t, path); d.ceiling.last != (promise{12, owner{d.id.NodeID, last}}) {
+		t.Errorf("owned, it is %+v", d.ceiling.last)
+	}
+	kill(d)
 }
 
 // tape is a file in memory that is the whole of a disk. What was written and not synced is held apart, and moment is

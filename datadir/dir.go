@@ -44,7 +44,7 @@ func Open(disk Disk, path string, claim Claim) (*Dir, error) {
 	boot := max(1, uint64(vclock.StampAt(claim.Wall))|claim.Random()&0xffff)
 	if path == None {
 		d.id.NodeID, d.id.Boot = max(1, xxhash.Sum64String("node:"+claim.Name)), boot
-		d.ceiling.owned(owner{d.id.NodeID, d.id.Boot})
+		d.OwnCeiling()
 		return d, nil
 	}
 	err := d.take()
@@ -56,13 +56,19 @@ func Open(disk Disk, path string, claim Claim) (*Dir, error) {
 		id.Boot = max(id.Boot+1, boot)
 		err = d.become(id)
 	}
-	d.ceiling.owned(owner{d.id.NodeID, d.id.Boot})
 	if err != nil {
 		_ = d.Close() // nothing was written that closing could lose
 		return nil, err
 	}
+	if d.ceiling.owned(d.ceiling.last.by); d.ceiling.last.stamp == 0 {
+		d.OwnCeiling()
+	}
 	return d, nil
 }
+
+// OwnCeiling has ceilings saved as those of this boot from now on. Until then they are those of the boot that saved the last
+// one: this one has not made sure yet that no later boot has promised more, of which the directory, a copy, knows nothing.
+func (d *Dir) OwnCeiling() { d.ceiling.owned(owner{d.id.NodeID, d.id.Boot}) }
 
 // Identity returns who the node is.
 func (d *Dir) Identity() Identity { return d.id }
@@ -95,7 +101,7 @@ func (d *Dir) SetNode(id uint64, promised vclock.Stamp) error {
 	if err := d.become(want); err != nil {
 		return err
 	}
-	d.ceiling.owned(owner{id, d.id.Boot})
+	d.OwnCeiling()
 	return nil
 }
 

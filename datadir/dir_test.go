@@ -332,6 +332,7 @@ func TestAMissingNodeFileIsRefusedWhereTheNodeHasRunBefore(t *testing.T) {
 func TestFilesThatDoNotBelongTogetherAreNoticed(t *testing.T) {
 	path, other := t.TempDir(), t.TempDir()
 	keep := func(d *Dir, s vclock.Stamp) map[string][]byte {
+		d.OwnCeiling()
 		if err := d.SaveCeiling(s); err != nil {
 			t.Fatal(err)
 		}

@@ -172,7 +172,7 @@ func TestADeadlineIsJudgedByTheMedianOfTheClocksAndNotByOnesOwn(t *testing.T) {
 	n := founded(t, 1, 3)
 	const ahead = 3000 // this node is, of the two others
 	for id := uint64(2); id <= 3; id++ {
-		if n.Greet(recoverNow(0), id, recoverWall-ahead, 0) {
+		if changed, _ := n.Greet(recoverNow(0), id, recoverWall-ahead, 0); changed {
 			look(n, 0)
 		}
 	}
@@ -237,7 +237,7 @@ func TestTheClockOfANodeCountsFromTheMomentThatItIsUp(t *testing.T) {
 	n := founded(t, 1, 3)
 	for id := uint64(2); id <= 3; id++ {
 		n.SetUp(id, false)
-		if n.Greet(recoverNow(0), id, recoverWall+3000, 0) {
+		if changed, _ := n.Greet(recoverNow(0), id, recoverWall+3000, 0); changed {
 			t.Error("the clock of a node that is not up changes the view")
 		}
 	}

@@ -57,7 +57,8 @@ type Node struct {
 	shards []*Shard
 	m      *ring.Map
 	up     map[uint64]bool
-	clocks map[uint64]*peerClock // by node
+	clocks map[uint64]*peerClock    // by node
+	slow   map[uint64]time.Duration // how long the last greeting took of a node whose clock is not known
 	view   *View
 }
 
@@ -85,7 +86,7 @@ func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, m: m, up: map[uint64]bool{}, clocks: map[uint64]*peerClock{}}
+	n := &Node{cfg: cfg, m: m, up: map[uint64]bool{}, clocks: map[uint64]*peerClock{}, slow: map[uint64]time.Duration{}}
 	if err := n.look(); err != nil {
 		return nil, err
 	}
@@ -166,19 +167,25 @@ func (n *Node) Beat(now vclock.Now, node uint64, wall int64) bool {
 	return n.timed(node)
 }
 
-// Greet is Beat for a time that the node has told in answer to what this one asked that long ago. A shell greets before it
-// says that a node is up: then it never has one up whose clock it does not know, and takes no write by a clock of its
-// own that all others would say is wrong.
-func (n *Node) Greet(now vclock.Now, node uint64, wall int64, took time.Duration) bool {
+// Greet is Beat for a time that the node has told in answer to what this one asked that long ago. Known says that its clock
+// is known from now on; where it is not, the shell greets again before it says that the node is up. So no node is up whose
+// clock is not known, and none takes a write by a clock of its own that all others would say is wrong.
+func (n *Node) Greet(now vclock.Now, node uint64, wall int64, took time.Duration) (changed, known bool) {
 	if n.m.Node(node) == nil {
-		return false
+		return false, true // what is in no map counts for nothing
 	}
 	if c := n.clocks[node]; c != nil {
 		c.greet(now, wall, took)
-	} else {
-		n.clocks[node] = meet(now, wall, took)
+		return n.timed(node), true
 	}
-	return n.timed(node)
+	c := meet(now, wall, took, n.slow[node])
+	if c == nil {
+		n.slow[node] = took
+		return false, false
+	}
+	n.clocks[node] = c
+	delete(n.slow, node)
+	return n.timed(node), true
 }
 
 // timed looks again where this node's own clock lies, after another's has changed; that of a node that is not up counts

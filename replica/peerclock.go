@@ -13,6 +13,9 @@ const fallAfter = 2 * time.Second
 // greetMax is how late a time may be that is believed as it is: little beside the SkewAllowed by which it matters.
 const greetMax = SkewAllowed / 2
 
+// wayMax is as long as a greeting takes by any network.
+const wayMax = 2 * SkewAllowed
+
 // peerClock is where another node's wall clock lies. Both clocks run on, so that it stays where it is but for drift,
 // and beats are late or on time and never early. So what is believed rises at once, and falls once nothing else was
 // heard for a while of this node's own time: a process that stood still finds the beats of all that time in its sockets,
@@ -28,13 +31,13 @@ type peerClock struct {
 	below int64         // this
 }
 
-// meet is the clock of a node that was not heard of before, from its first greeting; where that came late, it is believed
-// to have waited on its way, as it has where this node stood still meanwhile. Beats will tell.
-func meet(now vclock.Now, wall int64, took time.Duration) *peerClock {
-	if took <= greetMax {
-		took = 0
+// meet is the clock of a node that was not heard of before, by a greeting; nil where that took so long that it tells too
+// little: this node stood still, or the other did not accept yet. Where the one before took about as long, the way does.
+func meet(now vclock.Now, wall int64, took, before time.Duration) *peerClock {
+	if took > greetMax && (took > wayMax || before > 2*took || took > 2*before) {
+		return nil
 	}
-	return &peerClock{ahead: wall - now.Wall + took.Milliseconds()}
+	return &peerClock{ahead: wall - now.Wall}
 }
 
 // greet takes a wall time that the node has told in answer to a question of this long ago.

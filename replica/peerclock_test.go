@@ -62,28 +62,29 @@ func TestAWriteOfBeforeAPauseIsLateThoughTheBeatsBeforeItAreOld(t *testing.T) {
 
 // A hello lies in the backlog of a node that sits out its ceiling, and an answer in the sockets of one that stands still.
 func TestAGreetingIsBelievedAsFarAsItCannotBeOld(t *testing.T) {
-	const minute = 60_000
-	for _, c := range []struct {
-		name                string
-		before, ahead, took int64 // milliseconds; before: as far ahead as it was believed, 0: not known
-		want                int64
+	const minute, unknown = 60_000, -1
+	type greeting struct{ ahead, took int64 } // milliseconds
+	for name, c := range map[string]struct {
+		greetings []greeting
+		want      int64
 	}{
-		{"first, at once", 0, 3000, 2, 3000},
-		{"first, after a pause: the other's clock is this one's", 0, -30_000, 30_000, 0},
-		{"again, at once: its clock was set", minute, 0, 2, 0},
-		{"again, after a pause", 5, -30_000, 30_000, 5},
-		{"again, late, and yet ahead", 5, 20, 30_000, 20},
+		"first, at once":                        {[]greeting{{3000, 2}}, 3000},
+		"first, after a pause":                  {[]greeting{{-30_000, 30_000}}, unknown},
+		"first, while the other did not accept": {[]greeting{{0, 4000}}, unknown},
+		"and then at once":                      {[]greeting{{-30_000, 30_000}, {5, 2}}, 5},
+		"the way is long":                       {[]greeting{{-300, 600}, {-310, 620}}, -310},
+		"a pause, and a long way":               {[]greeting{{-300, 600}, {-30_000, 30_000}}, unknown},
+		"again, at once: its clock was set":     {[]greeting{{minute, 1}, {0, 2}}, 0},
+		"again, after a pause":                  {[]greeting{{5, 1}, {-30_000, 30_000}}, 5},
+		"again, late, and yet ahead":            {[]greeting{{5, 1}, {20, 30_000}}, 20},
 	} {
 		n := founded(t, 1, 3)
-		now := recoverNow(0)
-		for id := uint64(2); id <= 3; id++ {
-			if c.before != 0 {
-				n.Greet(now, id, now.Wall+c.before, 0)
-			}
-			n.Greet(now, id, now.Wall+c.ahead, time.Duration(c.took)*time.Millisecond)
-			if got := n.clocks[id].ahead; got != c.want {
-				t.Errorf("%s: believed %d ms ahead, want %d", c.name, got, c.want)
-			}
+		now, known := recoverNow(0), false
+		for _, g := range c.greetings {
+			_, known = n.Greet(now, 2, now.Wall+g.ahead, time.Duration(g.took)*time.Millisecond)
+		}
+		if clock := n.clocks[2]; known != (c.want != unknown) || known && clock.ahead != c.want {
+			t.Errorf("%s: known %v, %+v, want %d", name, known, clock, c.want)
 		}
 	}
 	n := founded(t, 1, 3)

@@ -355,7 +355,10 @@ func (w *world) join() {
 func (w *world) beats() {
 	for _, n := range w.nodes {
 		for _, o := range w.nodes {
-			if n != o && n.knows(o) && n.node.Greet(w.wall(n), o.id, w.wall(o).Wall, 0) {
+			if n == o || !n.knows(o) {
+				continue
+			}
+			if changed, _ := n.node.Greet(w.wall(n), o.id, w.wall(o).Wall, 0); changed {
 				w.view(n)
 			}
 		}

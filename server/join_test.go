@@ -208,6 +208,9 @@ func TestAnOlderCopyOfTheDirectoryIsNotBelieved(t *testing.T) {
 		}
 		promised := n1.clock.now().Wall + cfg.tuning.skewWait.Milliseconds()
 		if len(files) > 1 {
+			busy := n2.cfg // a start that comes to nothing vouches for nothing
+			busy.GossipAddr = n1.GossipAddr()
+			refused(t, startError(t, busy), ErrInUse)
 			n, err := Start(t.Context(), n2.cfg)
 			if err == nil {
 				eventually(t, claim+": it ends", func() bool { return n.Err() != nil })

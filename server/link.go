@@ -82,11 +82,13 @@ func (l *link) dial(ctx context.Context) (net.Conn, uint64, error) {
 	if err == nil && theirs.Node != l.id {
 		err = fmt.Errorf("server: %s is node %q, not %q: the map is behind, or two nodes share an address", addr, theirs.Name, l.name)
 	}
+	if err == nil && !l.n.greeted(l.id, theirs.Wall, asked) {
+		err = fmt.Errorf("server: node %s took %v to say hello, which does not tell its clock", l.name, (l.n.clock.now().Mono - asked.Mono).Round(time.Millisecond))
+	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, 0, err
 	}
-	l.n.greeted(l.id, theirs.Wall, asked)
 	return conn, theirs.Boot, nil
 }
 

@@ -202,9 +202,13 @@ func (n *Node) beat(from uint64, wall int64) {
 	n.timed(func(now vclock.Now) bool { return n.core.Beat(now, from, wall) })
 }
 
-// greeted takes another node's clock from its answer to a hello of that time.
-func (n *Node) greeted(by uint64, wall int64, asked vclock.Now) {
-	n.timed(func(now vclock.Now) bool { return n.core.Greet(now, by, wall, now.Mono-asked.Mono) })
+// greeted takes another node's clock from its answer to a hello of that time; false where that tells too little.
+func (n *Node) greeted(by uint64, wall int64, asked vclock.Now) (known bool) {
+	n.timed(func(now vclock.Now) (changed bool) {
+		changed, known = n.core.Greet(now, by, wall, now.Mono-asked.Mono)
+		return changed
+	})
+	return known
 }
 
 // timed lets the core take another node's clock, and does what follows.

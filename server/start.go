@@ -197,6 +197,10 @@ func (n *Node) open(ctx context.Context) error {
 	if err := n.hear(ctx); err != nil {
 		return err
 	}
+	n.dir.OwnCeiling()
+	if err := n.raiseCeiling(); err != nil {
+		return refuse(err)
+	}
 	n.mu.Lock()
 	n.heard.Store(true)
 	if n.core.View().Map.Node(n.self.Node).GossipAddr != n.me.GossipAddr {

@@ -29,6 +29,12 @@ func (w *world) checkLate(to int, p *packet, m *wire.Message) {
 // stored reports whether a node is about to answer that it has stored what another sent under this id, or that there
 // was no need to.
 func (w *world) stored(node int, from, id uint64) bool {
+	r, ok := w.reply(node, from, id)
+	return ok && r.Kind == wire.KindStoreReply && r.Outcome <= wire.OutcomeHinted
+}
+
+// reply is what a node is about to answer to what another sent under this id.
+func (w *world) reply(node int, from, id uint64) (r wire.Message, ok bool) {
 	out := &w.nodes[node].out
 	for i := range out.Peers {
 		if out.Peers[i].To != from {
@@ -36,14 +42,13 @@ func (w *world) stored(node int, from, id uint64) bool {
 		}
 		for rest := out.Peers[i].Frames; len(rest) > 0; {
 			frame, next, err := wire.NextFrame(rest, &w.limits)
-			var reply wire.Message
-			if err != nil || wire.DecodeMessage(frame, &reply, &w.limits) != nil {
+			if err != nil || wire.DecodeMessage(frame, &r, &w.limits) != nil {
 				panic("a node makes a frame that none would take")
 			}
-			if rest = next; reply.Kind == wire.KindStoreReply && reply.ID == id {
-				return reply.Outcome <= wire.OutcomeHinted
+			if rest = next; r.ID == id && (r.Kind == wire.KindStoreReply || r.Kind == wire.KindForwardReply) {
+				return r, true
 			}
 		}
 	}
-	return false
+	return r, false
 }

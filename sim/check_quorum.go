@@ -43,7 +43,7 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 		w.count("quorum judged without an owner")
 	}
 	switch {
-	case o.status != wire.StatusQuorum && o.status != wire.StatusTimeout:
+	case o.status != wire.StatusQuorum && o.status != wire.StatusTimeout && o.status != wire.StatusNotReady:
 	case o.touches() && missing(r):
 		w.count("touch of what owners miss")
 	default:
@@ -95,13 +95,12 @@ func (w *world) coordinator(o *op) (c int, ok bool) {
 	return o.node, true
 }
 
-// takes notes which owner takes a write that another node has handed on. Who owns nothing of its key may hand it back.
-func (w *world) takes(to int, m *wire.Message) {
+// takes notes which owner takes a write that another node has handed on, and has just been told to: it may hand it back.
+func (w *world) takes(from uint64, to int, m *wire.Message) {
 	if m.Kind != wire.KindForward || w.request.ID == 0 || w.request.ID > uint64(len(w.ops)) {
 		return
 	}
-	n := &w.nodes[to]
-	if v := n.core.View(); v.Owns(n.id, v.Table.Partition(ring.Slot(w.request.Key))) {
+	if r, ok := w.reply(to, from, m.ID); !ok || r.Outcome == wire.OutcomeOK {
 		w.ops[w.request.ID-1].taker = to + 1
 	}
 }

@@ -47,10 +47,10 @@ func (w *world) look(i int) {
 		if p.up == sees || p.since > w.now {
 			continue
 		}
-		p.turned = w.now
-		if p.up = sees; sees {
-			w.greet(n, other)
+		if sees && !w.greet(n, other) {
+			continue // and greets again
 		}
+		p.turned, p.up = w.now, sees
 		if n.core.SetUp(other.id, sees) {
 			changed = true
 			w.say("n%d has n%d for %s", n.id, other.id, map[bool]string{true: "up", false: "down"}[sees])
@@ -67,17 +67,21 @@ func (w *world) look(i int) {
 
 const greetLong = 30 * time.Second
 
-// greet lets a node ask another for its time, as a link does that opens. The answer may lie there for a while.
-func (w *world) greet(n, other *node) {
+// greet lets a node ask another for its time, as a link does that opens; true when it then knows its clock. It may take
+// long: the question lies where the other does not take it yet, or the answer where the node stands still.
+func (w *world) greet(n, other *node) (known bool) {
 	took, waited := 2*w.plan.Net.Delay, time.Duration(0)
 	if w.calm == 0 && w.rng.IntN(8) == 0 {
-		waited = time.Duration(w.rng.Int64N(int64(greetLong)))
-		took += waited
+		long := time.Duration(w.rng.Int64N(int64(greetLong)))
+		if took += long; w.rng.IntN(2) == 0 {
+			waited = long
+		}
 		w.count("greeting late")
 	}
 	wall := w.clock(other).Wall - waited.Milliseconds()
 	if other.far > w.now {
 		wall += other.farBy.Milliseconds()
 	}
-	n.core.Greet(w.clock(n), other.id, wall, took)
+	_, known = n.core.Greet(w.clock(n), other.id, wall, took)
+	return known
 }

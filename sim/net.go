@@ -163,7 +163,7 @@ func (w *world) deliver(p *packet) {
 		}
 		n.core.Shards()[shard].Receive(w.clock(n), p.from, p.under, k, m, &w.request, &n.out)
 		w.checkLate(to, p, m)
-		w.takes(to, m)
+		w.takes(p.from, to, m)
 		w.flush(to)
 	}
 }

@@ -222,6 +222,7 @@ func (w *world) run(i int) {
 		panic(err) // the plan makes no config that a node refuses
 	}
 	n.core, n.doomed = core, false
+	n.dir.OwnCeiling() // others are heard at this very moment
 	if err := w.raise(n, 0); err != nil {
 		w.refuse(i, err)
 		return
