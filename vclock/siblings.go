@@ -178,3 +178,23 @@ func (s *Set) Heard(actors int) Context {
 	c.Cap(actors)
 	return c
 }
+
+// Forget is s without all that lies at or below floor: who knows no more of a key than that everything of then may be
+// forgotten begins anew with it.
+func (s *Set) Forget(floor Stamp) Set {
+	alive := make([]Version, 0, 1+len(s.Siblings))
+	s.Versions(func(v *Version) bool {
+		if v.Dot.Stamp > floor {
+			alive = append(alive, *v)
+		}
+		return true
+	})
+	heard := s.heard()
+	heard.Raise(floor)
+	if len(alive) == 0 {
+		return Set{Context: heard}
+	}
+	m := assemble(alive, heard)
+	m.Deadline = s.Deadline
+	return m
+}
