@@ -342,8 +342,13 @@ func TestCounterRefusesWhatIsNoNumberOrPastTheRangeAndChangesNothing(t *testing.
 		by    int64
 		err   error
 	}{
-		{"9223372036854775807", 1, ErrRange}, {"9223372036854775806", 1, nil}, {"-9223372036854775808", -1, ErrRange},
-		{"-9223372036854775807", -1, nil}, {"9223372036854775807", -1 << 63, nil}, {"-1", -1 << 63, ErrRange}, {"0", 1<<63 - 1, nil},
+		{"9223372036854775807", 1, ErrRange},
+		{"9223372036854775806", 1, nil},
+		{"-9223372036854775808", -1, ErrRange},
+		{"-9223372036854775807", -1, nil},
+		{"9223372036854775807", -1 << 63, nil},
+		{"-1", -1 << 63, ErrRange},
+		{"0", 1<<63 - 1, nil},
 	} {
 		s := text(c.value)
 		if _, err := s.Add(1, 6, c.by); err != c.err {
