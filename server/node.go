@@ -187,6 +187,7 @@ func (n *Node) end() {
 	}
 	n.wg.Wait()
 	if errors.Is(context.Cause(n.ctx), replica.ErrForgotten) { // the next start has to wait for this
+		n.dir.OwnCeiling() // it is above all that any boot until now has promised
 		if err := n.dir.SaveCeiling(replica.PromisedMax(n.clock.now().Wall, n.cfg.tuning.skewWait)); err != nil {
 			n.log.Error("what this node may have promised cannot be saved: start it with an empty directory and --join", zap.Error(err))
 		}

@@ -222,7 +222,10 @@ func (w *world) run(i int) {
 		panic(err) // the plan makes no config that a node refuses
 	}
 	n.core, n.doomed = core, false
-	n.dir.OwnCeiling() // others are heard at this very moment
+	if !w.hearAll(i) {
+		return
+	}
+	n.dir.OwnCeiling()
 	if err := w.raise(n, 0); err != nil {
 		w.refuse(i, err)
 		return
@@ -251,16 +254,6 @@ func (w *world) stop(i int) {
 	n.lost = true
 	n.life++
 	w.hangUp(i)
-}
-
-// anyMap is the cluster's map as some other node has it; nil where none runs.
-func (w *world) anyMap(i int) *ring.Map {
-	for d := range w.nodes {
-		if o := &w.nodes[(i+d)%len(w.nodes)]; o.core != nil {
-			return o.core.View().Map
-		}
-	}
-	return nil
 }
 
 // raise puts a ceiling ahead of the clock, and of what is wanted, on disk, if that takes it.
@@ -325,57 +318,6 @@ func (w *world) view(i int) {
 		s.SetView(w.clock(n), n.core.View(), &n.out)
 	}
 	w.flush(i)
-}
-
-// learn takes in a map.
-func (w *world) learn(i int, m *ring.Map) {
-	n := &w.nodes[i]
-	changed, err := n.core.Merge(m)
-	if errors.Is(err, replica.ErrForgotten) {
-		w.say("n%d ends: %v", n.id, err)
-		w.count("older copy")
-		if n.dir.SaveCeiling(replica.PromisedMax(w.clock(n).Wall, skewWait)) != nil && w.blown(i) {
-			return
-		}
-		w.stop(i)
-		w.at(event{at: w.now + startPeriod, what: boot, node: int32(i), life: n.life})
-		return
-	}
-	if err != nil {
-		w.count("map refused")
-		return
-	}
-	if changed {
-		w.count("map learnt")
-		w.mapChanged(i)
-	}
-}
-
-// mapChanged keeps a node's new map, tells the others, and turns its shards to it; or ends the node, whose place is
-// another's by that map.
-func (w *world) mapChanged(i int) {
-	n := &w.nodes[i]
-	m := n.core.View().Map
-	if _, err := n.core.Claim(n.entry(m.Node(n.id).Version)); err != nil {
-		w.say("n%d ends: %v", n.id, err)
-		w.count("ousted")
-		w.stop(i)
-		w.at(event{at: w.now + startPeriod, what: boot, node: int32(i), life: n.life})
-		return
-	}
-	if n.core.View().Map != m {
-		w.count("map claimed")
-	}
-	if n.dir.SaveMap(n.core.View().Map) != nil {
-		w.count("map not saved")
-		if w.blown(i) {
-			return
-		}
-	}
-	for o := range w.nodes {
-		w.sendMap(i, o)
-	}
-	w.view(i)
 }
 
 // recovering reports whether a node has partitions whose memory it has not got back.
