@@ -3,8 +3,7 @@
 // # What it decides
 //
 // Which stamp a write gets (Clock), what its writer had seen (Context, built by Succeed), how two versions of
-// a key stand to each other (Set.Compare), and what a replica that knows both holds from then on: the later one (Merge), or
-// all that nobody who saw them replaced (MergeSiblings), which counters are made of, too (Set.Add). A
+// a key stand to each other (Set.Compare), and what a replica that knows both holds from then on (Merge). A
 // deadline is a register of its own and is ordered here too (Deadline.Compare).
 //
 // # What it promises and what it does not
@@ -12,9 +11,8 @@
 // Replicas that know the same writes hold the same bytes, in whatever order and however often they heard of
 // them. A write that had seen another always wins against it, whatever the wall clocks said.
 //
-// Merge does not tell two writes of one actor apart as concurrent: an actor's later write supersedes its earlier
-// ones. MergeSiblings does, and for that who stamps a version sends all that is alive beside it, and must know what
-// its actor stamped before; forgetful_test.go has the rules by which owners that forget keep to this. A capped context takes old writes for seen that were not: a conflict is then decided as before, by
+// It does not tell two writes of one actor apart as concurrent: an actor's later write supersedes its earlier
+// ones. A capped context takes old writes for seen that were not: a conflict is then decided as before, by
 // the greater dot, but not counted. Nothing here checks a stamp against the clock: one from outside must have
 // passed the skew bound before it reaches Clock.Next or Merge.
 //
@@ -40,7 +38,4 @@
 //  6. Merge loses nothing: the result has seen all that either side had, and holds a write that no other
 //     side's write supersedes.
 //  7. Registers for one dot are totally ordered; the later survives every merge, whichever value bytes win.
-//  8. Where siblings are kept, nothing vanishes but by a write whose client had seen it, or over the cap of who stamps
-//     (Supersede); and what such a write replaced does not return.
-//  9. A counter has one sum a node, which only that node changes; a set or a delete takes away what it had seen of each.
 package vclock

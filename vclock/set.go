@@ -23,17 +23,17 @@ func (d Deadline) Compare(o Deadline) int {
 	return cmp.Compare(uint64(d.At-1), uint64(o.At-1))
 }
 
-// Set is what one replica knows of one key: a version, a value or a tombstone, what its writer had seen, and in the
-// modes that keep concurrent versions the others that are as alive (see Siblings). The zero Set knows nothing. Values
-// and Context.Seen belong to whoever made the Set.
+// Set is what one replica knows of one key: under lww a single version, a value or a tombstone, and what
+// its writer had seen. The zero Set knows nothing. Value and Context.Seen belong to whoever made the Set.
+//
+// Modes that keep concurrent versions will hold the others beside this one; Context is already shared by
+// all of them, as in dotted version vector sets (Preguiça et al., 2012).
 type Set struct {
 	Dot       Dot
-	Context   Context // seen by the writers; does not repeat Dot, nor those of Siblings
+	Context   Context // seen by the writer; does not repeat Dot
 	Tombstone bool
-	Count     bool // Value is not what somebody set, but a sum that Dot's node has added: see Counter
 	Value     []byte
 	Deadline  Deadline
-	Siblings  []Version // further ones, the greatest dot first, each less than Dot; none under lww
 }
 
 // Order is how two sets of one key stand to each other.
@@ -52,14 +52,6 @@ var orderNames = [...]string{"equal", "newer", "older", "concurrent", "forked"}
 
 // String names the order.
 func (o Order) String() string { return orderNames[o] }
-
-// Version is one write of a key, and what it wrote.
-type Version struct {
-	Dot       Dot
-	Tombstone bool
-	Count     bool
-	Value     []byte
-}
 
 // IsZero reports whether nothing is known.
 func (s *Set) IsZero() bool { return s.Dot.IsZero() }

@@ -276,34 +276,6 @@ func TestContextsThatAreNotCanonicalAreRefused(t *testing.T) {
 	}
 }
 
-// Invariant 5.
-func TestSiblingsThatAreNotCanonicalAreRefused(t *testing.T) {
-	l := DefaultLimits()
-	version := func(node, stamp uint64) vclock.Version {
-		return vclock.Version{Dot: vclock.Dot{Actor: vclock.Actor{Node: node, Boot: 1}, Stamp: vclock.Stamp(stamp)}}
-	}
-	many := make([]vclock.Version, l.Siblings+1)
-	for i := range many {
-		many[i] = version(1, uint64(800-i))
-	}
-	for name, siblings := range map[string][]vclock.Version{
-		"out of order":          {version(1, 100), version(2, 200)},
-		"twice":                 {version(1, 100), version(1, 100)},
-		"the first of all":      {version(9, 900)},
-		"later than that":       {version(1, 901)},
-		"of one stamp, by node": {version(1, 100), version(2, 100)},
-		"of stamp 0":            {version(1, 0)},
-		"too many":              many,
-	} {
-		set := vclock.Set{Dot: version(9, 900).Dot, Siblings: siblings}
-		var format *FormatError
-		var limit *LimitError
-		if err := decodeMessage(&Message{Kind: KindStore, Set: set}, &l); name == "too many" && !errors.As(err, &limit) || name != "too many" && !errors.As(err, &format) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestValuesThatMeanNothingAreRefused(t *testing.T) {
 	l := DefaultLimits()
 	set := sampleSet()

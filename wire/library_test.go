@@ -52,18 +52,10 @@ func setValues(s *vclock.Set) any {
 	for _, d := range s.Context.Seen {
 		seen = append(seen, d.Actor.Node, d.Actor.Boot, uint64(d.Stamp))
 	}
-	values := []any{
-		s.Dot.Actor.Node, s.Dot.Actor.Boot, uint64(s.Dot.Stamp), uint64(s.Context.Floor), seen, one(s.Tombstone) | one(s.Count)<<1,
+	return []any{
+		s.Dot.Actor.Node, s.Dot.Actor.Boot, uint64(s.Dot.Stamp), uint64(s.Context.Floor), seen, one(s.Tombstone),
 		bin(s.Value), s.Deadline.At, uint64(s.Deadline.Stamp),
 	}
-	if len(s.Siblings) > 0 {
-		siblings := []any{}
-		for _, v := range s.Siblings {
-			siblings = append(siblings, v.Dot.Actor.Node, v.Dot.Actor.Boot, uint64(v.Dot.Stamp), one(v.Tombstone)|one(v.Count)<<1, bin(v.Value))
-		}
-		values = append(values, siblings)
-	}
-	return values
 }
 
 func messageValues(m *Message) []any {
@@ -306,13 +298,6 @@ func anySet(t *rapid.T) vclock.Set {
 	}
 	for range rapid.IntRange(0, 20).Draw(t, "actors") {
 		s.Context.Add(anyDot(t))
-	}
-	s.Count = rapid.Bool().Draw(t, "count")
-	for last := s.Dot; rapid.IntRange(0, 3).Draw(t, "sibling") == 0 && last.Stamp > 1 && len(s.Siblings) < 64; last.Stamp-- {
-		s.Siblings = append(s.Siblings, vclock.Version{
-			Dot: vclock.Dot{Actor: anyDot(t).Actor, Stamp: last.Stamp - 1}, Tombstone: rapid.Bool().Draw(t, "tombstone"),
-			Count: rapid.Bool().Draw(t, "count"), Value: octets(t),
-		})
 	}
 	return s
 }

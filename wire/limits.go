@@ -2,15 +2,14 @@ package wire
 
 // Limits bound what a decoder accepts; it checks them before it allocates.
 type Limits struct {
-	Frame    int // bytes of one frame after its length; default 17 MiB
-	Key      int // bytes; default 64 KiB
-	Value    int // bytes; default 16 MiB
-	Actors   int // in one context; default 64
-	Siblings int // of one key; default 64
-	Keys     int // in one multi-get; default 10,000
+	Frame  int // bytes of one frame after its length; default 17 MiB
+	Key    int // bytes; default 64 KiB
+	Value  int // bytes; default 16 MiB
+	Actors int // in one context; default 64
+	Keys   int // in one multi-get; default 10,000
 }
 
 // DefaultLimits are the limits of a node that configures none.
 func DefaultLimits() Limits {
-	return Limits{Frame: 17 << 20, Key: 64 << 10, Value: 16 << 20, Actors: 64, Siblings: 64, Keys: 10_000}
+	return Limits{Frame: 17 << 20, Key: 64 << 10, Value: 16 << 20, Actors: 64, Keys: 10_000}
 }

@@ -88,12 +88,12 @@ func AppendMessage(dst []byte, m *Message) []byte {
 }
 
 // DecodeMessage reads a frame, as NextFrame cut it, into m, every field of which it sets; slices alias the frame, and
-// the memory of m.Set.Context.Seen and m.Set.Siblings is used again. A kind it does not know is ErrUnknownKind; anything else
+// the memory of m.Set.Context.Seen is used again. A kind it does not know is ErrUnknownKind; anything else
 // wrong is a *FormatError or a *LimitError. After an error m.Kind and m.ID are what was read before it.
 func DecodeMessage(frame []byte, m *Message, l *Limits) error {
-	seen, siblings := m.Set.Context.Seen[:0], m.Set.Siblings[:0]
+	seen := m.Set.Context.Seen[:0]
 	*m = Message{}
-	m.Set.Context.Seen, m.Set.Siblings = seen, siblings
+	m.Set.Context.Seen = seen
 	r := reader{b: frame}
 	n := r.array()
 	m.Kind = Kind(r.uint8())

@@ -8,15 +8,13 @@ import "github.com/shoalcache/shoal/vclock"
 //	node, boot, stamp    numbers, 64 bits: the dot; the stamp is not 0
 //	floor                number, 64 bits: the context's floor
 //	seen                 array of node, boot, stamp, node, boot, stamp, …; by (node, boot), each once, above the floor
-//	flags                bit 0: tombstone; bit 1: a sum of a counter
+//	flags                bit 0: tombstone
 //	value                bin or nil
 //	deadline_at          number, milliseconds since 1970; 0: never
 //	deadline_stamp       number, 64 bits
-//	siblings             array of node, boot, stamp, flags, value, node, …; each less than the one before. Left out where there are none
 const (
-	setFields    = 9
-	dotWidth     = 3
-	siblingWidth = 5
+	setFields = 9
+	dotWidth  = 3
 )
 
 func appendDot(dst []byte, d vclock.Dot) []byte {
@@ -29,31 +27,16 @@ func appendSet(dst []byte, s *vclock.Set) []byte {
 	if s.IsZero() {
 		return append(dst, codeNil)
 	}
-	fields := byte(setFields)
-	if len(s.Siblings) > 0 {
-		fields++
-	}
-	dst = append(dst, fixArray|fields)
+	dst = append(dst, fixArray|setFields)
 	dst = appendDot(dst, s.Dot)
 	dst = appendUint(dst, uint64(s.Context.Floor))
 	dst = appendArray(dst, len(s.Context.Seen)*dotWidth)
 	for _, d := range s.Context.Seen {
 		dst = appendDot(dst, d)
 	}
-	dst = appendUint(dst, bit(s.Tombstone, 0)|bit(s.Count, 1))
+	dst = appendUint(dst, bit(s.Tombstone, 0))
 	dst = appendBytes(dst, s.Value)
-	dst = appendDeadline(dst, s.Deadline)
-	if len(s.Siblings) == 0 {
-		return dst
-	}
-	dst = appendArray(dst, len(s.Siblings)*siblingWidth)
-	for i := range s.Siblings {
-		v := &s.Siblings[i]
-		dst = appendDot(dst, v.Dot)
-		dst = appendUint(dst, bit(v.Tombstone, 0)|bit(v.Count, 1))
-		dst = appendBytes(dst, v.Value)
-	}
-	return dst
+	return appendDeadline(dst, s.Deadline)
 }
 
 func appendDeadline(dst []byte, d vclock.Deadline) []byte {
@@ -68,8 +51,8 @@ func (r *reader) dot() (d vclock.Dot) {
 	return d
 }
 
-// set reads into s, which is zero but for the memory of s.Context.Seen and s.Siblings, to be used again. What is not in canonical
-// form is refused: searching it would find some dots and not others, and replicas would differ for ever.
+// set reads into s, which is zero but for the memory of s.Context.Seen, to be used again. Contexts that are not in canonical form are refused:
+// searching them would find some of their dots and not others, and replicas would differ for ever.
 func (r *reader) set(s *vclock.Set, l *Limits) {
 	if r.null() {
 		return
@@ -81,47 +64,10 @@ func (r *reader) set(s *vclock.Set, l *Limits) {
 	}
 	s.Context.Floor = vclock.Stamp(r.uint())
 	s.Context.Seen = r.seen(s.Context.Seen, s.Context.Floor, l.Actors)
-	s.Tombstone, s.Count = r.kind()
+	s.Tombstone = r.small(1) != 0
 	s.Value = r.bytes("value", l.Value)
 	s.Deadline = r.deadline()
-	if extra > 0 {
-		s.Siblings = r.siblings(s.Siblings, s.Dot, l)
-		extra--
-	}
 	r.skip(extra)
-}
-
-// kind is what a version is beside a value.
-func (r *reader) kind() (tombstone, count bool) {
-	flags := r.small(3)
-	return flags&1 != 0, flags&2 != 0
-}
-
-func (r *reader) siblings(dst []vclock.Version, least vclock.Dot, l *Limits) []vclock.Version {
-	n := r.array()
-	if n%siblingWidth != 0 {
-		r.fail("siblings that are not made of versions")
-		return dst
-	}
-	if n /= siblingWidth; n > l.Siblings {
-		r.limit("siblings", n, l.Siblings)
-		return dst
-	}
-	for range n {
-		v := vclock.Version{Dot: r.dot()}
-		v.Tombstone, v.Count = r.kind()
-		v.Value = r.bytes("value", l.Value)
-		if r.err != nil {
-			return dst
-		}
-		if v.Dot.IsZero() || v.Dot.Compare(least) >= 0 {
-			r.fail("siblings without a stamp or out of order")
-			return dst
-		}
-		least = v.Dot
-		dst = append(dst, v)
-	}
-	return dst
 }
 
 // version reads a set that must not be zero.
