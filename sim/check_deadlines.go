@@ -35,7 +35,7 @@ func (w *world) checkDeadlines(ops []*op) {
 		if v := &w.ops[r.wrote-1]; v.ask.TTL > 0 && r.begin > min(v.end, v.until)+v.ask.TTL+w.apart() && !slices.ContainsFunc(ops, (*op).touches) {
 			w.fail("I11", "late: op %d (%v-%v) at n%d reads op %d (%v-%v), whose TTL was %v", r.number, r.begin, r.end, r.node+1, v.number, v.begin, v.end, v.ask.TTL)
 		}
-		if by := w.briefest(ops, r); r.deadline != 0 && setBy(r.deadline) == 0 && time.Duration(r.deadline-wallBase)*time.Millisecond > by {
+		if by := w.latestBrief(ops, r); r.deadline != 0 && setBy(r.deadline) == 0 && time.Duration(r.deadline-wallBase)*time.Millisecond > by {
 			w.fail("I11", "put off: op %d (%v-%v) at n%d reads op %d with deadline %s, which nobody set so late", r.number, r.begin, r.end, r.node+1, r.wrote, wallText(r.deadline))
 		}
 		if !w.strict(r.key) {
@@ -58,8 +58,8 @@ func (w *world) checkDeadlines(ops []*op) {
 	}
 }
 
-// briefest is the latest of the short deadlines that r may have read: that of the write which it read, or of a touch.
-func (w *world) briefest(ops []*op, r *op) (by time.Duration) {
+// latestBrief is the latest of the short deadlines that r may have read: that of the write which it read, or of a touch.
+func (w *world) latestBrief(ops []*op, r *op) (by time.Duration) {
 	for _, o := range ops {
 		if o.begin <= r.end && o.ask.TTL > 0 && o.ask.TTL < ttlUnit && (o.number == r.wrote || o.touches()) {
 			by = max(by, min(o.end, o.until, r.end)+o.ask.TTL+w.apart())
