@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"slices"
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
@@ -74,11 +73,11 @@ func (s *Shard) tickRefills() {
 	for n := min(len(r.waiting), waitingSeen); n > 0 && len(r.active) < r.most; n-- {
 		w := r.waiting[0]
 		r.waiting = r.waiting[1:]
-		others, near := s.view.Others(w.partition)
-		if slices.ContainsFunc(others, func(o uint64) bool { return !s.view.Up(o) }) {
+		if !s.view.ownersUp(w.partition) {
 			r.waiting = append(r.waiting, w)
 			continue
 		}
+		others, near := s.view.Others(w.partition)
 		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, others, near, w.notBefore, &r.serial), w})
 	}
 	for _, x := range r.active {

@@ -44,6 +44,11 @@ func (v *View) Owns(node uint64, p uint32) bool {
 	return ok && slices.ContainsFunc(v.Table.Owners(p), func(x ring.Place) bool { return x.Node == i })
 }
 
+// ownersUp reports whether the owners of p are all up.
+func (v *View) ownersUp(p uint32) bool {
+	return !slices.ContainsFunc(v.Table.Owners(p), func(x ring.Place) bool { return !v.up[x.Node] })
+}
+
 // Others are the owners of p besides this node, the first near of them those in its datacenter.
 func (v *View) Others(p uint32) (others []uint64, near int) {
 	for _, x := range v.Table.Owners(p) {

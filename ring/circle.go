@@ -52,7 +52,10 @@ func newCircle(all []Node, nodes []uint16, partitions uint32, shift uint8, hash 
 	}
 	for p := range partitions {
 		slices.SortFunc(c.between(p), func(x, y point) int {
-			return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.node, y.node))
+			if x.at != y.at {
+				return cmp.Compare(x.at, y.at)
+			}
+			return cmp.Compare(x.node, y.node)
 		})
 	}
 	return c
@@ -61,11 +64,16 @@ func newCircle(all []Node, nodes []uint16, partitions uint32, shift uint8, hash 
 // throw makes the virtual nodes, and counts those of each partition: they fall evenly, so that counting
 // is most of the sorting.
 func (c *circle) throw(all []Node, hash func([]byte) uint64) []point {
-	var points []point
+	count := func(index uint16) uint32 { return max(1, all[index].Weight*virtualNodes/StandardWeight) }
+	sum := uint32(0)
+	for _, index := range c.nodes {
+		sum += count(index)
+	}
+	points := make([]point, 0, sum)
 	name := make([]byte, 12)
 	for n, index := range c.nodes {
 		binary.BigEndian.PutUint64(name, all[index].ID)
-		for i := range max(1, all[index].Weight*virtualNodes/StandardWeight) {
+		for i := range count(index) {
 			binary.BigEndian.PutUint32(name[8:], i)
 			at := hash(name)
 			points = append(points, point{at, uint16(n)})

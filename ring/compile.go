@@ -24,6 +24,7 @@ func Compile(m *Map, hash func([]byte) uint64) (*Table, error) {
 	}
 	t := &Table{nodes: m.present(), partitions: m.Partitions, replicas: m.replicas(), slotShift: uint8(bits.Len32(Slots) - bits.Len32(m.Partitions))}
 	for i := range t.nodes {
+		t.nodeIDs = append(t.nodeIDs, t.nodes[i].ID)
 		t.datacenters = append(t.datacenters, t.nodes[i].Datacenter)
 	}
 	slices.Sort(t.datacenters)

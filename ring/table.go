@@ -1,9 +1,6 @@
 package ring
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Place is one node on a partition's list.
 type Place struct {
@@ -15,6 +12,7 @@ type Place struct {
 // Table is a map compiled for look-up: immutable, so any number of goroutines may read it.
 type Table struct {
 	nodes       []Node // not removed, sorted by ID
+	nodeIDs     []uint64
 	datacenters []string
 	partitions  uint32
 	replicas    int     // asked for in each datacenter
@@ -53,7 +51,7 @@ func (t *Table) Nodes() []Node { return t.nodes }
 
 // Index returns the place of a node id in Nodes; false for a node that is removed or unknown.
 func (t *Table) Index(id uint64) (uint16, bool) {
-	i, ok := slices.BinarySearchFunc(t.nodes, id, func(n Node, id uint64) int { return cmp.Compare(n.ID, id) })
+	i, ok := slices.BinarySearch(t.nodeIDs, id)
 	return uint16(i), ok
 }
 

@@ -30,11 +30,14 @@ type event struct {
 	index  int32  // of an ask, an op, a fault, a packet, a tick
 }
 
-// agenda is a binary heap of events. They hold no pointers, so that moving them costs the garbage collector nothing.
+// agenda is a heap of events, in which each has four below it: fewer levels, and those four stand together. Events
+// hold no pointers, so that moving them costs the garbage collector nothing.
 type agenda struct {
 	heap   []event
 	serial uint64
 }
+
+const fanout = 4
 
 func (e *event) before(o *event) bool {
 	return e.at < o.at || e.at == o.at && e.serial < o.serial
@@ -45,33 +48,39 @@ func (a *agenda) push(e event) {
 	e.serial = a.serial
 	a.heap = append(a.heap, e)
 	h := a.heap
-	for i := len(h) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !h[i].before(&h[up]) {
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / fanout
+		if !e.before(&h[up]) {
 			break
 		}
-		h[i], h[up] = h[up], h[i]
+		h[i] = h[up]
 		i = up
 	}
+	h[i] = e
 }
 
 func (a *agenda) pop() event {
 	h := a.heap
-	first, last := h[0], len(h)-1
-	h[0], h[last] = h[last], event{}
-	h = h[:last]
+	first, last := h[0], h[len(h)-1]
+	h = h[:len(h)-1]
 	a.heap = h
-	for i := 0; ; {
-		least := i
-		for _, child := range [2]int{2*i + 1, 2*i + 2} {
-			if child < last && h[child].before(&h[least]) {
+	i := 0
+	for below := 1; below < len(h); below = fanout*i + 1 {
+		least := below
+		for child := below + 1; child < min(below+fanout, len(h)); child++ {
+			if h[child].before(&h[least]) {
 				least = child
 			}
 		}
-		if least == i {
-			return first
+		if !h[least].before(&last) {
+			break
 		}
-		h[i], h[least] = h[least], h[i]
+		h[i] = h[least]
 		i = least
 	}
+	if len(h) > 0 {
+		h[i] = last
+	}
+	return first
 }

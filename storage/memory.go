@@ -107,14 +107,20 @@ func (s *Store) remove(e *entry) {
 const sweepMax = 256
 
 // Tick turns what has passed its deadline at wall (milliseconds since 1970) into ghosts, a bounded stretch
-// of the shard at a time; Get does so at once for what it is asked.
+// of the shard at a time and once round it at most; Get does so at once for what it is asked.
 func (s *Store) Tick(wall int64) {
+	ahead := len(s.partitions) // with the rest of the one it stands in, a whole round
 	for range sweepMax {
 		p := &s.partitions[s.sweepPartition]
 		s.sweepSlot = min(s.sweepSlot, len(p.entries)) - 1
 		if s.sweepSlot < 0 {
-			s.sweepPartition = (s.sweepPartition + 1) % len(s.partitions)
+			if s.sweepPartition++; s.sweepPartition == len(s.partitions) {
+				s.sweepPartition = 0
+			}
 			s.sweepSlot = len(s.partitions[s.sweepPartition].entries)
+			if ahead--; ahead < 0 {
+				return
+			}
 			continue
 		}
 		if e := p.entries[s.sweepSlot]; e.expired(wall) {
