@@ -21,6 +21,17 @@ func (w *world) nameDot(m *wire.Message) {
 	w.dots[m.Set.Dot] = sum
 }
 
+// tied reports whether two writes have that stamp.
+func (w *world) tied(stamp uint64) bool {
+	n := 0
+	for d := range w.dots {
+		if uint64(d.Stamp) == stamp {
+			n++
+		}
+	}
+	return n > 1
+}
+
 func boolByte(b bool) byte {
 	if b {
 		return 1

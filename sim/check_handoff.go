@@ -76,7 +76,7 @@ func (w *world) newest() []*op {
 	newest := make([]*op, w.plan.Cluster.Keys)
 	for i := range w.ops {
 		o := &w.ops[i]
-		if u := newest[o.key]; o.writes() && o.ok && o.status == wire.StatusOK && (u == nil || o.stamp > u.stamp) && !(o.sloppy && o.taker == 0 && !o.owned) {
+		if u := newest[o.key]; o.writes() && o.ok && o.status == wire.StatusOK && (u == nil || o.stamp > u.stamp) && (o.owned || !o.sloppy) {
 			newest[o.key] = o
 		}
 	}

@@ -95,13 +95,15 @@ func (w *world) coordinator(o *op) (c int, ok bool) {
 	return o.node, true
 }
 
-// takes notes which owner takes a write that another node has handed on, and has just been told to: it may hand it back.
+// takes notes which node takes a write that another node has handed on, and has just been told to: it may hand it back.
 func (w *world) takes(from uint64, to int, m *wire.Message) {
 	if m.Kind != wire.KindForward || w.request.ID == 0 || w.request.ID > uint64(len(w.ops)) {
 		return
 	}
 	if r, ok := w.reply(to, from, m.ID); !ok || r.Outcome == wire.OutcomeOK {
-		w.ops[w.request.ID-1].taker = to + 1
+		o, n := &w.ops[w.request.ID-1], &w.nodes[to]
+		v := n.core.View()
+		o.taker, o.owned = to+1, v.Owns(n.id, v.Table.Partition(ring.Slot(keyName(o.key))))
 	}
 }
 

@@ -21,8 +21,8 @@ type op struct {
 	ok         bool // it was answered, with a value, none, or an acknowledgement
 	replied    bool // the node has answered, whether or not anyone listened
 	retry      bool
-	owned      bool // the node owned the key when it was asked
-	taker      int  // the owner that another node handed it to, from 1; 0: none
+	owned      bool // who took it last to coordinate it owned the key then
+	taker      int  // the node that another handed it to, from 1; 0: none
 	status     wire.Status
 	stamp      uint64
 	wrote      int // read: the op that the value is of, from 1
