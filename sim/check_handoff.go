@@ -61,14 +61,26 @@ func (w *world) checkHandoffs() {
 	}
 	w.handoffs = kept
 	c := &w.plan.Cluster
-	if _, acks := c.votes(); w.voided || c.Down >= acks || c.Down > (c.owners()-1)/2 {
+	_, acks := c.votes()
+	if w.voided || c.Down >= acks || c.Down > (c.owners()-1)/2 {
 		return // what only those had who lost their memory is lost; and it takes half of the owners to get it back
 	}
 	for key, u := range w.newest() {
-		if u != nil && !w.expires(keyName(key)) {
+		if u != nil && !w.expires(keyName(key)) && !(u.hinted && w.forgetful(u.begin) >= acks) {
 			w.checkKnown(u)
 		}
 	}
+}
+
+// forgetful is how many nodes have lost their memory since t. After a hint was counted they all matter, recovered or not: an
+// owner recovers from the others, and not from the fallback that may be all who knows of the write.
+func (w *world) forgetful(t time.Duration) (nodes int) {
+	for i := range w.nodes {
+		if n := &w.nodes[i]; n.core == nil || n.booted > t {
+			nodes++
+		}
+	}
+	return nodes
 }
 
 // newest are the acknowledged writes of the greatest stamps, by key, but for those that a fallback has coordinated.

@@ -17,6 +17,7 @@ type op struct {
 	begin, end time.Duration // end: never, unless it was answered well
 	until      time.Duration // its deadline
 	sloppy     bool
+	hinted     bool // a hint counted towards W
 	done       bool // the client waits no more
 	ok         bool // it was answered, with a value, none, or an acknowledgement
 	replied    bool // the node has answered, whether or not anyone listened
@@ -108,6 +109,7 @@ func (w *world) answered(i int, r *wire.Response) {
 		return
 	}
 	o.done, o.status, o.stamp, o.deadline, o.forgotten, o.wall = true, r.Status, r.Stamp, r.Deadline, r.Forgotten, w.clock(&w.nodes[i]).Wall
+	o.hinted = r.Hinted > 0
 	if o.ok = r.Status == wire.StatusOK || r.Status == wire.StatusNotFound; o.ok {
 		o.end = w.now
 	}
