@@ -144,7 +144,7 @@ func (r *teller) page(t *rapid.T, cursor uint64) wire.Message {
 		cursor--
 		switch k := r.keys[cursor]; {
 		case r.held[k] != 0:
-			m.Body = wire.AppendPageRecord(m.Body, keyOf(k).Bytes, version(r.held[k]))
+			m.Body = wire.AppendPageRecord(m.Body, keyOf(k).Bytes, version(r.held[k]), 0)
 		case r.ghost[k] != 0:
 			m.Body = wire.AppendPageGhost(m.Body, wire.Ghost{Hash: keyOf(k).Hash, Stamp: r.ghost[k], Digest: 1})
 		}

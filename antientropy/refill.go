@@ -66,6 +66,7 @@ type known struct {
 	deadline vclock.Deadline // of a ghost
 	ghost    bool
 	digest   uint32
+	below    vclock.Stamp // of a record: at or below it some of its versions may be missing
 }
 
 // NewRefill makes the refill of a partition from the other owners, the first near of which are in this
@@ -186,7 +187,7 @@ func (in *Inward) told(e *wire.PageEntry) (hash uint64, k known) {
 	if g := &e.Ghost; e.IsGhost {
 		return g.Hash, known{stamp: g.Stamp, deadline: g.Deadline, ghost: true, digest: g.Digest}
 	}
-	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp}
+	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp, below: e.Below}
 }
 
 // learn notes the newest that a source says of a key: a walk may meet a key twice while it changes.
@@ -262,7 +263,7 @@ func (s *source) floorOf(hash uint64) vclock.Stamp {
 	case k.ghost:
 		return max(s.floor, k.stamp)
 	default:
-		return s.floor
+		return max(s.floor, k.below)
 	}
 }
 

@@ -53,7 +53,7 @@ func body(entries ...string) (b []byte) {
 			panic(err)
 		}
 		if key := e[:at]; e[at] == '=' {
-			b = wire.AppendPageRecord(b, []byte(key), version(stamp))
+			b = wire.AppendPageRecord(b, []byte(key), version(stamp), 0)
 		} else {
 			b = wire.AppendPageGhost(b, wire.Ghost{Hash: sum(key), Stamp: stamp, Digest: uint32(stamp)})
 		}

@@ -15,14 +15,17 @@ type Config struct {
 	TombstoneFor   time.Duration // a tombstone's own TTL, after which its ghost stands for it; default 1 h
 	ContextActors  int           // actors a stamped context keeps; fewer is smaller, more tells concurrent from newer longer; default 8
 	Limits         wire.Limits   // of what other nodes send
-	RestampsMax    int           // times a write may be overtaken before it gives up; fewer fail hot keys, on which fifty writers lose one race in three; default 32
+	Siblings       int           // versions that a write keeps beside its own, where a namespace keeps siblings: of more the oldest go; default 16
+	SettledAfter   time.Duration // how long after a stamp no write at or below it is under way any more, on any clock that is believed; default 16 s
+	Hash           func([]byte) uint64
+	RestampsMax    int // times a write may be overtaken before it gives up; fewer fail hot keys, on which fifty writers lose one race in three; default 32
 }
 
 // DefaultConfig returns the defaults named at the fields.
 func DefaultConfig() Config {
 	return Config{
 		TimeoutDefault: 2 * time.Second, TimeoutMax: 5 * time.Second, LingerMax: 500 * time.Millisecond,
-		TombstoneFor: time.Hour, ContextActors: 8, RestampsMax: 32, Limits: wire.DefaultLimits(),
+		TombstoneFor: time.Hour, ContextActors: 8, Siblings: 16, SettledAfter: 16 * time.Second, RestampsMax: 32, Limits: wire.DefaultLimits(),
 	}
 }
 
@@ -34,7 +37,15 @@ type Env struct {
 	Fast    int64        // milliseconds by which stamps stay behind Now.Wall: a clock far ahead makes none that others refuse
 	Ceiling vclock.Stamp // no stamp above it may be issued
 	Config  *Config
+	Own     Holder
 	Eff     *Effects
+}
+
+// Holder is what a coordinator itself holds.
+type Holder interface {
+	// Holding is what this node knows of the key of a call, other writes of its own that are under way included, and its
+	// floor. The set may alias the store: it is good until the next call.
+	Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp)
 }
 
 // stampMargin is how far below the ceiling a stamp must lie: lanes and ties may push it up by as much.
@@ -59,6 +70,7 @@ type Effects struct {
 	Hints         []Hint
 	CeilingWanted vclock.Stamp // a machine waits until the ceiling has reached this
 	Hedges        int          // reads that asked one more owner than they had to
+	Collapsed     int          // siblings that gave way to newer ones, being too many
 	Repairs       int          // stale copies sent the newer version
 	Restamps      int          // writes stamped again above what an owner knew
 	Forgotten     int          // reads answered by enough owners and voted for by too few
@@ -112,14 +124,24 @@ type Peer struct {
 
 // Call is one request as it reaches a machine.
 type Call struct {
-	ID      uint64 // of the machine; every message carries it, every reply echoes it
-	Client  Client
-	Op      wire.Op
-	Key     []byte // the machine copies what it keeps
-	Value   []byte
-	At      int64 // the key's new deadline, milliseconds since 1970; 0: none
-	Quorum  Quorum
-	Reads   Quorum        // OpTouch: of the read that comes first
+	ID         uint64 // of the machine; every message carries it, every reply echoes it
+	Client     Client
+	Op         wire.Op
+	Key        []byte // the machine copies what it keeps
+	Value      []byte
+	At         int64 // the key's new deadline, milliseconds since 1970; 0: none
+	Quorum     Quorum
+	Reads      Quorum         // of the read that comes first, where one does
+	Siblings   bool           // the namespace keeps siblings
+	Context    vclock.Context // what the client had seen; HasContext: it said so
+	HasContext bool
+	Previous   bool // answer with what was there
+	Condition  wire.Condition
+	Than       vclock.Stamp // with condition version
+	By         int64        // OpIncr
+	All        bool         // OpGet: answer with all siblings, and a context
+	Salt       uint64       // of that context: the cluster's and the key's
+
 	Known   *vclock.Set   // OpSet, OpDelete: what this node holds of the key; may alias the store
 	Floor   vclock.Stamp  // with it: what this node may have forgotten of the key
 	Body    []byte        // Forward: the request as it came, a frame's payload

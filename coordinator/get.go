@@ -12,13 +12,15 @@ type Get struct {
 	read   read
 	client Client
 	op     wire.Op // OpGet, or OpHead, whose answer has no value
+	all    bool    // with siblings, and a context
+	salt   uint64
 	until  time.Duration
 	done   bool
 }
 
 // Start begins the read that c describes; it may be done on return.
 func (g *Get) Start(e *Env, c *Call) {
-	g.client, g.op, g.until, g.done = c.Client, c.Op, c.Until, false
+	g.client, g.op, g.all, g.salt, g.until, g.done = c.Client, c.Op, c.All, c.Salt, c.Until, false
 	g.read.start(e, c)
 	if g.read.verdict != pending {
 		g.answer(e)
@@ -78,16 +80,34 @@ func (g *Get) answer(e *Env) {
 	var resp wire.Response
 	if r.found(e.Now.Wall) {
 		if resp.Stamp, resp.Deadline = uint64(r.best.Dot.Stamp), r.best.Deadline.At; g.op != wire.OpHead {
-			resp.Value = r.best.Value
+			resp.Value, _ = r.best.Reading()
 		}
 	} else {
 		resp = r.miss(g.op)
+	}
+	if g.all && r.verdict != short {
+		g.tell(e, &resp)
 	}
 	e.Eff.Answers = append(e.Eff.Answers, Answer{g.client, resp})
 	if r.verdict == voted {
 		r.repair(e)
 	}
 	r.best = vclock.Set{} // it may alias the store or a frame, and the machine is kept for the next read
+}
+
+// tell adds all siblings to an answer, and what whoever gets it has seen.
+func (g *Get) tell(e *Env, resp *wire.Response) {
+	r := &g.read
+	seen := r.best.Heard(wire.ContextActors)
+	resp.Context = wire.AppendContext(nil, &seen, g.salt, e.Config.Hash)
+	if resp.Status != wire.StatusOK {
+		return
+	}
+	for _, v := range r.best.Versions() {
+		if !v.Tombstone && !v.Sum {
+			resp.Items = append(resp.Items, wire.Item{Status: wire.StatusOK, Stamp: uint64(v.Dot.Stamp), Value: v.Value, Deadline: resp.Deadline})
+		}
+	}
 }
 
 // Bytes is the memory held for the key and the best reply.

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"math"
 	"time"
 
 	"github.com/shoalcache/shoal/vclock"
@@ -19,6 +20,7 @@ type read struct {
 	seats  seats
 	hedge  time.Duration // wait before one more owner is asked; 0: never
 	asked  time.Duration // when owners were last asked
+	began  int64         // the wall time when the first were
 
 	best  vclock.Set // the merge of all replies; aliases value and seen, or the last reply until keep
 	value []byte
@@ -49,7 +51,7 @@ func (r *read) restart(e *Env, c *Call) {
 		owners++
 	}
 	r.quorum, r.verdict, r.best = c.Quorum, pending, vclock.Set{}
-	r.round = (r.round + 1) & roundMask
+	r.round, r.began = (r.round+1)&roundMask, e.Now.Wall
 	r.seats = fill(r.seats, c.Peers[:owners])
 	r.judge(e)
 }
@@ -68,6 +70,9 @@ func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
 	if !m.Set.IsZero() {
 		s.until = m.Set.Deadline
 		r.best, _ = vclock.Merge(&r.best, &m.Set)
+		if r.best.Packed {
+			s.heard = m.Set.Heard(math.MaxInt)
+		}
 	}
 	if r.judge(e) {
 		return true
@@ -92,6 +97,7 @@ func (r *read) judge(e *Env) bool {
 		return false
 	}
 	var votes, due, hope tally
+	covered := r.best.Covers()
 	for i := range r.seats {
 		s := &r.seats[i]
 		if s.state != failed {
@@ -100,7 +106,7 @@ func (r *read) judge(e *Env) bool {
 		switch {
 		case s.state == asked:
 			due.add(&r.quorum, s.Datacenter)
-		case s.state == served && r.best.Dot.Stamp >= s.floor:
+		case s.state == served && covered >= s.floor:
 			votes.add(&r.quorum, s.Datacenter)
 		}
 	}
@@ -184,17 +190,46 @@ func (r *read) repair(e *Env) {
 		return
 	}
 	passed := r.best.Deadline.Passed(e.Now.Wall)
+	var heard vclock.Context
+	if r.best.Packed {
+		heard = r.best.Heard(math.MaxInt)
+	}
 	for i := range r.seats {
 		s := &r.seats[i]
 		missed := s.stamp < r.best.Dot.Stamp && s.floor < r.best.Dot.Stamp && !passed
 		outlives := s.stamp == r.best.Dot.Stamp && s.until.Compare(r.best.Deadline) < 0
+		vouch := vclock.Stamp(0)
+		if r.best.Packed {
+			vouch = r.vouch(e, s)
+			missed = missed || s.stamp > 0 && !passed && (!s.heard.Covers(&heard) || 0 < s.floor && s.floor <= vouch)
+		}
 		if s.state == served && (missed || outlives) {
 			e.Eff.Repairs++
 			e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
-				Kind: wire.KindStore, Key: r.key, Pass: wire.PassRepair, Set: r.best,
+				Kind: wire.KindStore, Key: r.key, Pass: wire.PassRepair, Set: r.best, Floor: vouch,
 			}})
 		}
 	}
+}
+
+// vouch is the stamp at or below which nothing that s may have forgotten is missing in what R owners vote for: its floor, if
+// no write that low can still have been under way. What an owner stored, forgot and told of may be acknowledged after
+// the votes were given.
+func (r *read) vouch(e *Env, s *seat) vclock.Stamp {
+	if s.floor.Millis()+e.Config.SettledAfter.Milliseconds() >= r.began {
+		return 0
+	}
+	return s.floor
+}
+
+// floor is the greatest that an owner has told.
+func (r *read) floor() (greatest vclock.Stamp) {
+	for i := range r.seats {
+		if s := &r.seats[i]; s.state == served {
+			greatest = max(greatest, s.floor)
+		}
+	}
+	return greatest
 }
 
 // found reports whether the read's answer is a live value.

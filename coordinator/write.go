@@ -33,6 +33,7 @@ type write struct {
 	above   vclock.Stamp // stamp above this
 	parked  bool         // until the ceiling allows that stamp
 	partial bool         // set lacks the value: a retime that was aimed again
+	make    maker        // works out set at a stamp, where it is more than what the client said
 	outcome writeOutcome
 	settled time.Duration // when the outcome was reached
 }
@@ -44,7 +45,13 @@ const (
 	acked                 // W owners have it
 	unacked               // W owners cannot be reached any more
 	timedOut              // nor did they answer in time
+	passed                // an owner knows of something that the maker has to see first
 )
+
+// maker works out what is written at a stamp; false where it is not to be written.
+type maker interface {
+	make(e *Env, s vclock.Stamp) bool
+}
 
 // begin takes what put and touch have in common from the call; set is filled in by them.
 func (w *write) begin(c *Call, kind wire.Kind) {
@@ -52,7 +59,7 @@ func (w *write) begin(c *Call, kind wire.Kind) {
 	w.key = append(w.key[:0], c.Key...)
 	w.seats = fill(w.seats, c.Peers)
 	w.got, w.hinted, w.until, w.expires = tally{}, 0, c.Until, c.Expires
-	w.outcome, w.parked, w.partial = open, false, false
+	w.outcome, w.parked, w.partial, w.make = open, false, false, nil
 }
 
 // restart sends the write, as it is stamped, to the owners of c; true when the outcome is new. Once it is
@@ -84,6 +91,12 @@ func (w *write) stamp(e *Env, above vclock.Stamp) {
 	if w.parked = !ok; !ok {
 		return
 	}
+	if w.make != nil {
+		if w.make.make(e, s) {
+			w.send(e)
+		}
+		return
+	}
 	if w.kind == wire.KindStore {
 		w.set.Dot = vclock.Dot{Actor: e.Self, Stamp: s}
 	}
@@ -104,7 +117,7 @@ func (w *write) send(e *Env) {
 		case !s.Owner:
 			s.state, s.target = idle, 0
 		default:
-			w.ask(e, s, wire.Message{Kind: w.kind, Pass: wire.PassForeground, Expires: w.expires})
+			w.ask(e, s, wire.Message{Kind: w.kind, Pass: wire.PassForeground, Expires: w.expires, Floor: s.vouch})
 		}
 	}
 	w.judge(e)
@@ -144,7 +157,7 @@ func (w *write) reply(e *Env, from uint64, m *wire.Message) bool {
 	case m.Outcome == wire.OutcomeMissing && s.sent == wire.KindRetime && !w.partial:
 		w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
 	case m.Outcome == wire.OutcomeSuperseded, m.Outcome == wire.OutcomeBehind:
-		if w.outcome == open && m.Known.Stamp >= w.set.Dot.Stamp {
+		if w.outcome == open && (m.Known.Stamp >= w.set.Dot.Stamp || w.make != nil) {
 			return w.overtaken(e, m)
 		}
 	}
@@ -159,6 +172,10 @@ func (w *write) overtaken(e *Env, m *wire.Message) bool {
 	}
 	w.retries++
 	e.Eff.Restamps++
+	if w.make != nil {
+		w.above = max(w.above, m.Known.Stamp)
+		return w.settle(e, passed)
+	}
 	if w.kind == wire.KindStore {
 		w.set.Context.Raise(m.Known.Stamp)
 	} else {

@@ -45,6 +45,8 @@ type calls struct {
 	busy  int
 	bytes int
 	pools [poolKinds][]coordinator.Machine
+
+	updates map[uint64]int // under way, by the hash of their key
 }
 
 // call is one request under way.
@@ -69,6 +71,7 @@ const (
 	poolGet = iota
 	poolPut
 	poolTouch
+	poolUpdate
 	poolForward
 	poolKinds
 
@@ -76,7 +79,7 @@ const (
 	poolBytes = 16 << 10 // a machine that has grown larger is not kept
 )
 
-func (t *calls) init(shard, boot uint64) { t.shard, t.boot = shard, boot }
+func (t *calls) init(shard, boot uint64) { t.shard, t.boot, t.updates = shard, boot, map[uint64]int{} }
 
 // open takes a free slot for a machine of the given pool.
 func (t *calls) open(pool int) *call {
@@ -113,6 +116,8 @@ func (t *calls) open(pool int) *call {
 		c.machine = new(coordinator.Put)
 	case poolTouch:
 		c.machine = new(coordinator.Touch)
+	case poolUpdate:
+		c.machine = new(coordinator.Update)
 	case poolForward:
 		c.machine = new(coordinator.Forward)
 	}
@@ -144,6 +149,11 @@ func (t *calls) settle(c *call) {
 	}
 	t.bytes -= c.bytes
 	t.busy--
+	if c.pool == poolUpdate {
+		if t.updates[c.hash]--; t.updates[c.hash] == 0 {
+			delete(t.updates, c.hash)
+		}
+	}
 	c.live = false
 	if c.prev != nil {
 		c.prev.next = c.next

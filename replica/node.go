@@ -43,6 +43,7 @@ type Config struct {
 	Covered     uint64              // the last boot that BootFloor is above; a later one, before this, is ErrForgotten
 	Founder     bool                // this boot made the cluster: there is nothing to recover
 	Hash        func([]byte) uint64 // the cluster's
+	Siblings    bool                // every namespace keeps siblings
 	Limits      wire.Limits
 	Coordinator coordinator.Config
 	Hints       hints.Config // of one shard
@@ -86,6 +87,7 @@ func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	cfg.Coordinator.Hash = cfg.Hash
 	n := &Node{cfg: cfg, m: m, up: map[uint64]bool{}, clocks: map[uint64]*peerClock{}, slow: map[uint64]time.Duration{}}
 	if err := n.look(); err != nil {
 		return nil, err

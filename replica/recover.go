@@ -191,7 +191,9 @@ func (s *Shard) tell(m *wire.Message, reply *wire.Message) {
 	s.body = s.body[:0]
 	limit := min(int(m.Limit), s.cfg.Limits.Frame/2)
 	reply.Cursor = s.store.Walk(m.Partition, m.Cursor, limit,
-		func(key []byte, set *vclock.Set) { s.body = wire.AppendPageRecord(s.body, key, set) },
+		func(key []byte, set *vclock.Set, below vclock.Stamp) {
+			s.body = wire.AppendPageRecord(s.body, key, set, below)
+		},
 		func(g storage.Ghost) {
 			s.body = wire.AppendPageGhost(s.body, wire.Ghost(g))
 		})

@@ -214,7 +214,7 @@ func TestAPageWithAStampThatNoClockReachesIsNotTakenOver(t *testing.T) { // I17
 	record := func(dot, deadline vclock.Stamp) []byte {
 		return wire.AppendPageRecord(nil, key, &vclock.Set{
 			Dot: vclock.Dot{Actor: vclock.Actor{Node: 2, Boot: 1}, Stamp: dot}, Deadline: vclock.Deadline{At: recoverWall * 2, Stamp: deadline},
-		})
+		}, 0)
 	}
 	for name, body := range map[string][]byte{
 		"a ghost":    wire.AppendPageGhost(nil, wire.Ghost{Hash: xxhash.Sum64(key), Stamp: far}),

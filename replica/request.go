@@ -37,8 +37,14 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 		local = s.view.Datacenter(client.Node) // the level's words are the client's, and it is over there
 	}
 	ask := s.ask(r, local)
+	if s.updates(r) { // what it is worked out from has to be an owner's
+		ask.Sloppy = false
+		if ask.Level == wire.LevelAny {
+			ask.Level = wire.LevelOne
+		}
+	}
 	s.seats(k.Partition, ask.Sloppy)
-	if r.Op.Writes() && !s.coordinates(force) {
+	if r.Op.Writes() && (!s.coordinates(force) || client.Node == 0 && s.judged(r, k.Partition)) {
 		s.forward(k, client, r, frame)
 		return
 	}
@@ -51,15 +57,26 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 		Client: client, Op: r.Op, Key: k.Bytes, Value: r.Value, Quorum: quorum, Peers: s.list,
 	}
 	call, pool, readAsk := &s.call, poolGet, ask
-	switch r.Op {
-	case wire.OpGet, wire.OpHead:
+	switch updates := s.updates(r); {
+	case r.Op == wire.OpGet || r.Op == wire.OpHead:
 		call.Hedge = s.peers.hedge(s.list)
-	case wire.OpTouch:
+		if call.All = r.Siblings; r.Siblings {
+			call.Salt = s.salt(k.Hash)
+		}
+	case r.Op == wire.OpTouch || updates:
 		pool = poolTouch
 		call.Hedge = s.peers.hedge(s.list)
 		readAsk = s.readAsk(r, local)
 		if call.Reads, err = coordinator.Resolve(readAsk, s.list); err != nil {
 			s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
+			return
+		}
+		if !updates {
+			break
+		}
+		pool = poolUpdate
+		if status, text := s.update(call, r, k.Hash); status != 0 {
+			s.reject(client, r.Op, status, text)
 			return
 		}
 	default:
@@ -88,6 +105,9 @@ func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator
 	c.op, c.hash, c.partition, c.started, c.ask, c.readAsk = r.Op, k.Hash, k.Partition, s.now.Mono, ask, readAsk
 	call.ID, call.Until = c.id, s.now.Mono+timeout
 	call.Expires = s.now.Wall + s.view.Offset + timeout.Milliseconds() // in the time by which all judge it
+	if pool == poolUpdate {
+		s.calls.updates[k.Hash]++
+	}
 	c.machine.Start(&s.env, call)
 	s.call, s.lent = coordinator.Call{}, vclock.Set{} // an idle shard keeps no request's value
 	s.flush(c)

@@ -79,7 +79,7 @@ func (s *Shard) walk(now vclock.Now, p *ScanPage) {
 		c.Actor, c.At = s.cfg.Self, 0
 	}
 	p.steps++
-	c.At = s.store.Walk(c.Partition, c.At, scanWalkBytes, func(key []byte, set *vclock.Set) {
+	c.At = s.store.Walk(c.Partition, c.At, scanWalkBytes, func(key []byte, set *vclock.Set, _ vclock.Stamp) {
 		at := set.Deadline.At
 		if set.Tombstone || at != 0 && at <= now.Wall || !bytes.HasPrefix(key, p.Prefix) {
 			return

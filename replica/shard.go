@@ -64,7 +64,7 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	s.calls.init(uint64(number), cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)))
 	s.refill.init(cfg)
 	s.peers.init()
-	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Eff: &s.eff}
+	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Own: holder{s}, Eff: &s.eff}
 	return s, nil
 }
 
@@ -127,7 +127,7 @@ func (s *Shard) restart(c *call) {
 		return // the level cannot be met by the new owners: the deadline will say so
 	}
 	next := coordinator.Call{Peers: s.list, Quorum: q, Reads: q}
-	if c.op == wire.OpTouch {
+	if c.pool == poolTouch || c.pool == poolUpdate {
 		if next.Reads, err = coordinator.Resolve(c.readAsk, s.list); err != nil {
 			return
 		}

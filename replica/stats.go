@@ -18,6 +18,8 @@ type ShardStats struct {
 	Hedges     int64 `json:"hedges"`
 	Repairs    int64 `json:"repairs"`
 	Restamps   int64 `json:"restamps"`
+	Collapsed  int64 `json:"siblings_collapsed"` // that gave way to newer ones, being too many
+	Contexts   int64 `json:"contexts_refused"`   // not given for the key, or not as they came
 	Forgotten  int64 `json:"forgotten"`
 	Refilled   int64 `json:"refilled"`  // records pulled
 	Recovered  int64 `json:"recovered"` // partitions
@@ -48,6 +50,8 @@ func (s *Shard) Add(t *Stats) {
 	a.Hedges += int64(s.eff.Hedges)
 	a.Repairs += int64(s.eff.Repairs)
 	a.Restamps += int64(s.eff.Restamps)
+	a.Collapsed += int64(s.eff.Collapsed)
+	a.Contexts += s.stats.Contexts
 	a.Forgotten += int64(s.eff.Forgotten)
 	a.Refilled += s.stats.Refilled
 	a.Recovered += s.stats.Recovered

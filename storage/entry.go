@@ -15,6 +15,7 @@ const (
 
 	headerBytes = 24 // node, boot, context floor
 	dotBytes    = 24 // node, boot, stamp
+	belowBytes  = 8
 
 	// A body this much larger than its version needs is given back, or deleting a large value would free
 	// nothing until the tombstone went.
@@ -24,7 +25,7 @@ const (
 
 // entry is what is known of one hash: a record while it has a body, a ghost once it has none.
 //
-//	body: node 8 │ boot 8 │ context floor 8 │ key │ value │ seen × (node 8, boot 8, stamp 8)
+//	body: node 8 │ boot 8 │ context floor 8 │ key │ value │ seen × (node 8, boot 8, stamp 8) │ below 8, of several versions
 type entry struct {
 	newer, older *entry // neighbours in the list of records or of ghosts
 	body         []byte
@@ -37,6 +38,7 @@ type entry struct {
 	keyBytes     uint32
 	seen         uint32 // dots in the context
 	tombstone    bool
+	packed       bool // the value is several versions
 }
 
 func (e *entry) isRecord() bool { return e.body != nil }
@@ -53,15 +55,36 @@ func (e *entry) dot() vclock.Dot {
 	return vclock.Dot{Actor: loadActor(e.body), Stamp: e.stamp}
 }
 
+// below is the floor of the key that the record came under: of several versions one that had been forgotten may be missing.
+func (e *entry) below() vclock.Stamp {
+	if !e.packed {
+		return 0
+	}
+	return vclock.Stamp(binary.LittleEndian.Uint64(e.body[len(e.body)-belowBytes:]))
+}
+
+func (e *entry) setBelow(below vclock.Stamp) {
+	binary.LittleEndian.PutUint64(e.body[len(e.body)-belowBytes:], uint64(below))
+}
+
+// tail is where the context of the body ends.
+func (e *entry) tail() int {
+	if e.packed {
+		return len(e.body) - belowBytes
+	}
+	return len(e.body)
+}
+
 // bytes is what e counts against BytesMax.
 func (e *entry) bytes() int64 { return entryBytes + int64(cap(e.body)) }
 
 // load returns the version held; its value lies in e's body and its context in seen, grown where needed.
 func (e *entry) load(seen *[]vclock.Dot) vclock.Set {
 	value := headerBytes + int(e.keyBytes)
-	dots := len(e.body) - dotBytes*int(e.seen)
+	tail := e.tail()
+	dots := tail - dotBytes*int(e.seen)
 	*seen = (*seen)[:0]
-	for at := dots; at < len(e.body); at += dotBytes {
+	for at := dots; at < tail; at += dotBytes {
 		*seen = append(*seen, vclock.Dot{
 			Actor: loadActor(e.body[at:]),
 			Stamp: vclock.Stamp(binary.LittleEndian.Uint64(e.body[at+16:])),
@@ -71,14 +94,15 @@ func (e *entry) load(seen *[]vclock.Dot) vclock.Set {
 		Dot:       e.dot(),
 		Context:   vclock.Context{Floor: vclock.Stamp(binary.LittleEndian.Uint64(e.body[16:])), Seen: *seen},
 		Tombstone: e.tombstone,
+		Packed:    e.packed,
 		Value:     e.body[value:dots:dots],
 		Deadline:  e.deadline,
 	}
 }
 
 // fill makes e the record of key in version set, in the old body where it fits. The set's value may lie
-// in that very body: it stands where it will stand again.
-func (e *entry) fill(key []byte, set *vclock.Set) {
+// in that very body: it stands where it will stand again. Below is kept of several versions only.
+func (e *entry) fill(key []byte, set *vclock.Set, below vclock.Stamp) {
 	n := bodyBytes(key, set)
 	body := e.body
 	if n > cap(body) || cap(body) > wasteBytesMin && n < cap(body)/wasteFactor {
@@ -96,13 +120,20 @@ func (e *entry) fill(key []byte, set *vclock.Set) {
 		at += dotBytes
 	}
 	e.body = body
-	e.stamp, e.deadline, e.tombstone = set.Dot.Stamp, set.Deadline, set.Tombstone
+	e.stamp, e.deadline, e.tombstone, e.packed = set.Dot.Stamp, set.Deadline, set.Tombstone, set.Packed
+	if e.packed {
+		e.setBelow(below)
+	}
 	e.keyBytes, e.seen = uint32(len(key)), uint32(len(set.Context.Seen))
 }
 
 // bodyBytes is the length of the body that holds key in version set.
 func bodyBytes(key []byte, set *vclock.Set) int {
-	return headerBytes + len(key) + len(set.Value) + dotBytes*len(set.Context.Seen)
+	n := headerBytes + len(key) + len(set.Value) + dotBytes*len(set.Context.Seen)
+	if set.Packed {
+		n += belowBytes
+	}
+	return n
 }
 
 func loadActor(b []byte) vclock.Actor {

@@ -49,15 +49,19 @@ func (s *Store) count(e *entry, n int) {
 
 // bury makes e, detached, the ghost of a version.
 func (e *entry) bury(d vclock.Dot, r vclock.Deadline, digest uint32) {
-	e.body, e.keyBytes, e.seen, e.tombstone = nil, 0, 0, false
+	e.body, e.keyBytes, e.seen, e.tombstone, e.packed = nil, 0, 0, false, false
 	e.stamp, e.deadline, e.digest = d.Stamp, r, digest
 }
 
-// forget makes a record the ghost of the version it held.
+// forget makes a record the ghost of the version it held. That of several names none: what comes back may be less.
 func (s *Store) forget(e *entry) {
 	d := e.dot()
+	digest := s.digest(d, e.deadline)
+	if e.packed {
+		d.Stamp, digest = max(d.Stamp, e.below()), 0
+	}
 	s.detach(e)
-	e.bury(d, e.deadline, s.digest(d, e.deadline))
+	e.bury(d, e.deadline, digest)
 	s.attach(e)
 	s.settleGhosts()
 }

@@ -106,7 +106,7 @@ func TestGetAndAnOverwriteThatFitsDoNotAllocate(t *testing.T) {
 		{"known", func() { s.Put(k, set, wall) }},
 		{"superseded", func() { s.Put(k, value(alice, 1, ""), wall) }},
 		{"retime", func() { s.Retime(k, set.Dot, vclock.Deadline{At: wall + 2, Stamp: 1}, wall) }},
-		{"walk", func() { s.Walk(k.Partition, 0, 1<<20, func([]byte, *vclock.Set) {}, func(Ghost) {}) }},
+		{"walk", func() { s.Walk(k.Partition, 0, 1<<20, func([]byte, *vclock.Set, vclock.Stamp) {}, func(Ghost) {}) }},
 		{"tick", func() { s.Tick(wall) }},
 	} {
 		c.f()

@@ -17,13 +17,13 @@ type partition struct {
 	recovery   vclock.Stamp // floor while recovering, else 0
 }
 
-// forgotten is the stamp at or below which this partition may have forgotten a key since it began: none
-// while it is held, else that of its hash's entry (a ghost, or the record of a colliding key, which took
+// forgotten is the stamp at or below which this partition may have forgotten a key since it began: while it is held
+// what was forgotten before the record came and is not in it, else that of its hash's entry (a ghost, or the record of a colliding key, which took
 // the ghost's place), else the mark.
 func (p *partition) forgotten(e *entry, held bool) vclock.Stamp {
 	switch {
 	case held:
-		return 0
+		return e.below()
 	case e != nil:
 		return e.stamp
 	default:
@@ -99,7 +99,8 @@ func (s *Store) Recovering(p uint32) (floor vclock.Stamp, ok bool) {
 // Recovered ends the recovery of partition p with what the exchanges with the other owners came to: mark
 // is the greatest of their marks, keep tells which records have the votes to stay, and of ghosts those
 // above the mark and above what is held are taken over. A record above the floor of the recovery stays in any
-// case: this replica vouched for it all along, whoever else has forgotten it. One that does not stay leaves a
+// case: this replica vouched for it all along, whoever else has forgotten it. One of several versions always stays, and is
+// vouched for if what it covers has the votes. One that does not stay leaves a
 // ghost only where the mark does not cover it. Own ghosts at or below the mark go too: they know only what happened
 // since this replica began, and the mark may stand for something greater from before.
 func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, stamp vclock.Stamp) bool, ghosts []Ghost) {
@@ -110,6 +111,10 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, st
 	covers := t.mark
 	for i := len(t.entries) - 1; i >= 0; i-- { // backwards: each step takes out at most one entry
 		switch e := t.entries[i]; {
+		case e.isRecord() && e.packed: // nothing is newer, but something may be missing in it
+			if set := e.load(&s.own); !keep(e.hash, set.Covers()) {
+				e.setBelow(max(e.below(), vouched, t.mark))
+			}
 		case e.isRecord() && (e.stamp > vouched || keep(e.hash, e.stamp)):
 		case e.stamp <= t.mark:
 			covers = max(covers, past(e.stamp, e.deadline))

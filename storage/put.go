@@ -35,30 +35,41 @@ type Result struct {
 // stamp it again. What lies at or below the floor is refused, unless it is the very version that
 // the key's ghost names. A version past its deadline at wall leaves a ghost, so that no late copy of it
 // comes back.
-func (s *Store) Put(k Key, set *vclock.Set, wall int64) Result {
+func (s *Store) Put(k Key, set *vclock.Set, wall int64) Result { return s.PutVouched(k, set, 0, wall) }
+
+// PutVouched is Put by one who knows that nothing at or below vouch is missing in set. What else this replica may have
+// forgotten of the key stays its floor, where set is several versions: beside the newest an older one may be missing.
+func (s *Store) PutVouched(k Key, set *vclock.Set, vouch vclock.Stamp, wall int64) Result {
 	p := s.at(k.Partition)
-	return s.put(p, k, set, wall, p.recovery)
+	return s.put(p, k, set, vouch, wall, p.recovery)
 }
 
 // Refill is Put for what other owners send to a recovering partition: the floor of its recovery does not
 // stand in the way, only what it has itself forgotten since. Reads still answer with that floor.
 func (s *Store) Refill(k Key, set *vclock.Set, wall int64) Result {
-	return s.put(s.at(k.Partition), k, set, wall, 0)
+	return s.put(s.at(k.Partition), k, set, 0, wall, 0)
 }
 
 // put applies the store rule above a floor of at least least.
-func (s *Store) put(p *partition, k Key, set *vclock.Set, wall int64, least vclock.Stamp) Result {
+func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, wall int64, least vclock.Stamp) Result {
 	e, held := s.find(p, k, wall)
 	var known vclock.Set
 	if held {
 		known = e.load(&s.own)
 	}
+	several := set.Packed || known.Packed
+	forgotten := p.forgotten(e, held)
+	floor := max(forgotten, least)
+	if held {
+		floor = least // what is held lies above what it came under, and so does the two together
+	}
 	result := Result{Outcome: Stored}
-	if held && set.Dot == known.Dot {
+	switch {
+	case held && set.Dot == known.Dot:
 		result.Outcome = Known
-	} else if held && set.Dot.Stamp <= known.Dot.Stamp {
+	case held && overtakes(&known, set):
 		result = Result{Outcome: Superseded, Known: known.Dot}
-	} else if floor := max(p.forgotten(e, held), least); set.Dot.Stamp <= floor && !s.names(e, set) {
+	case set.Dot.Stamp <= floor && !s.names(e, set):
 		s.stats.Behind++
 		return Result{Outcome: Behind, Known: vclock.Dot{Stamp: floor}}
 	}
@@ -68,14 +79,21 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, wall int64, least vclo
 	if !expired && int64(bodyBytes(k.Bytes, &merged)) > s.recordBytesMax {
 		return Result{Outcome: TooLarge}
 	}
-	switch order {
-	case vclock.Concurrent:
+	switch {
+	case order == vclock.Concurrent && (!several || merged.Conflicting()):
 		result.Conflict = true
 		s.stats.Conflicts++
-	case vclock.Forked:
+	case order == vclock.Forked:
 		s.stats.Forked++
 	}
-	if held && same(&merged, &known) {
+	var below vclock.Stamp
+	if several && forgotten > max(vouch, merged.Covers()) {
+		below = forgotten
+	}
+	if held && merged.Same(&known) {
+		if several {
+			e.setBelow(below)
+		}
 		return result
 	}
 	if e == nil {
@@ -86,15 +104,28 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, wall int64, least vclo
 		}
 		s.detach(e)
 	}
-	if expired {
+	if expired && !several {
 		s.stats.Expired++
 		e.bury(merged.Dot, merged.Deadline, s.digest(merged.Dot, merged.Deadline))
 	} else {
-		e.fill(k.Bytes, &merged)
+		e.fill(k.Bytes, &merged, below)
 	}
 	s.attach(e)
+	if expired && several {
+		s.expire(e)
+	}
 	s.settle()
 	return result
+}
+
+// overtakes reports whether a record outdoes a version, so that whoever writes that has to stamp it again: under lww a
+// record stamped as late, of several versions one with another base that is stamped as late.
+func overtakes(known, set *vclock.Set) bool {
+	if !known.Packed && !set.Packed {
+		return set.Dot.Stamp <= known.Dot.Stamp
+	}
+	base, held := set.Base(), known.Base()
+	return base != held && base.Stamp <= held.Stamp
 }
 
 // Retime merges a deadline into the version aim of a key, if that is what is held: the later register
@@ -105,7 +136,13 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 	p := s.at(k.Partition)
 	e, held := s.find(p, k, wall)
 	if held {
-		switch c := aim.Compare(e.dot()); {
+		c := aim.Compare(e.dot())
+		if c < 0 && e.packed {
+			if set := e.load(&s.own); aim.Stamp >= set.Base().Stamp {
+				c = 0 // one register serves all that stands on one base
+			}
+		}
+		switch {
 		case c < 0:
 			return Result{Outcome: Superseded, Known: e.dot()}
 		case c == 0 && d.Compare(e.deadline) <= 0:
@@ -145,10 +182,4 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 // names reports whether e is the ghost of this very version: forgotten, so free to come back.
 func (s *Store) names(e *entry, set *vclock.Set) bool {
 	return e != nil && !e.isRecord() && e.stamp == set.Dot.Stamp && e.digest == s.digest(set.Dot, set.Deadline)
-}
-
-// same reports whether merging changed nothing of what is held. Its bytes are then the very same memory,
-// which makes comparing them free.
-func same(merged, known *vclock.Set) bool {
-	return merged.Compare(known) == vclock.Equal && merged.Deadline == known.Deadline && merged.Context.Equal(&known.Context)
 }

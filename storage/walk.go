@@ -16,13 +16,13 @@ const ghostBytes = 40
 
 // Walk tells what partition p knows, a page at a time: the first with cursor 0, each next one with the
 // cursor returned, until that is 0. A page has at least one entry, and else at most bytesMax bytes of
-// keys, values and versions. What is passed to record is valid during that call; neither function may
+// keys, values and versions. With each record comes what may be missing in it (see PutVouched). What is passed to record is valid during that call; neither function may
 // call the store. Entries may come twice. A record past its deadline is told like any other: whoever
 // stores it judges by its own clock.
 //
 // Entries are visited from the last to the first. Removal fills the gap with the last entry, so what has
 // not been visited stays below the cursor; and a key keeps its place when it turns ghost or comes back.
-func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []byte, set *vclock.Set), ghost func(Ghost)) (next uint64) {
+func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []byte, set *vclock.Set, below vclock.Stamp), ghost func(Ghost)) (next uint64) {
 	entries := s.at(p).entries
 	if cursor == 0 || cursor > uint64(len(entries)) {
 		cursor = uint64(len(entries))
@@ -38,7 +38,7 @@ func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []by
 			continue
 		}
 		s.told = e.load(&s.lent)
-		record(e.key(), &s.told)
+		record(e.key(), &s.told, e.below())
 	}
 	return 0
 }

@@ -18,7 +18,7 @@ func (w walked) meet(hash uint64, stamp vclock.Stamp) { w[hash] = max(w[hash], s
 // page walks one page of partition p into w.
 func (w walked) page(s *Store, p uint32, cursor uint64, bytesMax int) uint64 {
 	return s.Walk(p, cursor, bytesMax,
-		func(key []byte, set *vclock.Set) { w.meet(sum64(key), set.Dot.Stamp) },
+		func(key []byte, set *vclock.Set, _ vclock.Stamp) { w.meet(sum64(key), set.Dot.Stamp) },
 		func(g Ghost) { w.meet(g.Hash, g.Stamp) })
 }
 
@@ -33,7 +33,7 @@ func TestAWalkTellsRecordsAndGhostsAsTheyAre(t *testing.T) {
 
 	var told *vclock.Set
 	var left *Ghost
-	s.Walk(record.Partition, 0, 1<<20, func(k []byte, got *vclock.Set) {
+	s.Walk(record.Partition, 0, 1<<20, func(k []byte, got *vclock.Set, _ vclock.Stamp) {
 		if string(k) == "record" {
 			c := copied(*got)
 			told = &c

@@ -83,6 +83,15 @@ func Join(a, b *Context) Context {
 	return m
 }
 
+// Greatest is the latest stamp that was seen.
+func (c *Context) Greatest() Stamp {
+	s := c.Floor
+	for _, d := range c.Seen {
+		s = max(s, d.Stamp)
+	}
+	return s
+}
+
 // Equal reports whether both have seen the same, in the same canonical form.
 func (c *Context) Equal(o *Context) bool {
 	return c.Floor == o.Floor && slices.Equal(c.Seen, o.Seen)

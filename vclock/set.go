@@ -24,16 +24,15 @@ func (d Deadline) Compare(o Deadline) int {
 }
 
 // Set is what one replica knows of one key: under lww a single version, a value or a tombstone, and what
-// its writer had seen. The zero Set knows nothing. Value and Context.Seen belong to whoever made the Set.
-//
-// Modes that keep concurrent versions will hold the others beside this one; Context is already shared by
-// all of them, as in dotted version vector sets (Preguiça et al., 2012).
+// its writer had seen; siblings and counters are several versions, Packed. The zero Set knows nothing. Value and
+// Context.Seen belong to whoever made the Set.
 type Set struct {
-	Dot       Dot
-	Context   Context // seen by the writer; does not repeat Dot
-	Tombstone bool
+	Dot       Dot     // of the version, or the greatest of several
+	Context   Context // seen by the writers; does not repeat Dot, nor what is packed
+	Tombstone bool    // there is nothing for a reader
+	Packed    bool    // Value is several versions: see Versions
 	Value     []byte
-	Deadline  Deadline
+	Deadline  Deadline // of several versions: a register for all, tied to Base
 }
 
 // Order is how two sets of one key stand to each other.
@@ -63,6 +62,10 @@ func (s *Set) Saw(d Dot) bool {
 
 // Compare tells whether s is newer than o by causality. Deadlines do not enter: see Deadline.Compare.
 func (s *Set) Compare(o *Set) Order {
+	if s.Packed || o.Packed {
+		a, b := s.heard(), o.heard()
+		return stand(&a, &b)
+	}
 	if s.Dot == o.Dot {
 		if s.Tombstone != o.Tombstone || !bytes.Equal(s.Value, o.Value) {
 			return Forked
@@ -80,10 +83,13 @@ func (s *Set) Compare(o *Set) Order {
 }
 
 // Merge returns all that a and b know together, under lww: the greater dot's value, with everything
-// either had seen; of equal dots the later deadline, and were their bytes to differ, the greater bytes.
-// It is commutative, associative and idempotent. The order is a's to b's. The result may share memory
-// with a and b; it allocates only where neither had seen all that both had.
+// either had seen; of equal dots the later deadline, and were their bytes to differ, the greater bytes. What is packed
+// is joined (siblings.go). It is commutative, associative and idempotent over what one mode writes. The order is a's to
+// b's. The result may share memory with a and b; under lww it allocates only where neither had seen all that both had.
 func Merge(a, b *Set) (Set, Order) {
+	if (a.Packed || b.Packed) && !a.IsZero() && !b.IsZero() {
+		return join(a, b)
+	}
 	order := a.Compare(b)
 	win, lose := a, b
 	if c := a.Dot.Compare(b.Dot); c < 0 || c == 0 && contentLess(a, b) {

@@ -98,7 +98,7 @@ func hot() map[string]func() error {
 		"append response": func() error { buf = AppendResponse(buf[:0], &benchResponse); return nil },
 		"append message":  func() error { buf = AppendMessage(buf[:0], &benchStore); return nil },
 		"append page": func() error {
-			buf = AppendPageGhost(AppendPageRecord(buf[:0], benchKey, &set), Ghost{Hash: 1 << 60})
+			buf = AppendPageGhost(AppendPageRecord(buf[:0], benchKey, &set, 0), Ghost{Hash: 1 << 60})
 			return nil
 		},
 		"request": func() error {

@@ -23,6 +23,12 @@ func sampleRequests() []Request {
 		{Op: OpStats, ID: 10},
 		{Op: OpHead, ID: 11, Key: []byte("k")},
 		{Op: OpScan, ID: 12, Key: ScanCursor{Partition: 7, Actor: vclock.Actor{Node: 1, Boot: 2}, At: 3}.Append(nil), Value: []byte("user:")},
+		{Op: OpIncr, ID: 13, Key: []byte("k"), By: -5, TTL: 1000},
+		{Op: OpAppend, ID: 14, Key: []byte("k"), Value: []byte("more")},
+		{Op: OpSet, ID: 15, Key: []byte("k"), Value: []byte("v"), Condition: Absent, Previous: true},
+		{Op: OpSet, ID: 16, Key: []byte("k"), Value: []byte("v"), Condition: Version, Than: 1 << 60},
+		{Op: OpGet, ID: 17, Key: []byte("k"), Siblings: true},
+		{Op: OpSet, ID: 18, Key: []byte("k"), Value: []byte("v"), Context: []byte("what it had seen")},
 	}
 }
 
@@ -38,6 +44,7 @@ func sampleResponses() []Response {
 			Op: OpSet, Want: 2, Got: 1, Text: "two of three replicas are needed",
 			Failed: []Failure{{Node: 1 << 60, Reason: OutcomeDown}, {Node: 2, Reason: OutcomeSilent}},
 		}},
+		{Status: StatusOK, ID: 6, Context: []byte("seen"), Items: []Item{{Value: []byte("a")}, {Value: []byte("b")}}},
 		{Status: StatusOverloaded, ID: 5, Err: &Error{Op: OpGet}},
 	}
 }
@@ -55,6 +62,15 @@ func sampleSet() vclock.Set {
 	}
 }
 
+func packedSet() vclock.Set {
+	one := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: 5}, Value: []byte("41")}
+	s, err := one.Add(2, 6, 1, 0)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func sampleMessages() []Message {
 	set := sampleSet()
 	grave := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 3}, Stamp: 4}, Tombstone: true}
@@ -65,6 +81,7 @@ func sampleMessages() []Message {
 		{Kind: KindFetchReply, ID: 4, Floor: 7, Gone: vclock.Deadline{At: 300, Stamp: 8}},
 		{Kind: KindStore, ID: 4, Pass: PassHint, Expires: 1_700_000_000_000, Key: []byte("k"), Set: set},
 		{Kind: KindStore, ID: 5, Key: []byte("k"), Set: grave},
+		{Kind: KindStore, ID: 5, Key: []byte("k"), Set: packedSet(), Floor: 4},
 		{Kind: KindStoreReply, ID: 6, Outcome: OutcomeSuperseded, Known: set.Dot},
 		{Kind: KindRetime, ID: 7, Expires: 8, Key: []byte("k"), Set: vclock.Set{Dot: set.Dot, Deadline: set.Deadline}},
 		{Kind: KindOwe, ID: 8, Expires: 9, Target: 10, Key: []byte("k"), Set: set},

@@ -94,6 +94,34 @@ func (e *NotReadyError) Error() string {
 	return say(e.Op, "the node is starting or stopping", e.Text, false, "try another node")
 }
 
+// NotNumberError is returned for an addition to what is no integer of 64 bits, and RangeError for one whose sum would
+// be none; nothing was done.
+type NotNumberError struct{ Op Op }
+
+// Error says so.
+func (e *NotNumberError) Error() string {
+	return say(e.Op, "the value is not an integer of 64 bits", "", false, "set a number first, or use another key")
+}
+
+// RangeError is returned for an addition whose sum would not be an integer of 64 bits; nothing was done.
+type RangeError struct{ Op Op }
+
+// Error says so.
+func (e *RangeError) Error() string {
+	return say(e.Op, "the sum is not within 64 bits", "", false, "add less, or set the counter back")
+}
+
+// ContextError is returned for a context that is not one of the key, the namespace and the cluster; nothing was done.
+type ContextError struct {
+	Op   Op
+	Text string
+}
+
+// Error says so.
+func (e *ContextError) Error() string {
+	return say(e.Op, "not a context of this key", e.Text, false, "get the key again, and set it with the context of that answer")
+}
+
 // InternalError is returned for a failure that is the node's own, or of a kind unknown here.
 type InternalError struct {
 	Op            Op
@@ -131,6 +159,12 @@ func (r *Response) AsError() error {
 		return &OverloadedError{Op: e.Op, Text: e.Text}
 	case StatusNotReady:
 		return &NotReadyError{Op: e.Op, Text: e.Text}
+	case StatusNotNumber:
+		return &NotNumberError{Op: e.Op}
+	case StatusRange:
+		return &RangeError{Op: e.Op}
+	case StatusContext:
+		return &ContextError{Op: e.Op, Text: e.Text}
 	default:
 		return &InternalError{Op: e.Op, Status: r.Status, Text: e.Text, Indeterminate: unsure}
 	}

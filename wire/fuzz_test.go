@@ -119,7 +119,7 @@ func FuzzPage(f *testing.F) {
 			if e.IsGhost {
 				again = AppendPageGhost(again, e.Ghost)
 			} else {
-				again = AppendPageRecord(again, e.Key, &e.Set)
+				again = AppendPageRecord(again, e.Key, &e.Set, e.Below)
 			}
 			e = PageEntry{}
 		}

@@ -18,6 +18,19 @@ type decoder struct {
 	decode func([]byte) error
 }
 
+// brief reports whether the sample leaves fields out that it may: what comes behind it is then not a newer peer's.
+func (d *decoder) brief() bool {
+	n := int(d.sample[0] & 0xf)
+	switch kind, _, _ := strings.Cut(d.name, " "); kind {
+	case "request":
+		return n < requestFields+requestMore
+	case "response":
+		return n == responseFields
+	default:
+		return d.name == "message store" && n == messageFields[KindStore]
+	}
+}
+
 func decoders() []decoder {
 	l := DefaultLimits()
 	var list []decoder
@@ -136,7 +149,7 @@ func TestFieldsOfANewerPeerAreSkipped(t *testing.T) {
 	// A number, a map with an array in it, an ext, a float, nil, a string.
 	tail := []byte{0xcd, 1, 2, 0x81, 0xa1, 'x', 0x92, 1, 2, 0xd4, 5, 6, 0xca, 0, 0, 0, 0, 0xc0, 0xa2, 'h', 'i'}
 	for _, d := range decoders() {
-		if d.name == "document" {
+		if d.name == "document" || d.brief() {
 			continue
 		}
 		n := int(d.sample[0] & 0xf)
@@ -152,7 +165,7 @@ func TestFieldsOfANewerPeerAreSkipped(t *testing.T) {
 // Invariant 4.
 func TestFieldsOfANewerPeerAreBoundedInNumberAndDepth(t *testing.T) {
 	for _, d := range decoders() {
-		if d.name == "document" {
+		if d.name == "document" || d.brief() {
 			continue
 		}
 		n := int(d.sample[0] & 0xf)
@@ -228,7 +241,7 @@ func decodeMessage(m *Message, l *Limits) error {
 
 func TestUnknownOperationsAndKindsCanBeAnswered(t *testing.T) {
 	l := DefaultLimits()
-	for _, op := range []Op{0, OpScan + 1, 255} {
+	for _, op := range []Op{0, OpScan + 1, OpAppend + 1, 255} {
 		q := Request{Keys: [][]byte{{1}}}
 		err := DecodeRequest(AppendRequest(nil, &Request{Op: op, ID: 77})[FrameHeader:], &q, &l)
 		if !errors.Is(err, ErrUnknownOp) || q.ID != 77 || q.Op != op {
@@ -311,7 +324,7 @@ func flagged(t *testing.T) []byte {
 	if b[6] != 0 {
 		t.Fatalf("byte 6 of %x is not the flags", b)
 	}
-	b[6] = 2
+	b[6] = 8
 	return b
 }
 

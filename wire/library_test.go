@@ -3,7 +3,9 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -20,10 +22,18 @@ func requestValues(q *Request) []any {
 	for _, k := range q.Keys {
 		keys = append(keys, bin(k))
 	}
-	return []any{
-		uint64(q.Op), q.ID, uint64(q.Level), uint64(q.R), uint64(q.W), one(q.Sloppy), uint64(q.Timeout),
+	values := []any{
+		uint64(q.Op), q.ID, uint64(q.Level), uint64(q.R), uint64(q.W), one(q.Sloppy) | one(q.Previous)<<1 | one(q.Siblings)<<2, uint64(q.Timeout),
 		bin(q.Key), bin(q.Value), q.TTL, keys,
 	}
+	more := []any{bin(q.Context), uint64(q.Condition), q.Than, q.By}
+	for _, nothing := range []bool{q.By == 0, q.Than == 0, q.Condition == Always, len(q.Context) == 0} {
+		if !nothing {
+			break
+		}
+		more = more[:len(more)-1]
+	}
+	return append(values, more...)
 }
 
 func responseValues(p *Response) []any {
@@ -39,9 +49,13 @@ func responseValues(p *Response) []any {
 		}
 		failure = []any{uint64(e.Op), uint64(e.Want), uint64(e.Got), failed, e.Text}
 	}
-	return []any{
+	values := []any{
 		uint64(p.Status), p.ID, p.Stamp, bin(p.Value), p.Deadline, one(p.Forgotten), uint64(p.Hinted), items, failure,
 	}
+	if len(p.Context) > 0 {
+		values = append(values, bin(p.Context))
+	}
+	return values
 }
 
 func setValues(s *vclock.Set) any {
@@ -53,7 +67,7 @@ func setValues(s *vclock.Set) any {
 		seen = append(seen, d.Actor.Node, d.Actor.Boot, uint64(d.Stamp))
 	}
 	return []any{
-		s.Dot.Actor.Node, s.Dot.Actor.Boot, uint64(s.Dot.Stamp), uint64(s.Context.Floor), seen, one(s.Tombstone),
+		s.Dot.Actor.Node, s.Dot.Actor.Boot, uint64(s.Dot.Stamp), uint64(s.Context.Floor), seen, one(s.Tombstone) | one(s.Packed)<<1,
 		bin(s.Value), s.Deadline.At, uint64(s.Deadline.Stamp),
 	}
 }
@@ -68,7 +82,11 @@ func messageValues(m *Message) []any {
 	case KindFetchReply:
 		return append(head, uint64(m.Outcome), uint64(m.Floor), setValues(&m.Set), m.Gone.At, uint64(m.Gone.Stamp))
 	case KindStore:
-		return append(head, uint64(m.Pass), m.Expires, bin(m.Key), setValues(&m.Set))
+		head = append(head, uint64(m.Pass), m.Expires, bin(m.Key), setValues(&m.Set))
+		if m.Floor != 0 {
+			head = append(head, uint64(m.Floor))
+		}
+		return head
 	case KindStoreReply:
 		return append(append(head, uint64(m.Outcome)), known...)
 	case KindRetime:
@@ -253,12 +271,17 @@ func octets(t *rapid.T) []byte {
 
 func anyRequest(t *rapid.T) *Request {
 	q := &Request{
-		Op: Op(1 + number(t, uint64(OpScan)-1)), ID: number(t, 1<<64-1), Level: Level(number(t, uint64(LevelExplicit))),
+		Op: rapid.SampledFrom(slices.Sorted(maps.Keys(opNames))).Draw(t, "op"), ID: number(t, 1<<64-1), Level: Level(number(t, uint64(LevelExplicit))),
 		R: uint8(number(t, 255)), W: uint8(number(t, 255)), Sloppy: rapid.Bool().Draw(t, "sloppy"),
 		Timeout: uint32(number(t, 1<<32-1)), Key: octets(t), Value: octets(t), TTL: signed(t),
 	}
 	for range rapid.IntRange(0, 20).Draw(t, "keys") {
 		q.Keys = append(q.Keys, []byte(fmt.Sprint(len(q.Keys))))
+	}
+	q.Previous, q.Siblings = rapid.Bool().Draw(t, "previous"), rapid.Bool().Draw(t, "siblings")
+	if rapid.Bool().Draw(t, "more") {
+		q.Context = bytes.Repeat([]byte{7}, rapid.IntRange(0, contextMax).Draw(t, "context"))
+		q.Condition, q.Than, q.By = Condition(number(t, uint64(Version))), number(t, 1<<64-1)*uint64(rapid.IntRange(0, 1).Draw(t, "than")), signed(t)
 	}
 	return q
 }
@@ -270,6 +293,9 @@ func anyResponse(t *rapid.T) *Response {
 	}
 	for range rapid.IntRange(0, 20).Draw(t, "items") {
 		p.Items = append(p.Items, Item{Status: Status(number(t, 255)), Stamp: number(t, 1<<64-1), Deadline: signed(t), Forgotten: len(p.Items)%2 == 0})
+	}
+	if n := rapid.SampledFrom([]int{0, 1, contextMax}).Draw(t, "context"); n > 0 {
+		p.Context = bytes.Repeat([]byte{7}, n)
 	}
 	if rapid.Bool().Draw(t, "failure") {
 		p.Err = &Error{Op: Op(number(t, 255)), Want: uint8(number(t, 255)), Got: uint8(number(t, 255)), Text: rapid.StringN(0, 300, 1000).Draw(t, "text")}
@@ -298,6 +324,17 @@ func anySet(t *rapid.T) vclock.Set {
 	}
 	for range rapid.IntRange(0, 20).Draw(t, "actors") {
 		s.Context.Add(anyDot(t))
+	}
+	if rapid.Bool().Draw(t, "packed") && s.Dot.Stamp < 1<<62 {
+		seen := s.Heard(20)
+		dot := vclock.Dot{Actor: s.Dot.Actor, Stamp: max(s.Greatest(), s.Context.Floor) + 1}
+		if dot.Stamp == 0 {
+			return s
+		}
+		s, _ = s.Supersede(vclock.Version{Dot: dot, Value: octets(t)}, &seen, 16, 5)
+		if m, err := s.Add(3, dot.Stamp+1, 4, 6); err == nil && dot.Stamp+1 > dot.Stamp {
+			s = m
+		}
 	}
 	return s
 }
@@ -335,6 +372,7 @@ func anyMessage(t *rapid.T) *Message {
 	case KindStore:
 		m.Pass = Pass(number(t, 2))
 		m.Set = anySet(t)
+		m.Floor = vclock.Stamp(number(t, 1<<40)) * vclock.Stamp(rapid.IntRange(0, 1).Draw(t, "vouches"))
 	case KindStoreReply:
 		m.Known = anyDot(t)
 	case KindRetime:

@@ -97,7 +97,7 @@ type Message struct {
 	Key       []byte
 	Set       vclock.Set
 	Known     vclock.Dot      // StoreReply: the greatest version known, or the floor (no actor); PullReply: the sender's floor while it recovers (no actor)
-	Floor     vclock.Stamp    // FetchReply: floor; PullReply: mark; Beat: ceiling
+	Floor     vclock.Stamp    // FetchReply: floor; Store: nothing at or below it is missing in Set; PullReply: mark; Beat: ceiling
 	Gone      vclock.Deadline // FetchReply: the deadline register of the version that is the floor and no longer held
 	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
 	Target    uint64          // Owe: the node owed

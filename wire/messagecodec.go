@@ -6,7 +6,7 @@ import "github.com/shoalcache/shoal/vclock"
 //
 //	fetch          key
 //	fetch-reply    outcome, floor, set, deadline_at, deadline_stamp
-//	store          pass, expires, key, set
+//	store          pass, expires, key, set, vouch (left out where it is 0)
 //	store-reply    outcome, known node, known boot, known stamp
 //	retime         expires, key, node, boot, stamp, deadline_at, deadline_stamp
 //	owe            expires, target, key, set
@@ -29,7 +29,11 @@ func (k Kind) known() bool { return k >= KindFetch && k <= KindBeat }
 // fields that m.Kind uses and no others, and allocates only to grow dst. A kind that does not exist panics.
 func AppendMessage(dst []byte, m *Message) []byte {
 	start := len(dst)
-	dst = append(openFrame(dst), fixArray|byte(messageFields[m.Kind]))
+	fields := byte(messageFields[m.Kind])
+	if m.Kind == KindStore && m.Floor != 0 {
+		fields++
+	}
+	dst = append(openFrame(dst), fixArray|fields)
 	dst = appendUint(dst, uint64(m.Kind))
 	dst = appendUint(dst, m.ID)
 	switch m.Kind {
@@ -45,6 +49,9 @@ func AppendMessage(dst []byte, m *Message) []byte {
 		dst = appendInt(dst, m.Expires)
 		dst = appendBytes(dst, m.Key)
 		dst = appendSet(dst, &m.Set)
+		if m.Floor != 0 {
+			dst = appendUint(dst, uint64(m.Floor))
+		}
 	case KindStoreReply:
 		dst = appendUint(dst, uint64(m.Outcome))
 		dst = appendDot(dst, m.Known)
@@ -122,6 +129,10 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Expires = r.int()
 		m.Key = r.bytes("key", l.Key)
 		r.version(&m.Set, l)
+		if extra > 0 {
+			m.Floor = vclock.Stamp(r.uint())
+			extra--
+		}
 	case KindStoreReply:
 		m.Outcome = Outcome(r.uint8())
 		m.Known = r.dot()

@@ -7,6 +7,7 @@ import "github.com/shoalcache/shoal/vclock"
 // closed when it is large enough.
 //
 //	1, key, set              a record that is held
+//	1, key, set, below       the same, in which versions at or below that stamp may be missing
 //	2, hash, stamp, digest, deadline_at, deadline_stamp   a ghost: numbers; the digest has 32 bits, hash and stamps 64
 const (
 	entryRecord  = 1
@@ -29,13 +30,20 @@ type PageEntry struct {
 	Ghost   Ghost
 	Key     []byte
 	Set     vclock.Set
+	Below   vclock.Stamp // of a record: at or below it versions may be missing; 0: none is
 }
 
 // AppendPageRecord appends a record to a page and returns the longer slice; set must not be zero.
-func AppendPageRecord(dst, key []byte, set *vclock.Set) []byte {
-	dst = append(dst, fixArray|recordFields, entryRecord)
+func AppendPageRecord(dst, key []byte, set *vclock.Set, below vclock.Stamp) []byte {
+	if below == 0 {
+		dst = append(dst, fixArray|recordFields, entryRecord)
+		dst = appendBytes(dst, key)
+		return appendSet(dst, set)
+	}
+	dst = append(dst, fixArray|recordFields+1, entryRecord)
 	dst = appendBytes(dst, key)
-	return appendSet(dst, set)
+	dst = appendSet(dst, set)
+	return appendUint(dst, uint64(below))
 }
 
 // AppendPageGhost appends a ghost to a page and returns the longer slice.
@@ -75,7 +83,11 @@ func (p *Page) Next(e *PageEntry) (bool, error) {
 	case what == entryRecord && n >= recordFields:
 		e.Key = r.bytes("key", p.l.Key)
 		r.version(&e.Set, p.l)
-		r.skip(n - recordFields)
+		if n -= recordFields; n > 0 {
+			e.Below = vclock.Stamp(r.uint())
+			n--
+		}
+		r.skip(n)
 	case what == entryGhost && n >= ghostFields:
 		e.IsGhost = true
 		e.Ghost = Ghost{Hash: r.uint(), Stamp: vclock.Stamp(r.uint()), Digest: r.uint32(), Deadline: r.deadline()}

@@ -22,7 +22,7 @@ func samplePage() ([]byte, []PageEntry) {
 		if e := &want[i]; e.IsGhost {
 			page = AppendPageGhost(page, e.Ghost)
 		} else {
-			page = AppendPageRecord(page, e.Key, &e.Set)
+			page = AppendPageRecord(page, e.Key, &e.Set, e.Below)
 		}
 	}
 	return page, want
@@ -62,7 +62,7 @@ func TestACutPageGivesItsWholeEntriesAndThenAnErrorForGood(t *testing.T) {
 		if want[i].IsGhost {
 			at += len(AppendPageGhost(nil, want[i].Ghost))
 		} else {
-			at += len(AppendPageRecord(nil, want[i].Key, &want[i].Set))
+			at += len(AppendPageRecord(nil, want[i].Key, &want[i].Set, want[i].Below))
 		}
 		ends[at] = true
 	}

@@ -18,11 +18,14 @@ const (
 	OpStats  Op = 9  // the node's Stats document
 	OpHead   Op = 10 // OpGet without the value
 	OpScan   Op = 11 // some of the cluster's keys, and where to go on
+	OpIncr   Op = 13 // adds to a counter
+	OpAppend Op = 14 // adds to the end of a value
 )
 
 var opNames = map[Op]string{
 	OpGet: "get", OpSet: "set", OpDelete: "delete", OpTouch: "touch", OpMGet: "mget",
 	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats", OpHead: "head", OpScan: "scan",
+	OpIncr: "incr", OpAppend: "append",
 }
 
 // String names the operation, as errors show it.
@@ -34,12 +37,26 @@ func (o Op) String() string {
 }
 
 // Writes reports whether the operation changes a key, so that an owner must coordinate it.
-func (o Op) Writes() bool { return o == OpSet || o == OpDelete || o == OpTouch }
+func (o Op) Writes() bool {
+	return o == OpSet || o == OpDelete || o == OpTouch || o == OpIncr || o == OpAppend
+}
+
+// Condition is what has to be so for a set or delete to happen. It is judged on the votes of a read by one of the key's
+// owners; where a partition of the cluster lets two of them judge, both may find it so.
+type Condition uint8
+
+// The conditions. Numbers are part of the protocol.
+const (
+	Always  Condition = 0
+	Absent  Condition = 1 // there is no value; one that all have forgotten is not there
+	Present Condition = 2 // there is a value
+	Version Condition = 3 // the value has the stamp Request.Than; 0: there is none
+)
 
 // Request is one client call. One struct serves every operation, so that a connection decodes into the
 // same memory again and again; slices alias the frame.
 //
-//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys]
+//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys, context, condition, than, by]
 type Request struct {
 	Op      Op
 	ID      uint64   // chosen by the client, echoed in the response
@@ -51,6 +68,14 @@ type Request struct {
 	Value   []byte   // OpSet; OpScan: what the keys begin with
 	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
 	Keys    [][]byte // OpMGet
+
+	Previous bool // OpSet, OpDelete: answer with the value that was there
+	Siblings bool // OpGet: answer with all siblings, and a context
+
+	Context   []byte    // OpSet, OpDelete: what the client had seen, as a get has told it; see Context
+	Condition Condition // OpSet, OpDelete
+	Than      uint64    // with Version
+	By        int64     // OpIncr: what to add
 }
 
 // Status is how a client call ended.
@@ -60,6 +85,7 @@ type Status uint8
 const (
 	StatusOK         Status = 0
 	StatusNotFound   Status = 1
+	StatusNotMet     Status = 2  // the condition was not met, nothing was done; no failure
 	StatusBadRequest Status = 16 // nothing was done
 	StatusTooLarge   Status = 17 // nothing was done
 	StatusQuorum     Status = 18 // too few replicas answered; a write is indeterminate
@@ -67,25 +93,29 @@ const (
 	StatusOverloaded Status = 20 // nothing was done
 	StatusNotReady   Status = 21 // nothing was done; the node is starting or stopping
 	StatusInternal   Status = 22
+	StatusNotNumber  Status = 24 // nothing was done; the value is not an integer of 64 bits
+	StatusRange      Status = 25 // nothing was done; the sum would not be within 64 bits
+	StatusContext    Status = 26 // nothing was done; the context is not one that this cluster gave for this key
 )
 
 // Response answers one Request; slices alias the frame or the memory the answering machine lends.
 //
-//	[status, id, stamp, value, deadline_ms, flags, hinted, items, error]
+//	[status, id, stamp, value, deadline_ms, flags, hinted, items, error, context]
 type Response struct {
 	Status    Status
 	ID        uint64
 	Stamp     uint64 // of the version read or written; 0 where there is none
-	Value     []byte // OpScan: the ScanCursor to go on with, empty at the end
+	Value     []byte // OpIncr: the counter, in digits; OpScan: the ScanCursor to go on with, empty at the end
 	Deadline  int64  // milliseconds since 1970; 0: none
 	Forgotten bool   // a miss that owners answered, but could not vote for
 	Hinted    uint8  // fallbacks that counted towards W
 	Items     []Item
 	Err       *Error // with failures only
+	Context   []byte // OpGet with Siblings: what whoever got this answer has seen
 }
 
 // Item is one key's part of a response: to OpMGet, in the order of the keys asked; to OpScan, where the key itself
-// is the Value.
+// is the Value; to OpGet one of the siblings, the latest first.
 type Item struct {
 	Status    Status
 	Stamp     uint64

@@ -7,28 +7,39 @@ package wire
 //	id          number, 64 bits
 //	level       number: a Level
 //	r, w        numbers, 8 bits; read with level explicit only
-//	flags       bit 0: sloppy; other bits are refused
+//	flags       bit 0: sloppy; bit 1: previous; bit 2: siblings; other bits are refused
 //	timeout_ms  number, 32 bits
 //	key         bin or str
 //	value       bin or str
 //	ttl_ms      number, signed
 //	keys        array of bin or str
-const requestFields = 11
+//
+// What follows may be left out from the first field on that has nothing in it, with all behind it:
+//
+//	context     bin: see Context
+//	condition   number: a Condition
+//	than        number, 64 bits: with condition version
+//	by          number, signed
+const (
+	requestFields = 11
+	requestMore   = 4
+)
 
 // known reports whether this version of the protocol has the operation.
-func (o Op) known() bool { return o >= OpGet && o <= OpScan }
+func (o Op) known() bool { return o >= OpGet && o <= OpScan || o == OpIncr || o == OpAppend }
 
 // AppendRequest appends q as a whole frame, its length included, and returns the longer slice. It allocates
 // only to grow dst. Sizes are the caller's to keep within Limits.
 func AppendRequest(dst []byte, q *Request) []byte {
 	start := len(dst)
-	dst = append(openFrame(dst), fixArray|requestFields)
+	more := q.more()
+	dst = append(openFrame(dst), fixArray|byte(requestFields+more))
 	dst = appendUint(dst, uint64(q.Op))
 	dst = appendUint(dst, q.ID)
 	dst = appendUint(dst, uint64(q.Level))
 	dst = appendUint(dst, uint64(q.R))
 	dst = appendUint(dst, uint64(q.W))
-	dst = appendUint(dst, bit(q.Sloppy, 0))
+	dst = appendUint(dst, bit(q.Sloppy, 0)|bit(q.Previous, 1)|bit(q.Siblings, 2))
 	dst = appendUint(dst, uint64(q.Timeout))
 	dst = appendBytes(dst, q.Key)
 	dst = appendBytes(dst, q.Value)
@@ -37,7 +48,35 @@ func AppendRequest(dst []byte, q *Request) []byte {
 	for _, k := range q.Keys {
 		dst = appendBytes(dst, k)
 	}
+	if more > 0 {
+		dst = appendBytes(dst, q.Context)
+	}
+	if more > 1 {
+		dst = appendUint(dst, uint64(q.Condition))
+	}
+	if more > 2 {
+		dst = appendUint(dst, q.Than)
+	}
+	if more > 3 {
+		dst = appendInt(dst, q.By)
+	}
 	return closeFrame(dst, start)
+}
+
+// more is how many fields a request has that most have not.
+func (q *Request) more() int {
+	switch {
+	case q.By != 0:
+		return 4
+	case q.Than != 0:
+		return 3
+	case q.Condition != Always:
+		return 2
+	case len(q.Context) > 0:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // DecodeRequest reads a frame, as NextFrame cut it, into q, every field of which it sets; slices alias the frame, and
@@ -55,7 +94,8 @@ func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 	q.Level = Level(r.small(uint64(LevelExplicit)))
 	q.R = r.uint8()
 	q.W = r.uint8()
-	q.Sloppy = r.small(1) != 0
+	flags := r.small(7)
+	q.Sloppy, q.Previous, q.Siblings = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	q.Timeout = r.uint32()
 	q.Key = r.bytes("key", l.Key)
 	q.Value = r.bytes("value", l.Value)
@@ -67,6 +107,19 @@ func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 		}
 		q.Keys = append(q.Keys, r.bytes("key", l.Key))
 	}
-	r.skip(extra)
+	q.Context, q.Condition, q.Than, q.By = nil, Always, 0, 0
+	if extra > 0 {
+		q.Context = r.bytes("context", contextMax)
+	}
+	if extra > 1 {
+		q.Condition = Condition(r.small(uint64(Version)))
+	}
+	if extra > 2 {
+		q.Than = r.uint()
+	}
+	if extra > 3 {
+		q.By = r.int()
+	}
+	r.skip(max(extra-requestMore, 0))
 	return r.done()
 }

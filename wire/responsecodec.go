@@ -11,6 +11,7 @@ package wire
 //	hinted       number, 8 bits
 //	items        array of [status, stamp, value, deadline_ms, flags], or nil
 //	error        [op, want, got, failed, text], or nil; failed is an array of [node, reason]
+//	context      bin; left out where there is none
 const (
 	responseFields = 9
 	itemFields     = 5
@@ -25,7 +26,11 @@ const (
 // only to grow dst. An error's text and list too long to travel are cut.
 func AppendResponse(dst []byte, p *Response) []byte {
 	start := len(dst)
-	dst = append(openFrame(dst), fixArray|responseFields)
+	fields := byte(responseFields)
+	if len(p.Context) > 0 {
+		fields++
+	}
+	dst = append(openFrame(dst), fixArray|fields)
 	dst = appendUint(dst, uint64(p.Status))
 	dst = appendUint(dst, p.ID)
 	dst = appendUint(dst, p.Stamp)
@@ -41,6 +46,9 @@ func AppendResponse(dst []byte, p *Response) []byte {
 		dst = append(dst, codeNil)
 	} else {
 		dst = appendError(dst, p.Err)
+	}
+	if len(p.Context) > 0 {
+		dst = appendBytes(dst, p.Context)
 	}
 	return closeFrame(dst, start)
 }
@@ -97,6 +105,10 @@ func DecodeResponse(frame []byte, p *Response, l *Limits) error {
 			p.Err = new(Error)
 		}
 		readError(&r, p.Err)
+	}
+	if p.Context = nil; extra > 0 {
+		p.Context = r.bytes("context", contextMax)
+		extra--
 	}
 	r.skip(extra)
 	return r.done()

@@ -8,13 +8,15 @@ import "github.com/shoalcache/shoal/vclock"
 //	node, boot, stamp    numbers, 64 bits: the dot; the stamp is not 0
 //	floor                number, 64 bits: the context's floor
 //	seen                 array of node, boot, stamp, node, boot, stamp, …; by (node, boot), each once, above the floor
-//	flags                bit 0: tombstone
+//	flags                bit 0: tombstone; bit 1: packed, the value is several versions as vclock packs them
 //	value                bin or nil
 //	deadline_at          number, milliseconds since 1970; 0: never
 //	deadline_stamp       number, 64 bits
 const (
 	setFields = 9
 	dotWidth  = 3
+
+	versionsMax = 4096 // packed in one set: a counter has one of each node that ever added to it
 )
 
 func appendDot(dst []byte, d vclock.Dot) []byte {
@@ -34,7 +36,7 @@ func appendSet(dst []byte, s *vclock.Set) []byte {
 	for _, d := range s.Context.Seen {
 		dst = appendDot(dst, d)
 	}
-	dst = appendUint(dst, bit(s.Tombstone, 0))
+	dst = appendUint(dst, bit(s.Tombstone, 0)|bit(s.Packed, 1))
 	dst = appendBytes(dst, s.Value)
 	return appendDeadline(dst, s.Deadline)
 }
@@ -64,9 +66,18 @@ func (r *reader) set(s *vclock.Set, l *Limits) {
 	}
 	s.Context.Floor = vclock.Stamp(r.uint())
 	s.Context.Seen = r.seen(s.Context.Seen, s.Context.Floor, l.Actors)
-	s.Tombstone = r.small(1) != 0
-	s.Value = r.bytes("value", l.Value)
+	flags := r.small(3)
+	s.Tombstone, s.Packed = flags&1 != 0, flags&2 != 0
+	at, most := r.pos, l.Value
+	if s.Packed {
+		most = l.Frame // each of them is within the limit
+	}
+	s.Value = r.bytes("value", most)
 	s.Deadline = r.deadline()
+	if r.err == nil && s.Packed && !s.Sound(versionsMax) {
+		r.pos = at
+		r.fail("versions that nobody packed")
+	}
 	r.skip(extra)
 }
 

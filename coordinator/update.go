@@ -1,0 +1,407 @@
+package coordinator
+
+import (
+	"errors"
+	"math"
+
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Update writes a key by what it holds: it reads, works out the new version, and writes that where nobody was faster. It
+// carries out what adds to a counter or a value, what has a condition, and whatever keeps siblings:
+//
+//	Start ─▶ read ─ R votes ─▶ work out, with what this node holds ─▶ write ─ W acks ─▶ answer
+//	           ▲                     │ condition not met, no number        │
+//	           │                     ▼ answer                              │ overtaken
+//	           └───────────────────────────────────────────────────────────┘
+//
+// What is worked out and what this node stores of it are one step of the shard, so that of two updates that one node
+// coordinates the second knows of the first. One that begins again asks of what it finds whether the version that it has
+// sent before is in it: then it has happened, and must not happen twice.
+type Update struct {
+	read  read
+	write write
+	call  Call // without what it lends
+	value []byte
+	seen  []vclock.Dot // of call.Context
+
+	own     vclock.Stamp // this node's floor when it began to read
+	unread  bool         // nothing was read: this node has not forgotten anything
+	tried   vclock.Dot   // the version sent last; zero: none
+	base    vclock.Dot   // what that was added to
+	stale   bool         // what was read is: read again
+	writing bool
+	ended   bool
+	told    []byte      // the counter, in digits
+	was     []wire.Item // with call.Previous: what was there
+}
+
+// Start reads first where the new version depends on what is there, or this node may have forgotten some of it.
+func (u *Update) Start(e *Env, c *Call) {
+	*u = Update{read: u.read, write: u.write, call: *c, value: append(u.value[:0], c.Value...), seen: append(u.seen[:0], c.Context.Seen...)}
+	u.call.Context.Seen = u.seen
+	u.call.Key, u.call.Value, u.call.Known, u.call.Body, u.call.Peers = nil, nil, nil, nil, nil
+	u.write.begin(c, wire.KindStore)
+	u.write.make = u
+	u.read.id, u.read.hedge, u.read.round = c.ID, c.Hedge, 0
+	u.read.key = append(u.read.key[:0], c.Key...)
+	_, u.own = e.Own.Holding(c.ID, c.Key)
+	if u.unread = u.blind() && u.own == 0; u.unread {
+		u.read.best, u.read.verdict, u.read.seats = vclock.Set{}, voted, u.read.seats[:0]
+		u.begin(e)
+		return
+	}
+	u.ask(e, c.Peers)
+}
+
+// blind reports whether the new version is the same whatever is there, but for what it supersedes.
+func (u *Update) blind() bool {
+	return (u.call.Op == wire.OpSet || u.call.Op == wire.OpDelete) && u.call.Condition == wire.Always && !u.call.Previous
+}
+
+// ask begins the read.
+func (u *Update) ask(e *Env, peers []Peer) {
+	u.writing, u.stale, u.unread = false, false, false
+	_, u.own = e.Own.Holding(u.call.ID, u.write.key)
+	u.read.restart(e, &Call{Peers: peers, Quorum: u.call.Reads})
+	u.judged(e)
+}
+
+// again reads anew: the write was overtaken, or this node has forgotten something since.
+func (u *Update) again(e *Env) {
+	peers := make([]Peer, len(u.write.seats))
+	for i := range u.write.seats {
+		peers[i] = u.write.seats[i].Peer
+	}
+	u.write.outcome = open
+	u.ask(e, peers)
+}
+
+// judged goes on once the read has a verdict.
+func (u *Update) judged(e *Env) {
+	switch u.read.verdict {
+	case pending:
+	case short:
+		u.end(e, u.read.shortage(u.call.Op, wire.StatusQuorum))
+	default:
+		u.read.keep()
+		u.begin(e)
+	}
+}
+
+// begin stamps the write, or waits for the ceiling.
+func (u *Update) begin(e *Env) {
+	u.writing = true
+	known, floor, _ := u.known(e)
+	u.write.stamp(e, max(known.Greatest(), floor, u.call.Context.Greatest()))
+	u.wrote(e)
+}
+
+// wrote answers, or begins again, once the write came to something.
+func (u *Update) wrote(e *Env) {
+	switch {
+	case u.ended:
+	case u.stale || u.write.outcome == passed:
+		u.again(e)
+	case u.write.outcome != open:
+		u.answer(e)
+	}
+}
+
+// known is all that is known of the key, what was read and what this node holds, the greatest floor that matters, and this
+// node's own. Where the owners could not vote, what lies
+// at or below their floors counts as forgotten; what is past its deadline is not there.
+func (u *Update) known(e *Env) (known vclock.Set, floor, own vclock.Stamp) {
+	mine, own := e.Own.Holding(u.call.ID, u.write.key)
+	known, _ = vclock.Merge(&u.read.best, &mine)
+	if floor = own; u.read.verdict == forgotten {
+		floor = max(floor, u.read.floor())
+		known = known.Forget(floor)
+	}
+	if known.Deadline.Passed(e.Now.Wall) {
+		known = known.Forget(known.Dot.Stamp)
+	}
+	return known, floor, own
+}
+
+// make works out the version that is written at a stamp.
+func (u *Update) make(e *Env, s vclock.Stamp) bool {
+	known, floor, own := u.known(e)
+	if s <= known.Greatest() || own > u.own {
+		u.stale = true // while it waited for the ceiling, or read: what this node forgot in between nobody may know
+		return false
+	}
+	happened, done := u.happened(&known)
+	if done {
+		u.end(e, wire.Response{Status: wire.StatusOK, Stamp: uint64(u.tried.Stamp), Items: u.was})
+		return false
+	}
+	w, c := &u.write, &u.call
+	value, there := known.Reading()
+	if !happened {
+		if !u.met(&known, there) {
+			u.end(e, u.notMet(&known, value, there))
+			return false
+		}
+		if c.Previous {
+			u.was = []wire.Item{previous(&known, value, there)}
+		}
+	}
+	dot := vclock.Dot{Actor: e.Self, Stamp: s}
+	next := vclock.Set{}
+	switch {
+	case c.Op == wire.OpIncr:
+		by := c.By
+		if happened {
+			by = 0
+		}
+		var err error
+		if next, err = known.Add(e.Self.Node, s, by, c.At); err != nil {
+			u.end(e, refusedSum(err))
+			return false
+		}
+		dot.Actor.Boot = 0
+		u.told, _ = next.Reading()
+	case c.Siblings:
+		next = u.sibling(e, &known, dot, value)
+	default:
+		next = vclock.Set{
+			Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, happened), Deadline: vclock.Deadline{At: c.At},
+			Context: vclock.Succeed(w.seen, &known, e.Self, floor, e.Config.ContextActors),
+		}
+		switch {
+		case c.Op == wire.OpAppend:
+			next.Deadline.At = known.Deadline.At
+		case next.Tombstone:
+			next.Deadline.At = e.Now.Wall + e.Config.TombstoneFor.Milliseconds()
+		}
+		if next.Deadline.At != 0 {
+			next.Deadline.Stamp = s
+		}
+	}
+	if len(next.Value) > e.Config.Limits.Value {
+		u.end(e, refusal(c.Op, wire.StatusTooLarge, "the value would be over the limit of one: nothing was done"))
+		return false
+	}
+	u.tried, u.base = dot, next.Base()
+	w.value = append(w.value[:0], next.Value...)
+	w.seen = append(w.seen[:0], next.Context.Seen...)
+	w.set = next
+	w.set.Value, w.set.Context.Seen = w.value, w.seen
+	u.vouch(e)
+	return true
+}
+
+// happened says whether the version that was sent before stands in what is known, so that it is only to be stamped again; and
+// whether it did stand, and was superseded since by one who had seen it.
+func (u *Update) happened(known *vclock.Set) (stands, done bool) {
+	switch {
+	case u.tried.IsZero():
+		return false, false
+	case u.call.Op == wire.OpIncr:
+		heard := known.Heard(math.MaxInt)
+		return heard.Contains(u.tried) && known.Base() == u.base, false
+	case u.call.Siblings:
+		if stands = known.Alive(u.tried); stands {
+			*known = known.Without(u.tried)
+		}
+		return stands, false
+	default:
+		stands = known.Dot == u.tried
+		return stands, !stands && known.Saw(u.tried)
+	}
+}
+
+// met reports whether the condition is.
+func (u *Update) met(known *vclock.Set, there bool) bool {
+	switch u.call.Condition {
+	case wire.Absent:
+		return !there
+	case wire.Present:
+		return there
+	case wire.Version:
+		stamp := known.Dot.Stamp
+		if !there {
+			stamp = 0
+		}
+		return stamp == u.call.Than
+	default:
+		return true
+	}
+}
+
+func (u *Update) notMet(known *vclock.Set, value []byte, there bool) wire.Response {
+	r := wire.Response{Status: wire.StatusNotMet}
+	if there {
+		r.Stamp = uint64(known.Dot.Stamp)
+	}
+	if u.call.Previous {
+		r.Items = []wire.Item{previous(known, value, there)}
+	}
+	return r
+}
+
+func previous(known *vclock.Set, value []byte, there bool) wire.Item {
+	if !there {
+		return wire.Item{Status: wire.StatusNotFound}
+	}
+	return wire.Item{Status: wire.StatusOK, Stamp: uint64(known.Dot.Stamp), Value: append([]byte(nil), value...), Deadline: known.Deadline.At}
+}
+
+// content is the value to be written. What has been worked out once and stands is written as it is.
+func (u *Update) content(value []byte, happened bool) []byte {
+	switch {
+	case u.call.Op == wire.OpDelete:
+		return nil
+	case happened:
+		return u.write.value
+	case u.call.Op == wire.OpAppend:
+		return append(append(make([]byte, 0, len(value)+len(u.value)), value...), u.value...)
+	default:
+		return u.value
+	}
+}
+
+// sibling is the set with a new version beside those that its writer had not seen: without a context that is what its
+// coordinator has.
+func (u *Update) sibling(e *Env, known *vclock.Set, dot vclock.Dot, value []byte) vclock.Set {
+	c := &u.call
+	seen, at := c.Context, c.At
+	if !c.HasContext {
+		seen = known.Heard(math.MaxInt)
+	}
+	if c.Op == wire.OpAppend {
+		at = known.Deadline.At
+	}
+	next, dropped := known.Supersede(vclock.Version{Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, false)}, &seen, e.Config.Siblings, at)
+	e.Eff.Collapsed += dropped
+	return next
+}
+
+func refusedSum(err error) wire.Response {
+	status := wire.StatusNotNumber
+	if errors.Is(err, vclock.ErrRange) {
+		status = wire.StatusRange
+	}
+	return refusal(wire.OpIncr, status, "")
+}
+
+// vouch tells every owner how much of what it has forgotten is in what is written.
+func (u *Update) vouch(e *Env) {
+	for i := range u.write.seats {
+		s := &u.write.seats[i]
+		s.vouch = 0
+		if r := u.read.seats.find(s.Node); r == nil || u.unread || !u.write.set.Packed {
+			continue
+		} else if u.read.verdict == forgotten {
+			s.vouch = u.read.floor()
+		} else if r.state == served {
+			s.vouch = u.read.vouch(e, r)
+		}
+	}
+}
+
+// Restart goes on with other owners, in whichever phase it is.
+func (u *Update) Restart(e *Env, c *Call) {
+	switch {
+	case u.ended:
+	case u.writing:
+		u.call.Reads = c.Reads
+		u.write.restart(e, c)
+		u.wrote(e)
+	default:
+		u.write.seats, u.write.quorum, u.call.Reads = fill(u.write.seats, c.Peers), c.Quorum, c.Reads
+		u.ask(e, c.Peers)
+	}
+	u.wind(e)
+}
+
+// Reply takes a reply of either phase.
+func (u *Update) Reply(e *Env, from uint64, m *wire.Message) {
+	switch {
+	case u.ended:
+	case !u.writing:
+		if u.read.reply(e, from, m) {
+			u.judged(e)
+		}
+	case u.write.reply(e, from, m):
+		u.wrote(e)
+	}
+	u.wind(e)
+}
+
+// Lost counts a node as failed whose reply will not come.
+func (u *Update) Lost(e *Env, node uint64) {
+	switch {
+	case u.ended:
+	case !u.writing:
+		u.write.seats.lose(node)
+		if u.read.lost(e, node) {
+			u.judged(e)
+		}
+	case u.write.lost(e, node):
+		u.wrote(e)
+	}
+	u.wind(e)
+}
+
+// Tick hedges the read, and gives up at the deadline. A read that waits at the deadline, after a version was sent, leaves
+// that one where it is.
+func (u *Update) Tick(e *Env) {
+	switch {
+	case u.ended:
+	case !u.writing && e.Now.Mono >= u.write.until:
+		u.read.seats.silence()
+		u.end(e, u.read.shortage(u.call.Op, wire.StatusTimeout))
+	case !u.writing:
+		u.read.tick(e)
+	case u.write.parked || e.Now.Mono >= u.write.until:
+		u.write.tick(e)
+		u.wrote(e)
+	}
+	u.wind(e)
+}
+
+// Answered reports whether the client has its answer.
+func (u *Update) Answered() bool { return u.ended || u.writing && u.write.outcome != open }
+
+// Finish turns what is still waited for into hints.
+func (u *Update) Finish(e *Env) {
+	if !u.ended && u.writing {
+		u.write.finish(e)
+	}
+	u.ended = true
+}
+
+// Done reports whether every owner has replied or is owed a hint.
+func (u *Update) Done() bool { return u.ended }
+
+// Sent is the version under way, for whoever writes the key next; false where none is.
+func (u *Update) Sent() (*vclock.Set, bool) {
+	return &u.write.set, !u.ended && !u.tried.IsZero()
+}
+
+func (u *Update) end(e *Env, r wire.Response) {
+	u.ended = true
+	u.read.best = vclock.Set{} // as Get does: it may alias what is not this machine's to hold
+	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
+}
+
+func (u *Update) answer(e *Env) {
+	r := u.write.response(u.call.Op)
+	if r.Status == wire.StatusOK {
+		r.Value, r.Items = u.told, u.was
+	}
+	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
+}
+
+func (u *Update) wind(e *Env) {
+	w := &u.write
+	if !u.ended && u.writing && w.outcome != open && w.outcome != passed && (!w.seats.waiting() || e.Now.Mono-w.settled >= e.Config.LingerMax) {
+		u.Finish(e)
+	}
+}
+
+// Bytes is the memory held for the key, the version read and the one written.
+func (u *Update) Bytes() int { return u.read.bytes() + u.write.bytes() + cap(u.value) }

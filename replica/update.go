@@ -1,0 +1,92 @@
+package replica
+
+import (
+	"encoding/binary"
+
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// This file is the writes that depend on what is there.
+
+// updates reports whether a request is one: it has to read before it writes, or to know what it writes beside.
+func (s *Shard) updates(r *wire.Request) bool {
+	switch r.Op {
+	case wire.OpIncr, wire.OpAppend:
+		return true
+	case wire.OpSet, wire.OpDelete:
+		return r.Condition != wire.Always || r.Previous || len(r.Context) > 0 || s.keepsSiblings()
+	default:
+		return false
+	}
+}
+
+func (s *Shard) keepsSiblings() bool { return s.cfg.Siblings }
+
+// update adds to a call what an update has of its request; status 0 means go on.
+func (s *Shard) update(call *coordinator.Call, r *wire.Request, key uint64) (wire.Status, string) {
+	call.Siblings, call.Previous, call.Condition, call.Than, call.By = s.keepsSiblings(), r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
+	if call.HasContext = len(r.Context) > 0; !call.HasContext {
+		return 0, ""
+	}
+	if !call.Siblings {
+		return wire.StatusBadRequest, "the namespace keeps no siblings: leave the context out, or use a condition"
+	}
+	var err error
+	if call.Context, err = wire.ParseContext(r.Context, s.salt(key), s.cfg.Hash); err != nil || s.tooFar(call.Context.Greatest()) {
+		s.stats.Contexts++
+		return wire.StatusContext, ""
+	}
+	return 0, ""
+}
+
+// salt stands for the cluster and a key in the contexts that clients are given.
+func (s *Shard) salt(key uint64) uint64 {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], s.view.Map.ClusterID)
+	binary.BigEndian.PutUint64(b[8:], key)
+	return s.cfg.Hash(b[:])
+}
+
+// judged reports whether another owner is to judge a request's condition: the first that is up, so that as few as can be
+// judge at once.
+func (s *Shard) judged(r *wire.Request, p uint32) bool {
+	if r.Condition == wire.Always && r.Op != wire.OpAppend && !r.Previous {
+		return false
+	}
+	for _, x := range s.view.Table.Owners(p) {
+		if s.view.UpAt(x.Node) {
+			return s.view.Table.Nodes()[x.Node].ID != s.cfg.Self.Node
+		}
+	}
+	return false
+}
+
+// holder tells machines what this node holds.
+type holder struct{ s *Shard }
+
+// Holding is what is stored of the key of a call, with what other updates have under way.
+func (h holder) Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp) {
+	s := h.s
+	c := s.calls.find(id)
+	if c == nil {
+		return vclock.Set{}, 0
+	}
+	set, floor := s.store.Peek(storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition}, s.now.Wall)
+	if set.IsZero() {
+		set = vclock.Set{}
+	}
+	if s.calls.updates[c.hash] < 2 {
+		return set, floor
+	}
+	s.calls.each(func(o *call) {
+		if u, ok := o.machine.(*coordinator.Update); ok && o != c && o.hash == c.hash && o.partition == c.partition {
+			if sent, ok := u.Sent(); ok {
+				set, _ = vclock.Merge(&set, sent)
+			}
+		}
+	})
+	return set, floor
+}
