@@ -31,6 +31,7 @@ type Update struct {
 	tried   vclock.Dot   // the version sent last; zero: none
 	base    vclock.Dot   // what that was added to
 	stale   bool         // what was read is: read again
+	anew    bool         // the owners had forgotten the key: what was there before does not count
 	writing bool
 	ended   bool
 	told    []byte      // the counter, in digits
@@ -116,6 +117,7 @@ func (u *Update) known(e *Env) (known vclock.Set, floor, own vclock.Stamp) {
 	mine, own := e.Own.Holding(u.call.ID, u.write.key)
 	known, _ = vclock.Merge(&u.read.best, &mine)
 	if floor = own; u.read.verdict == forgotten {
+		u.anew = true
 		floor = max(floor, u.read.floor())
 		known = known.Forget(floor)
 	}
@@ -308,8 +310,9 @@ func (u *Update) Restart(e *Env, c *Call) {
 	case u.ended:
 	case u.writing:
 		u.call.Reads = c.Reads
-		u.write.restart(e, c)
-		u.wrote(e)
+		if u.write.restart(e, c) {
+			u.wrote(e)
+		}
 	default:
 		u.write.seats, u.write.quorum, u.call.Reads = fill(u.write.seats, c.Peers), c.Quorum, c.Reads
 		u.ask(e, c.Peers)
@@ -356,8 +359,7 @@ func (u *Update) Tick(e *Env) {
 		u.end(e, u.read.shortage(u.call.Op, wire.StatusTimeout))
 	case !u.writing:
 		u.read.tick(e)
-	case u.write.parked || e.Now.Mono >= u.write.until:
-		u.write.tick(e)
+	case u.write.tick(e) || u.stale:
 		u.wrote(e)
 	}
 	u.wind(e)
@@ -385,11 +387,13 @@ func (u *Update) Sent() (*vclock.Set, bool) {
 func (u *Update) end(e *Env, r wire.Response) {
 	u.ended = true
 	u.read.best = vclock.Set{} // as Get does: it may alias what is not this machine's to hold
+	r.Forgotten = u.anew
 	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
 }
 
 func (u *Update) answer(e *Env) {
 	r := u.write.response(u.call.Op)
+	r.Forgotten = u.anew
 	if r.Status == wire.StatusOK {
 		r.Value, r.Items = u.told, u.was
 	}

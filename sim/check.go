@@ -11,14 +11,22 @@ import (
 // check judges a run that is over. Each promise has a file of its own.
 func (w *world) check() {
 	w.total()
-	history := make([][]*op, w.plan.Cluster.Keys)
+	history := make([][]*op, w.plan.Cluster.names())
 	for i := range w.ops {
 		o := &w.ops[i]
 		history[o.key] = append(history[o.key], o)
 	}
 	for key, ops := range history {
+		if w.plan.Cluster.counter(key) {
+			w.checkCounter(key, ops)
+			continue
+		}
 		if w.checkValues(key, ops); w.failed != nil {
 			return // what nobody wrote has no write that it could be judged by
+		}
+		if w.plan.Cluster.Siblings {
+			w.checkSiblings(key, ops)
+			continue
 		}
 		w.checkDeadlines(ops)
 		if w.strict(key) {

@@ -8,6 +8,9 @@ import (
 
 // nameDot is I7 where it can be seen at once: a dot names one write, of one key and one content, whoever tells of it.
 func (w *world) nameDot(m *wire.Message) {
+	if m.Set.Packed {
+		return // its dot is that of the latest version, and what is beside it may differ
+	}
 	var d xxhash.Digest
 	d.Reset()
 	_, _ = d.Write(m.Key)

@@ -85,7 +85,7 @@ func (w *world) forgetful(t time.Duration) (nodes int) {
 
 // newest are the acknowledged writes of the greatest stamps, by key, but for those that a fallback has coordinated.
 func (w *world) newest() []*op {
-	newest := make([]*op, w.plan.Cluster.Keys)
+	newest := make([]*op, w.plan.Cluster.names())
 	for i := range w.ops {
 		o := &w.ops[i]
 		if u := newest[o.key]; o.writes() && o.ok && o.status == wire.StatusOK && (u == nil || o.stamp > u.stamp) && (o.owned || !o.sloppy) {

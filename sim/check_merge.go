@@ -10,7 +10,7 @@ import (
 // checkMerge is I5 over versions as they came about: merging those of one key is commutative, associative and
 // idempotent, and equal results have equal bytes.
 func (w *world) checkMerge() {
-	for key := range w.plan.Cluster.Keys {
+	for key := range w.plan.Cluster.names() {
 		of := w.samples[string(keyName(key))]
 		for i := range of {
 			if aa := merge(&of[i], &of[i]); !equalBytes(&aa, &of[i]) {

@@ -29,13 +29,14 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 		}
 	}
 	// A read asks all owners in turn before it knows that too few vote, which takes time; one that waits for a silent owner
-	// is a miss at its deadline, and who handed it on has given up by then.
-	if serve != owners && !o.writes() && (o.until-o.begin < hedged || o.taker > 0) {
+	// is a miss at its deadline, and who handed it on has given up by then. A write of siblings may have to read first.
+	reading := !o.writes() || w.plan.Cluster.Siblings
+	if serve != owners && reading && (o.writes() || o.until-o.begin < hedged || o.taker > 0) {
 		return
 	}
 	local := w.nodes[o.node].core.View().Local
 	reads, writes := w.plan.Cluster.votes()
-	if !o.writes() && !serve.meet(w.plan.Cluster.Read, reads, owners, local) || o.ask.Op != wire.OpGet && !serve.meet(w.plan.Cluster.Write, writes, owners, local) {
+	if reading && !serve.meet(w.plan.Cluster.Read, reads, owners, local) || o.ask.Op != wire.OpGet && !serve.meet(w.plan.Cluster.Write, writes, owners, local) {
 		return
 	}
 	w.count("quorum judged")

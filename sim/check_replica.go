@@ -59,7 +59,7 @@ func (w *world) auditPartition(i int, p uint32) {
 	if !owned {
 		return
 	}
-	for key := range w.plan.Cluster.Keys {
+	for key := range w.plan.Cluster.names() {
 		name := keyName(key)
 		if n.core.View().Table.Partition(ring.Slot(name)) != p {
 			continue

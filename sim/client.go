@@ -17,10 +17,13 @@ type op struct {
 	begin, end time.Duration // end: never, unless it was answered well
 	until      time.Duration // its deadline
 	sloppy     bool
-	hinted     bool // a hint counted towards W
-	done       bool // the client waits no more
-	ok         bool // it was answered, with a value, none, or an acknowledgement
-	replied    bool // the node has answered, whether or not anyone listened
+	hinted     bool    // a hint counted towards W
+	sum        int64   // what a counter stood at
+	with       *glance // what a writer of siblings had seen
+	items      []int   // siblings: the ops whose values were read
+	done       bool    // the client waits no more
+	ok         bool    // it was answered, with a value, none, or an acknowledgement
+	replied    bool    // the node has answered, whether or not anyone listened
 	retry      bool
 	owned      bool // who took it last to coordinate it owned the key then
 	taker      int  // the node that another handed it to, from 1; 0: none
@@ -79,6 +82,10 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	if a.Op == wire.OpSet {
 		r.Value = strconv.AppendInt(nil, int64(number+1), 10)
 	}
+	r.By = a.By
+	if w.plan.Cluster.Siblings {
+		w.remind(o, r)
+	}
 	w.tellAsked(o)
 	w.frame = wire.AppendRequest(w.frame[:0], r)
 	leaves := w.now + timeout + patience
@@ -116,6 +123,15 @@ func (w *world) answered(i int, r *wire.Response) {
 	if o.ask.Op == wire.OpGet && r.Status == wire.StatusOK {
 		o.wrote, _ = strconv.Atoi(string(r.Value))
 		w.count("hit")
+	}
+	if w.plan.Cluster.counter(o.key) && r.Status == wire.StatusOK {
+		sum, err := strconv.ParseInt(string(r.Value), 10, 64)
+		if o.sum = sum; err != nil {
+			w.fail("I9", "op %d at n%d is told %q of a counter", o.number, o.node+1, r.Value)
+		}
+	}
+	if w.plan.Cluster.Siblings && o.ok && o.ask.Op == wire.OpGet {
+		w.glimpse(o, r)
 	}
 	w.tellAnswered(o, r)
 	w.checkQuorum(o, r)

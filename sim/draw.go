@@ -25,7 +25,42 @@ func Draw(seed uint64) Plan {
 	}
 	p.Asks = drawAsks(r, &p)
 	p.Faults = drawFaults(r, &p)
+	p.drawModes(rand.New(rand.NewPCG(seed, 0x5b0a2)))
 	return p
+}
+
+// drawModes lets some clusters count, and some keep siblings. It draws by a source of its own: what it leaves alone is
+// as it would be without it.
+func (p *Plan) drawModes(r *rand.Rand) {
+	c := &p.Cluster
+	switch r.IntN(4) {
+	case 0:
+		c.Counters = 1 + r.IntN(4)
+		for i := range p.Asks {
+			if a := &p.Asks[i]; !a.Last && !a.After && r.IntN(3) == 0 {
+				a.Key, a.TTL = c.Keys+r.IntN(c.Counters), 0
+				if a.Op = wire.OpGet; r.IntN(5) > 1 {
+					a.Op, a.By = wire.OpIncr, 1+r.Int64N(9)
+				}
+			}
+		}
+		for i := range c.Counters {
+			at := p.Trouble + healFor - 5*time.Second
+			p.Asks = append(p.Asks,
+				Ask{At: at, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: c.Keys + i, Patient: true, Last: true, Number: len(p.Asks) + 1},
+				Ask{At: at + time.Second, Node: r.IntN(c.Nodes), Op: wire.OpIncr, By: 1, Key: c.Keys + i, Patient: true, After: true, Number: len(p.Asks) + 2},
+				Ask{At: at + 2*time.Second, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: c.Keys + i, Patient: true, After: true, Number: len(p.Asks) + 3})
+		}
+	case 1:
+		c.Siblings, c.Sloppy, c.TTLs = true, false, false
+		for i := range p.Asks {
+			a := &p.Asks[i]
+			if a.TTL = 0; a.Op != wire.OpSet {
+				a.Op = wire.OpGet
+			}
+			a.Pick = r.IntN(glancesMax)
+		}
+	}
 }
 
 // maybe is a rate up to most, and often none.

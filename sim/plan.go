@@ -30,6 +30,8 @@ type Cluster struct {
 	Shards      int
 	Memory      int64 // bytes of storage on each node
 	Keys        int
+	Counters    int  // further keys, which clients only add to and read
+	Siblings    bool // concurrent writes are kept, and clients write with what they have read
 	TTLs        bool
 	Skew        time.Duration // clocks lie within this, either side of the truth
 	Drift       float64       // and run faster or slower by up to this share
@@ -55,6 +57,8 @@ type Ask struct {
 	TTL     time.Duration
 	Timeout time.Duration // 0: the default
 	Patient bool          // else the client turns away before the deadline
+	By      int64         // added to a counter
+	Pick    int           // which of the contexts that clients have is written with
 	Last    bool          // asked when all is well, of what is left
 	After   bool          // asked after that: it must be acknowledged
 	Number  int           // from 1, whatever is left out
@@ -81,6 +85,12 @@ func (p Plan) Numbers() (operations, faults []int) {
 	}
 	return operations, faults
 }
+
+// names is how many keys there are of all kinds; the counters are the last.
+func (c *Cluster) names() int { return c.Keys + c.Counters }
+
+// counter reports whether a key is one.
+func (c *Cluster) counter(key int) bool { return key >= c.Keys }
 
 // owners is how many a key has.
 func (c *Cluster) owners() int { return min(c.Replicas, c.Nodes/c.Datacenters) * c.Datacenters }

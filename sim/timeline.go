@@ -105,6 +105,20 @@ func describe(s *vclock.Set) string {
 		return "nothing"
 	}
 	var b strings.Builder
+	if s.Packed {
+		for i, v := range s.Versions() {
+			if i > 0 {
+				b.WriteString(" | ")
+			}
+			if v.Sum {
+				fmt.Fprintf(&b, "%+d to %s", v.Added, stampText(v.Base.Stamp))
+			} else {
+				fmt.Fprintf(&b, "%q", v.Value)
+			}
+			fmt.Fprintf(&b, " %s by n%d", stampText(v.Dot.Stamp), v.Dot.Actor.Node)
+		}
+		return b.String()
+	}
 	if s.Tombstone {
 		b.WriteString("deleted")
 	} else {

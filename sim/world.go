@@ -57,9 +57,10 @@ type world struct {
 	dots     map[vclock.Dot]uint64   // what each names
 	samples  map[string][]vclock.Set // a few versions of each key
 	audits   map[replicaKey]audited
-	deleted  map[string]bool // keys that somebody asked to delete
-	owed     []handoff       // what fallbacks were asked to keep
-	handoffs []handoff       // what they keep
+	deleted  map[string]bool   // keys that somebody asked to delete
+	glances  map[int][]*glance // at each key, by the clients of siblings
+	owed     []handoff         // what fallbacks were asked to keep
+	handoffs []handoff         // what they keep
 	auditOut replica.Outbox
 }
 
