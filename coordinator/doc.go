@@ -3,7 +3,7 @@
 //
 // # What it decides
 //
-// One machine a request: Get, Put (also deletes), Touch (a deadline), Forward (to an owner, by who is none),
+// One machine a request: Get, Put (also deletes), Touch (a deadline), Update (what depends on what is there), Forward (to an owner, by who is none),
 // and Gather for many keys. A Quorum is what a level asks, as counts. A put's life, W = 2 of 3:
 //
 //	Start ─ stamp ─▶ store to all owners ─ ok, ok ─▶ answer ─ third ok, or LingerMax ─▶ hint ─▶ done
@@ -41,6 +41,8 @@
 //  5. A write's stamp lies above all it has seen, and above every version and floor that an owner answered.
 //  6. An owner votes only for what reaches its floor; nothing is repaired without R votes.
 //  7. A deadline never travels with another version's value.
-//  8. A request is forwarded again only after a refusal that did nothing.
-//  9. After Done there are no more effects. What a call lends is copied, or used in the effects of that call only.
+//  8. What an update works out contains everything acknowledged that R owners know and all that this node has under way, and
+//     happens once, however often it is stamped; or the answer says that the key began anew.
+//  9. A request is forwarded again only after a refusal that did nothing.
+// 10. After Done there are no more effects. What a call lends is copied, or used in the effects of that call only.
 package coordinator

@@ -18,7 +18,7 @@ func (w *world) checkLate(to int, p *packet, m *wire.Message) {
 		return
 	}
 	by := time.Duration(m.Expires-wallBase) * time.Millisecond
-	if number, err := strconv.Atoi(string(m.Set.Value)); err == nil && m.Kind == wire.KindStore { // else a delete, or maybe a touch
+	if number, err := strconv.Atoi(string(m.Set.Value)); err == nil && m.Kind == wire.KindStore && !w.isCounter(m.Key) { // else a delete, or maybe a touch
 		by = min(by, w.ops[number-1].until)
 	}
 	if w.now > by+replica.SkewAllowed+w.apart() && w.stored(to, p.from, m.ID) {

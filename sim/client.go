@@ -81,8 +81,13 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	}
 	if a.Op == wire.OpSet {
 		r.Value = strconv.AppendInt(nil, int64(number+1), 10)
+		if w.plan.Cluster.counter(a.Key) {
+			r.Value = strconv.AppendInt(nil, a.By, 10)
+		}
 	}
-	r.By = a.By
+	if a.Op == wire.OpIncr {
+		r.By = a.By
+	}
 	if w.plan.Cluster.Siblings {
 		w.remind(o, r)
 	}
@@ -124,7 +129,7 @@ func (w *world) answered(i int, r *wire.Response) {
 		o.wrote, _ = strconv.Atoi(string(r.Value))
 		w.count("hit")
 	}
-	if w.plan.Cluster.counter(o.key) && r.Status == wire.StatusOK {
+	if w.plan.Cluster.counter(o.key) && r.Status == wire.StatusOK && (o.ask.Op == wire.OpGet || o.ask.Op == wire.OpIncr) {
 		sum, err := strconv.ParseInt(string(r.Value), 10, 64)
 		if o.sum = sum; err != nil {
 			w.fail("I9", "op %d at n%d is told %q of a counter", o.number, o.node+1, r.Value)

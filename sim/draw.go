@@ -39,7 +39,14 @@ func (p *Plan) drawModes(r *rand.Rand) {
 		for i := range p.Asks {
 			if a := &p.Asks[i]; !a.Last && !a.After && r.IntN(3) == 0 {
 				a.Key, a.TTL = c.Keys+r.IntN(c.Counters), 0
-				if a.Op = wire.OpGet; r.IntN(5) > 1 {
+				switch n := r.IntN(60); {
+				case n == 0:
+					a.Op, a.By = wire.OpSet, r.Int64N(1000)
+				case n == 1:
+					a.Op = wire.OpDelete
+				case n < 24:
+					a.Op = wire.OpGet
+				default:
 					a.Op, a.By = wire.OpIncr, 1+r.Int64N(9)
 				}
 			}

@@ -30,7 +30,7 @@ type Cluster struct {
 	Shards      int
 	Memory      int64 // bytes of storage on each node
 	Keys        int
-	Counters    int  // further keys, which clients only add to and read
+	Counters    int  // further keys, which clients mostly add to and read
 	Siblings    bool // concurrent writes are kept, and clients write with what they have read
 	TTLs        bool
 	Skew        time.Duration // clocks lie within this, either side of the truth
@@ -57,7 +57,7 @@ type Ask struct {
 	TTL     time.Duration
 	Timeout time.Duration // 0: the default
 	Patient bool          // else the client turns away before the deadline
-	By      int64         // added to a counter
+	By      int64         // added to a counter, or what it is set to
 	Pick    int           // which of the contexts that clients have is written with
 	Last    bool          // asked when all is well, of what is left
 	After   bool          // asked after that: it must be acknowledged

@@ -39,5 +39,7 @@
 //     whatever changes in between; what is dropped meanwhile lies at or below the mark read after it.
 //  5. Stores that merged the same versions and forgot none hold the same bytes, in whatever order they came.
 //  6. Get, and a Put that fits where the old value was, do not allocate.
-//  7. Equal calls give equal answers: no order comes from a map.
+//  7. A record of several versions that came while something of its key may have been forgotten is told with that floor, until
+//     someone who knows that nothing is missing has vouched for it.
+//  8. Equal calls give equal answers: no order comes from a map.
 package storage

@@ -63,7 +63,11 @@ func (e *entry) below() vclock.Stamp {
 	return vclock.Stamp(binary.LittleEndian.Uint64(e.body[len(e.body)-belowBytes:]))
 }
 
+// setBelow says what below is from now on; of one version there is none.
 func (e *entry) setBelow(below vclock.Stamp) {
+	if !e.packed {
+		return
+	}
 	binary.LittleEndian.PutUint64(e.body[len(e.body)-belowBytes:], uint64(below))
 }
 
@@ -121,9 +125,7 @@ func (e *entry) fill(key []byte, set *vclock.Set, below vclock.Stamp) {
 	}
 	e.body = body
 	e.stamp, e.deadline, e.tombstone, e.packed = set.Dot.Stamp, set.Deadline, set.Tombstone, set.Packed
-	if e.packed {
-		e.setBelow(below)
-	}
+	e.setBelow(below)
 	e.keyBytes, e.seen = uint32(len(key)), uint32(len(set.Context.Seen))
 }
 

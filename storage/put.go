@@ -91,8 +91,9 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, wa
 		below = forgotten
 	}
 	if held && merged.Same(&known) {
-		if several {
-			e.setBelow(below)
+		e.setBelow(below)
+		if result.Outcome == Stored {
+			result.Outcome = Known // all of it was
 		}
 		return result
 	}

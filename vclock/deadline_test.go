@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Invariant 7: a total order, so that every replica keeps the same register.
+// Invariant 9: a total order, so that every replica keeps the same register.
 func TestDeadlinesAreOrderedByStampThenTimeWithNeverLast(t *testing.T) {
 	sorted := []Deadline{
 		{At: 1, Stamp: 0},

@@ -4,7 +4,8 @@
 //
 // Which stamp a write gets (Clock), what its writer had seen (Context, built by Succeed), how two versions of
 // a key stand to each other (Set.Compare), and what a replica that knows both holds from then on (Merge). A
-// deadline is a register of its own and is ordered here too (Deadline.Compare).
+// deadline is a register of its own and is ordered here too (Deadline.Compare). Siblings and counters, several versions
+// of one key, are packed in a Set and merge by the same join (siblings.go, counter.go).
 //
 // # What it promises and what it does not
 //
@@ -37,5 +38,8 @@
 //  5. Merge is commutative, associative and idempotent, and equal results have equal bytes.
 //  6. Merge loses nothing: the result has seen all that either side had, and holds a write that no other
 //     side's write supersedes.
-//  7. Registers for one dot are totally ordered; the later survives every merge, whichever value bytes win.
+//  7. Of several versions nothing vanishes but by a write that had seen it, or one of lww with a greater dot; and what was
+//     superseded does not return. A set's dot never shrinks.
+//  8. A counter's total is its base and what every node has added to that, each addition once, however often told of.
+//  9. Registers for one dot are totally ordered; the later survives every merge, whichever value bytes win.
 package vclock

@@ -32,7 +32,7 @@ type Set struct {
 	Tombstone bool    // there is nothing for a reader
 	Packed    bool    // Value is several versions: see Versions
 	Value     []byte
-	Deadline  Deadline // of several versions: a register for all, tied to Base
+	Deadline  Deadline // of several versions: a register for all, tied to what they cover
 }
 
 // Order is how two sets of one key stand to each other.

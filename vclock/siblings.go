@@ -176,11 +176,15 @@ func baseOf(versions []Version) Dot {
 
 // Covers is the stamp at or below which nothing was forgotten that would still count beside s: an owner whose floor that
 // reaches can vote for it.
-func (s *Set) Covers() Stamp {
-	if !s.Packed {
-		return s.Dot.Stamp
+func (s *Set) Covers() Stamp { return s.covers().Stamp }
+
+// covers is the dot up to which everything is known, which only grows: the deadline belongs to it.
+func (s *Set) covers() Dot {
+	base, floor := s.Base(), Dot{Stamp: s.Context.Floor}
+	if base.Compare(floor) < 0 {
+		return floor
 	}
-	return max(s.Context.Floor, s.Base().Stamp)
+	return base
 }
 
 // Conflicting reports whether there are siblings that a reader has to choose from.
@@ -229,7 +233,7 @@ func join(a, b *Set) (Set, Order) {
 		}
 	}
 	deadline := a.Deadline
-	if c := baseOf(ofA).Compare(baseOf(ofB)); c < 0 || c == 0 && b.Deadline.Compare(a.Deadline) > 0 {
+	if c := a.covers().Compare(b.covers()); c < 0 || c == 0 && b.Deadline.Compare(a.Deadline) > 0 {
 		deadline = b.Deadline
 	}
 	m := assemble(alive, Join(&heardA, &heardB), deadline)

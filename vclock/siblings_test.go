@@ -107,7 +107,7 @@ func (f *family) draw(t *rapid.T, keep int) {
 	}
 }
 
-// Invariant 8: nothing vanishes but by a write whose client had seen it, and what such a write replaced does not return.
+// Invariant 7: nothing vanishes but by a write whose client had seen it, and what such a write replaced does not return.
 func TestSiblingsAreTheWritesThatNobodyWhoSawThemReplaced(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := new(family)
