@@ -44,5 +44,6 @@
 //  8. What an update works out contains everything acknowledged that R owners know and all that this node has under way, and
 //     happens once, however often it is stamped; or the answer says that the key began anew.
 //  9. A request is forwarded again only after a refusal that did nothing.
+//
 // 10. After Done there are no more effects. What a call lends is copied, or used in the effects of that call only.
 package coordinator
