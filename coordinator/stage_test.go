@@ -25,8 +25,13 @@ type stage struct {
 	sent    map[string]wire.Message // the last message to each node: any, of a round, of a kind ("n2", "n2 1", "n2 fetch")
 	frames  [][]byte                // what replies aliased: overwritten after every step
 	answers []wire.Response
-	hints   []string // nodes owed
+	hints   []string     // nodes owed
+	held    vclock.Set   // by the coordinator itself, as by its store
+	floor   vclock.Stamp // of it
 }
+
+// Holding tells the machine what its own node holds.
+func (s *stage) Holding(uint64, []byte) (vclock.Set, vclock.Stamp) { return s.held, s.floor }
 
 const stageID = 7 << RoundBits
 
@@ -35,7 +40,7 @@ func newStage(t *testing.T) *stage {
 	s.cfg.RestampsMax = 2
 	s.env = Env{
 		Now: vclock.Now{Wall: 1000}, Self: vclock.Actor{Node: 1, Boot: 1}, Clock: &s.clock,
-		Ceiling: vclock.StampAt(1 << 40), Config: &s.cfg, Eff: &s.eff,
+		Ceiling: vclock.StampAt(1 << 40), Config: &s.cfg, Eff: &s.eff, Own: s,
 	}
 	s.setPeers([]string{"n1", "n2", "n3"})
 	return s
@@ -160,8 +165,14 @@ func (s *stage) play(line string) []string {
 		s.env.Ceiling = stampOf(s.t, w.bare[0])
 	case "clock": // the wall clock says so, whatever time has passed
 		s.env.Now.Wall = int64(stampOf(s.t, w.bare[0]) >> 16)
-	case "put", "delete", "get", "touch", "forward":
+	case "put", "delete", "get", "touch", "forward", "incr", "append", "update":
 		return s.start(verb, &w)
+	case "own": // holds what was sent to it last, or what the words say
+		if s.floor = w.stamp("floor"); w.has("sent") {
+			s.held = s.sent["n1 store"].Set
+		} else {
+			s.held = s.set(&w)
+		}
 	case "restart":
 		s.setPeers(w.bare)
 		c := s.call
@@ -230,7 +241,22 @@ func (s *stage) start(verb string, w *words) []string {
 			s.t.Fatal(err)
 		}
 	}
+	s.call.By, s.call.Previous, s.call.Siblings, s.call.Than = w.int("by", 0), w.has("previous"), w.has("siblings"), w.stamp("than")
+	for i, name := range []string{"always", "absent", "present", "version"} {
+		if w.has(name) {
+			s.call.Condition = wire.Condition(i)
+		}
+	}
+	if d := w.dot("context"); !d.IsZero() {
+		s.call.HasContext, s.call.Context.Seen = true, []vclock.Dot{d}
+	}
 	switch verb {
+	case "incr":
+		s.call.Op, s.machine = wire.OpIncr, new(Update)
+	case "append":
+		s.call.Op, s.machine = wire.OpAppend, new(Update)
+	case "update":
+		s.call.Op, s.machine = wire.OpSet, new(Update)
 	case "put":
 		s.call.Op, s.machine = wire.OpSet, new(Put)
 	case "delete":
@@ -277,15 +303,8 @@ func (s *stage) reply(w *words) {
 	switch asked.Kind {
 	case wire.KindFetch:
 		m.Kind = wire.KindFetchReply
-		m.Set = vclock.Set{Dot: w.dot("is"), Tombstone: w.has("tombstone"), Deadline: vclock.Deadline{At: w.int("at", 0), Stamp: w.stamp("register")}}
-		if m.Set.IsZero() {
+		if m.Set = s.set(w); m.Set.IsZero() {
 			m.Set.Deadline, m.Gone = vclock.Deadline{}, m.Set.Deadline
-		}
-		if v := w.named["value"]; v != "" {
-			m.Set.Value = []byte(v)
-		}
-		if d := w.dot("saw"); !d.IsZero() {
-			m.Set.Context.Seen = []vclock.Dot{d}
 		}
 		s.frames = append(s.frames, m.Set.Value)
 	case wire.KindForward:
@@ -302,6 +321,38 @@ func (s *stage) reply(w *words) {
 		}
 	}
 	s.machine.Reply(&s.env, nodeOf(s.t, w.bare[0]), &m)
+}
+
+// set is a version: is=n1@900.0 value=v, with saw=, at= and register=; and what was added to it, add=n2@901.0:3, or
+// siblings beside it, beside=n3@902.0:text.
+func (s *stage) set(w *words) vclock.Set {
+	m := vclock.Set{Dot: w.dot("is"), Tombstone: w.has("tombstone"), Deadline: vclock.Deadline{At: w.int("at", 0), Stamp: w.stamp("register")}}
+	if v := w.named["value"]; v != "" {
+		m.Value = []byte(v)
+	}
+	if d := w.dot("saw"); !d.IsZero() {
+		m.Context.Seen = []vclock.Dot{d}
+	}
+	for _, more := range []string{"add", "beside"} {
+		dot, what, ok := strings.Cut(w.named[more], ":")
+		if !ok {
+			continue
+		}
+		w.named["dot"] = dot
+		d := w.dot("dot")
+		if more == "beside" {
+			m, _ = m.Supersede(vclock.Version{Dot: d, Value: []byte(what)}, &vclock.Context{}, 16, 0)
+			continue
+		}
+		by, err := strconv.ParseInt(what, 10, 64)
+		if err == nil {
+			m, err = m.Add(d.Actor.Node, d.Stamp, by, 0)
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return m
 }
 
 // drain prints the effects, and then where the machine stands.
@@ -352,6 +403,7 @@ func (s *stage) drain() []string {
 func responseText(r *wire.Response) string {
 	text := map[wire.Status]string{
 		wire.StatusOK: "ok", wire.StatusNotFound: "not-found", wire.StatusQuorum: "quorum", wire.StatusTimeout: "timeout",
+		wire.StatusNotMet: "not-met", wire.StatusNotNumber: "not-number", wire.StatusRange: "range",
 		wire.StatusTooLarge: "too-large", wire.StatusNotReady: "not-ready", wire.StatusInternal: "internal",
 	}[r.Status]
 	if text == "" {
@@ -371,6 +423,9 @@ func responseText(r *wire.Response) string {
 	}
 	if r.Forgotten {
 		text += " forgotten"
+	}
+	for _, it := range r.Items {
+		text += fmt.Sprintf(" was %d %q", it.Status, it.Value)
 	}
 	if e := r.Err; e != nil {
 		text += fmt.Sprintf(": %v", e.Op)
@@ -396,6 +451,9 @@ func messageText(m *wire.Message) string {
 	if r := m.ID & roundMask; r != 0 {
 		text += fmt.Sprint(" #", r)
 	}
+	if m.Kind == wire.KindStore && m.Floor != 0 {
+		text += fmt.Sprintf(" vouching to %v", m.Floor)
+	}
 	if m.Force {
 		text += " by force"
 	}
@@ -411,6 +469,19 @@ func messageText(m *wire.Message) string {
 func setText(s *vclock.Set) string {
 	text := nodeName(s.Dot.Actor.Node) + "@" + s.Dot.Stamp.String()
 	switch {
+	case s.Packed:
+		text = ""
+		for i, v := range s.Versions() {
+			if i > 0 {
+				text += " | "
+			}
+			text += nodeName(v.Dot.Actor.Node) + "@" + v.Dot.Stamp.String()
+			if v.Sum {
+				text += fmt.Sprintf(" %+d to %v", v.Added, v.Base.Stamp)
+			} else {
+				text += fmt.Sprintf(" %q", v.Value)
+			}
+		}
 	case s.Tombstone:
 		text += " tombstone"
 	case s.Value == nil:
@@ -439,6 +510,11 @@ func stateText(m Machine) string {
 	case *Get:
 		table, text = m.read.seats, readText(&m.read)
 	case *Touch:
+		table, text = m.read.seats, readText(&m.read)
+		if m.writing {
+			table, text = m.write.seats, writeText(&m.write)
+		}
+	case *Update:
 		table, text = m.read.seats, readText(&m.read)
 		if m.writing {
 			table, text = m.write.seats, writeText(&m.write)

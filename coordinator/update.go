@@ -17,8 +17,8 @@ import (
 //	           └───────────────────────────────────────────────────────────┘
 //
 // What is worked out and what this node stores of it are one step of the shard, so that of two updates that one node
-// coordinates the second knows of the first. One that begins again asks of what it finds whether the version that it has
-// sent before is in it: then it has happened, and must not happen twice.
+// coordinates the second knows of the first. One that begins again asks of what it finds what has become of the version that
+// it has sent before: what has happened must not happen twice.
 type Update struct {
 	read  read
 	write write
@@ -134,14 +134,18 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 		u.stale = true // while it waited for the ceiling, or read: what this node forgot in between nobody may know
 		return false
 	}
-	happened, done := u.happened(&known)
-	if done {
+	w, c := &u.write, &u.call
+	fate := u.happened(e, &known)
+	switch fate {
+	case followed:
 		u.end(e, wire.Response{Status: wire.StatusOK, Stamp: uint64(u.tried.Stamp), Items: u.was})
 		return false
+	case lost:
+		u.end(e, shortage(c.Op, wire.StatusQuorum, &w.quorum, &tally{}, w.seats))
+		return false
 	}
-	w, c := &u.write, &u.call
 	value, there := known.Reading()
-	if !happened {
+	if fate == unsent {
 		if !u.met(&known, there) {
 			u.end(e, u.notMet(&known, value, there))
 			return false
@@ -155,7 +159,7 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	switch {
 	case c.Op == wire.OpIncr:
 		by := c.By
-		if happened {
+		if fate == standing {
 			by = 0
 		}
 		var err error
@@ -169,7 +173,7 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 		next = u.sibling(e, &known, dot, value)
 	default:
 		next = vclock.Set{
-			Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, happened), Deadline: vclock.Deadline{At: c.At},
+			Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, fate == standing), Deadline: vclock.Deadline{At: c.At},
 			Context: vclock.Succeed(w.seen, &known, e.Self, floor, e.Config.ContextActors),
 		}
 		switch {
@@ -195,24 +199,39 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	return true
 }
 
-// happened says whether the version that was sent before stands in what is known, so that it is only to be stamped again; and
-// whether it did stand, and was superseded since by one who had seen it.
-func (u *Update) happened(known *vclock.Set) (stands, done bool) {
-	switch {
+// fate is what has become of the version that was sent before.
+type fate uint8
+
+const (
+	unsent   fate = iota // or nobody has it: what is written is worked out anew
+	standing             // it is the latest: what is written is the same, stamped again
+	followed             // and one who had seen it has written since: it has happened
+	lost                 // another was written at once, and who wrote that may have seen it or not
+)
+
+// happened says what has become of it, by what is known. Under lww a record does not tell what its writer had seen from what
+// it has met since; but this node's own later versions are worked out from its earlier ones.
+func (u *Update) happened(e *Env, known *vclock.Set) fate {
+	switch heard := known.Heard(math.MaxInt); {
 	case u.tried.IsZero():
-		return false, false
 	case u.call.Op == wire.OpIncr:
-		heard := known.Heard(math.MaxInt)
-		return heard.Contains(u.tried) && known.Base() == u.base, false
-	case u.call.Siblings:
-		if stands = known.Alive(u.tried); stands {
-			*known = known.Without(u.tried)
+		if heard.Contains(u.tried) && known.Base() == u.base {
+			return standing
 		}
-		return stands, false
-	default:
-		stands = known.Dot == u.tried
-		return stands, !stands && known.Saw(u.tried)
+	case u.call.Siblings && known.Alive(u.tried):
+		*known = known.Without(u.tried)
+		return standing
+	case u.call.Siblings && heard.Contains(u.tried):
+		return followed
+	case u.call.Siblings:
+	case known.Dot == u.tried:
+		return standing
+	case known.Dot.Actor == e.Self && known.Dot.Stamp > u.tried.Stamp:
+		return followed
+	case known.Dot.Stamp > u.tried.Stamp:
+		return lost
 	}
+	return unsent
 }
 
 // met reports whether the condition is.
