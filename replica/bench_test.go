@@ -19,9 +19,9 @@ type path struct {
 	limits wire.Limits
 }
 
-func newPath(nodes int) *path {
+func newPath(nodes int, siblings bool) *path {
 	p := &path{w: newWorld(1, worldConfig{
-		nodes: nodes, replicas: nodes, read: wire.LevelQuorum, write: wire.LevelQuorum, memory: 64 << 20, keys: 1, shards: 2,
+		nodes: nodes, replicas: nodes, read: wire.LevelQuorum, write: wire.LevelQuorum, memory: 64 << 20, keys: 1, shards: 2, siblings: siblings,
 	}), limits: wire.DefaultLimits()}
 	p.w.settle()
 	for range p.w.nodes {
@@ -74,7 +74,7 @@ func (p *path) do(frames [][]byte) (answers int) {
 func BenchmarkPath(b *testing.B) {
 	const batch = 16
 	for _, nodes := range []int{1, 3} {
-		p := newPath(nodes)
+		p := newPath(nodes, false)
 		for _, op := range []wire.Op{wire.OpSet, wire.OpGet} {
 			var frames [][]byte
 			for i := range 4096 {
@@ -103,4 +103,60 @@ func BenchmarkPath(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkModes is what each mode costs on three nodes at quorum: a request of 100 bytes of value, or one that adds, and the
+// bytes of a record on each node.
+func BenchmarkModes(b *testing.B) {
+	const batch, keys = 16, 4096
+	for _, mode := range []struct {
+		name     string
+		siblings bool
+		write    wire.Request
+	}{
+		{"lww", false, wire.Request{Op: wire.OpSet, Value: make([]byte, 100)}},
+		{"lww-if-present", false, wire.Request{Op: wire.OpSet, Value: make([]byte, 100), Condition: wire.Present}},
+		{"siblings", true, wire.Request{Op: wire.OpSet, Value: make([]byte, 100)}},
+		{"counter", false, wire.Request{Op: wire.OpIncr, By: 1}},
+	} {
+		p := newPath(3, mode.siblings)
+		before := p.w.nodes[0].node.used()
+		for _, op := range []wire.Op{mode.write.Op, wire.OpGet} {
+			var frames [][]byte
+			for i := range keys {
+				r := mode.write
+				if op == wire.OpGet {
+					r = wire.Request{Op: op, Siblings: mode.siblings}
+				}
+				r.ID, r.Key = 1, fmt.Appendf(nil, "key:%012d", i)
+				frames = append(frames, wire.AppendRequest(nil, &r)[wire.FrameHeader:])
+			}
+			if mode.write.Condition != wire.Always && op == wire.OpSet { // that there is something
+				for i := range keys {
+					r := wire.Request{Op: wire.OpSet, ID: 1, Key: fmt.Appendf(nil, "key:%012d", i), Value: mode.write.Value}
+					p.do([][]byte{wire.AppendRequest(nil, &r)[wire.FrameHeader:]})
+				}
+			}
+			for at := 0; at < len(frames); at += batch {
+				p.do(frames[at : at+batch])
+			}
+			b.Run(fmt.Sprintf("%s/%v", mode.name, op), func(b *testing.B) {
+				b.ReportAllocs()
+				for at := 0; b.Loop(); at++ {
+					if at%batch == 0 {
+						i := at % len(frames)
+						p.do(frames[i : i+batch])
+					}
+				}
+				b.ReportMetric(float64(p.w.nodes[0].node.used()-before)/keys, "bytes/record")
+			})
+		}
+	}
+}
+
+func (n *Node) used() (bytes int64) {
+	for _, s := range n.shards {
+		bytes += s.store.Stats().BytesUsed
+	}
+	return bytes
 }

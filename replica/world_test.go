@@ -56,6 +56,7 @@ type worldConfig struct {
 	skew            time.Duration // clocks lie within this either side; default 0 to 60 ms
 	ahead           time.Duration // one clock is that far ahead of all
 	ttls            bool          // many deadlines, few values
+	siblings        bool          // the namespace keeps them
 	memory          int64
 	shards          int
 	keys            int
@@ -173,7 +174,7 @@ func (w *world) start(i int) {
 	r := antientropy.DefaultConfig()
 	r.Retry, r.PageBytes = 20*time.Millisecond, 200
 	node, err := New(Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: w.cfg.memory, PendingMax: 1000, PendingMem: 1 << 20,
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: w.cfg.memory, PendingMax: 1000, PendingMem: 1 << 20, Siblings: w.cfg.siblings,
 		BootFloor: floor, Covered: math.MaxUint64, Founder: n.founder && n.boot == 1, Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: c, Hints: h, Refill: r,
 		RefillsMax: 2,
 	}, n.from, w.wall(n))
