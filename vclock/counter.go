@@ -31,15 +31,19 @@ func (s *Set) Reading() (value []byte, ok bool) {
 	if !s.Packed {
 		return s.Value, true
 	}
-	versions := s.Versions()
-	base := baseOf(versions)
-	counter := slices.ContainsFunc(versions, func(v Version) bool { return v.counts(base) })
-	if n, _, err := s.Total(); counter && err == nil {
-		return strconv.AppendInt(nil, n, 10), true
+	base := s.Base()
+	for c := s.cursor(); c.next(); {
+		if !c.counts(base) {
+			continue
+		}
+		if n, _, err := s.Total(); err == nil {
+			return strconv.AppendInt(nil, n, 10), true
+		}
+		break
 	}
-	for i := range versions {
-		if v := &versions[i]; !v.Sum && !v.Tombstone {
-			return v.Value, true
+	for c := s.cursor(); c.next(); {
+		if !c.Sum && !c.Tombstone {
+			return c.Value, true
 		}
 	}
 	return nil, false
@@ -54,18 +58,17 @@ func (s *Set) Total() (n int64, ok bool, err error) {
 		low, carry = bits.Add64(low, uint64(x), 0)
 		high += uint64(x>>63) + carry
 	}
-	versions := s.Versions()
-	base, based := baseOf(versions), false
-	for i := range versions {
-		switch v := &versions[i]; {
-		case v.counts(base):
+	base, based := s.Base(), false
+	for c := s.cursor(); c.next(); {
+		switch {
+		case c.counts(base):
 			ok = true
-			add(v.Added)
-		case !v.Sum && !based:
-			if based = true; v.Tombstone {
+			add(c.Added)
+		case !c.Sum && !based:
+			if based = true; c.Tombstone {
 				continue
 			}
-			x, err := ParseNumber(v.Value)
+			x, err := ParseNumber(c.Value)
 			if err != nil {
 				return 0, true, err
 			}

@@ -105,49 +105,84 @@ func (v *Version) next(b []byte, first bool) (rest []byte, ok bool) {
 	return b[n:], !v.Tombstone || n == 0
 }
 
+// cursor goes through the versions of a set, the greatest dot first, without a list of them.
+type cursor struct {
+	Version
+	rest   []byte
+	packed bool
+	begun  bool
+}
+
+func (s *Set) cursor() cursor {
+	c := cursor{Version: Version{Dot: s.Dot, Tombstone: s.Tombstone, Value: s.Value}, packed: s.Packed, rest: s.Value}
+	if s.IsZero() {
+		c.packed, c.rest = true, nil
+	}
+	return c
+}
+
+// next moves on to the next version; false at the end, or where the bytes are none.
+func (c *cursor) next() (ok bool) {
+	if first := !c.begun; c.packed {
+		c.begun = true
+		c.rest, ok = c.Version.next(c.rest, first)
+		return ok
+	}
+	ok, c.begun = !c.begun, true
+	return ok
+}
+
 // Versions lists all that is alive, the greatest dot first. Values alias s.
 func (s *Set) Versions() []Version {
-	if s.IsZero() {
+	n := 0
+	for c := s.cursor(); c.next(); n++ {
+	}
+	if n == 0 {
 		return nil
 	}
-	if !s.Packed {
-		return []Version{{Dot: s.Dot, Tombstone: s.Tombstone, Value: s.Value}}
-	}
-	var list []Version
-	v := Version{Dot: s.Dot}
-	for b, ok := s.Value, true; len(b) > 0; {
-		if b, ok = v.next(b, len(list) == 0); !ok {
-			break
-		}
-		list = append(list, v)
+	list := make([]Version, 0, n+1) // an addition makes one more
+	for c := s.cursor(); c.next(); {
+		list = append(list, c.Version)
 	}
 	return list
 }
 
-// Sound reports whether a packed set that came from outside is what Merge could have made: its bytes are those of at most
-// most versions, in order, and nothing in it says the same twice or otherwise than it would have to.
+// Sound reports whether a packed set that came from outside, its context canonical, is what Merge could have made: its bytes
+// are those of at most most versions, in order, and nothing in it says the same twice or otherwise than it would have to.
 func (s *Set) Sound(most int) bool {
-	v, n := Version{Dot: s.Dot}, 0
-	for b, ok := s.Value, true; len(b) > 0; n++ { // counts before anything is allocated
-		if b, ok = v.next(b, n == 0); !ok || n == most {
+	c, last := s.cursor(), Dot{}
+	n, lww, base, live := 0, 0, Dot{}, false
+	for ; c.next(); n++ {
+		outdone := n > 0 && c.Dot.Compare(last) >= 0 || lww > 0 && !c.Sibling
+		i, known := s.Context.find(c.Dot.Actor)
+		if n == most || outdone || known && s.Context.Seen[i].Stamp == c.Dot.Stamp || c.Dot.IsZero() || c.Sum && c.Dot.Actor.Boot != 0 {
 			return false
 		}
+		last = c.Dot
+		if !c.Sibling && !c.Sum {
+			lww, base = lww+1, c.Dot
+		}
+		live = live || !c.Sum && !c.Tombstone
 	}
-	if n == 0 {
+	if len(c.rest) > 0 || n == 0 || n == 1 && lww == 1 {
 		return false
 	}
-	m := assemble(s.Versions(), s.heard(), s.Deadline)
-	return m.Packed && m.Dot == s.Dot && m.Tombstone == s.Tombstone && bytes.Equal(m.Value, s.Value) && m.Context.Equal(&s.Context)
+	for c := s.cursor(); c.next(); {
+		live = live || c.counts(base)
+	}
+	return s.Tombstone != live
 }
 
 // heard is the context with the dots of all versions: everything that is, or was, part of s.
 func (s *Set) heard() Context {
-	versions := s.Versions()
-	c := s.Context.CopyInto(make([]Dot, 0, len(s.Context.Seen)+len(versions)))
-	for i := range versions {
-		c.Add(versions[i].Dot)
+	n := 0
+	for c := s.cursor(); c.next(); n++ {
 	}
-	return c
+	all := s.Context.CopyInto(make([]Dot, 0, len(s.Context.Seen)+n+1))
+	for c := s.cursor(); c.next(); {
+		all.Add(c.Dot)
+	}
+	return all
 }
 
 // Heard is everything that is, or was, part of s, at most so many actors of it: what a client has seen who was shown s.
@@ -159,10 +194,12 @@ func (s *Set) Heard(actors int) Context {
 
 // Base is the version of lww in s, zero where there is none: what has a lesser dot counts no more.
 func (s *Set) Base() Dot {
-	if !s.Packed {
-		return s.Dot
+	for c := s.cursor(); c.next(); {
+		if !c.Sibling && !c.Sum {
+			return c.Dot
+		}
 	}
-	return baseOf(s.Versions())
+	return Dot{}
 }
 
 func baseOf(versions []Version) Dot {
@@ -190,8 +227,8 @@ func (s *Set) covers() Dot {
 // Conflicting reports whether there are siblings that a reader has to choose from.
 func (s *Set) Conflicting() bool {
 	n := 0
-	for _, v := range s.Versions() {
-		if v.Sibling && !v.Tombstone {
+	for c := s.cursor(); c.next(); {
+		if c.Sibling && !c.Tombstone {
 			n++
 		}
 	}
@@ -199,15 +236,21 @@ func (s *Set) Conflicting() bool {
 }
 
 // Alive reports whether s has that very version.
-func (s *Set) Alive(d Dot) bool { return find(s.Versions(), d) != nil }
-
-func find(versions []Version, d Dot) *Version {
-	for i := range versions {
-		if versions[i].Dot == d {
-			return &versions[i]
+func (s *Set) Alive(d Dot) bool {
+	for c := s.cursor(); c.next(); {
+		if c.Dot == d {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+func find(versions []Version, d Dot) *Version {
+	i, ok := slices.BinarySearchFunc(versions, d, func(v Version, d Dot) int { return d.Compare(v.Dot) })
+	if !ok {
+		return nil
+	}
+	return &versions[i]
 }
 
 // join is Merge where a or b is packed.
