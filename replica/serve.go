@@ -138,7 +138,11 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply
 		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
-			s.stored(s.store.PutVouched(k, &m.Set, m.Floor, s.now.Wall), reply)
+			if m.Pass == wire.PassHint {
+				s.stored(s.store.Put(k, &m.Set, s.now.Wall), reply)
+			} else {
+				s.stored(s.store.PutVouched(k, &m.Set, m.Floor, s.now.Wall), reply)
+			}
 		}
 	case wire.KindRetime:
 		reply.Kind = wire.KindStoreReply

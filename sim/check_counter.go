@@ -13,7 +13,7 @@ import (
 // failed, may have come in either order. Where an addition found too few owners that had not forgotten the counter, it began
 // anew, and says so; what had begun before is then not counted on.
 func (w *world) checkCounter(key int, ops []*op) {
-	strict := w.plan.Cluster.Strict() && !w.voided
+	strict := w.strict(key)
 	for _, r := range ops {
 		sum := r.sum
 		switch {

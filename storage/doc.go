@@ -31,8 +31,10 @@
 //
 // # Invariants
 //
-//  1. Once a version stamped s was stored, the key is held at s or later, or its floor is at least s, until Drop.
-//  2. Nothing is stored at or below the floor of its key, but the very version that its ghost names; a
+//  1. Once a version stamped s was stored, the key is held at s or later, or its floor is at least s, until Drop, or until
+//     someone vouches that what was forgotten was never acknowledged.
+//  2. Nothing is stored at or below the floor of its key, but the very version that its ghost names, and several versions that are
+//     vouched for or keep that floor (7); a
 //     recovering partition's own floor does not stop Refill.
 //  3. After every call BytesUsed ≤ BytesMax, and ghosts take at most GhostBytesMax of it.
 //  4. A walk meets every hash that is known from its first page to its last, as a record or a ghost,

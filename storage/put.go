@@ -35,23 +35,27 @@ type Result struct {
 // stamp it again. What lies at or below the floor is refused, unless it is the very version that
 // the key's ghost names. A version past its deadline at wall leaves a ghost, so that no late copy of it
 // comes back.
-func (s *Store) Put(k Key, set *vclock.Set, wall int64) Result { return s.PutVouched(k, set, 0, wall) }
+func (s *Store) Put(k Key, set *vclock.Set, wall int64) Result {
+	p := s.at(k.Partition)
+	return s.put(p, k, set, 0, false, wall, p.recovery)
+}
 
 // PutVouched is Put by one who knows that nothing at or below vouch is missing in set. What else this replica may have
-// forgotten of the key stays its floor, where set is several versions: beside the newest an older one may be missing.
+// forgotten of the key stays its floor, where set is several versions: beside the newest an older one may be missing. Such a
+// set is not refused at the floor: whoever writes it could not stamp it again, since a version has been seen by its name.
 func (s *Store) PutVouched(k Key, set *vclock.Set, vouch vclock.Stamp, wall int64) Result {
 	p := s.at(k.Partition)
-	return s.put(p, k, set, vouch, wall, p.recovery)
+	return s.put(p, k, set, vouch, set.Packed, wall, p.recovery)
 }
 
 // Refill is Put for what other owners send to a recovering partition: the floor of its recovery does not
 // stand in the way, only what it has itself forgotten since. Reads still answer with that floor.
 func (s *Store) Refill(k Key, set *vclock.Set, wall int64) Result {
-	return s.put(s.at(k.Partition), k, set, 0, wall, 0)
+	return s.put(s.at(k.Partition), k, set, 0, false, wall, 0)
 }
 
-// put applies the store rule above a floor of at least least.
-func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, wall int64, least vclock.Stamp) Result {
+// put applies the store rule above a floor of at least least, or whatever that is.
+func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, anyFloor bool, wall int64, least vclock.Stamp) Result {
 	e, held := s.find(p, k, wall)
 	var known vclock.Set
 	if held {
@@ -69,7 +73,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, wa
 		result.Outcome = Known
 	case held && overtakes(&known, set):
 		result = Result{Outcome: Superseded, Known: known.Dot}
-	case set.Dot.Stamp <= floor && !s.names(e, set):
+	case set.Dot.Stamp <= floor && !anyFloor && !s.names(e, set):
 		s.stats.Behind++
 		return Result{Outcome: Behind, Known: vclock.Dot{Stamp: floor}}
 	}

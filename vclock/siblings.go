@@ -122,13 +122,16 @@ func (s *Set) cursor() cursor {
 }
 
 // next moves on to the next version; false at the end, or where the bytes are none.
-func (c *cursor) next() (ok bool) {
-	if first := !c.begun; c.packed {
-		c.begun = true
-		c.rest, ok = c.Version.next(c.rest, first)
-		return ok
+func (c *cursor) next() bool {
+	first := !c.begun
+	c.begun = true
+	if !c.packed {
+		return first
 	}
-	ok, c.begun = !c.begun, true
+	rest, ok := c.Version.next(c.rest, first)
+	if ok {
+		c.rest = rest // else what is left is no version
+	}
 	return ok
 }
 
@@ -155,7 +158,7 @@ func (s *Set) Sound(most int) bool {
 	for ; c.next(); n++ {
 		outdone := n > 0 && c.Dot.Compare(last) >= 0 || lww > 0 && !c.Sibling
 		i, known := s.Context.find(c.Dot.Actor)
-		if n == most || outdone || known && s.Context.Seen[i].Stamp == c.Dot.Stamp || c.Dot.IsZero() || c.Sum && c.Dot.Actor.Boot != 0 {
+		if n == most || outdone || known && s.Context.Seen[i].Stamp <= c.Dot.Stamp || c.Dot.IsZero() || c.Sum && c.Dot.Actor.Boot != 0 {
 			return false
 		}
 		last = c.Dot
