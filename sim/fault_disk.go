@@ -20,6 +20,9 @@ func (w *world) power(f *Fault) bool {
 		w.losePower(n)
 		return true
 	}
+	if n.doomed {
+		return false // it would be spared when the power does not go
+	}
 	n.disk.left, n.doomed = int(f.Bits), true
 	return true
 }
