@@ -1,6 +1,9 @@
 package ring
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Canonical bytes: one and only one byte string per value, big-endian numbers and strings behind their
 // length, so that nodes agree on hashes and on which of two items is the greater: behind the key, version
@@ -25,7 +28,17 @@ func (n *Node) appendCanonical(b []byte) []byte {
 func (ns *Namespace) appendCanonical(b []byte) []byte {
 	b = appendString(b, ns.Name)
 	b = binary.BigEndian.AppendUint64(b, ns.Version)
-	return append(b, ns.Replicas, ns.Read, ns.Write)
+	b = append(b, ns.Replicas, ns.Read, ns.Write)
+	if ns.Mode == 0 && ns.TTL == 0 && ns.Epoch == 0 && !ns.Dropped { // as it was before there were these
+		return b
+	}
+	b = append(b, 0xff, byte(ns.Mode)) // with which no length of a name begins
+	b = binary.BigEndian.AppendUint64(b, uint64(ns.TTL))
+	b = binary.BigEndian.AppendUint32(b, ns.Epoch)
+	if ns.Dropped {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // Hash names the whole map: nodes compare it to learn that one of them knows something the other does not.
@@ -44,11 +57,31 @@ func (m *Map) Hash(hash func([]byte) uint64) uint64 {
 	return hash(b)
 }
 
-// PlacementHash names what placement is computed from, and nothing else: maps that agree on it place every
-// partition on the same nodes. A restart (boot, addresses), a rename, a node that is only joining and a
-// default level leave it as it was; a node that begins or ceases to own changes it.
+// PlacementHash names what two nodes must agree on before one of them speaks of keys to the other: who owns what
+// (OwnersHash), and which namespaces there are in which epoch. So a node that has not heard of a flush gets no old key
+// from those that have. A level or TTL of a namespace leaves it as it was.
 func (m *Map) PlacementHash(hash func([]byte) uint64) uint64 {
-	b := make([]byte, 0, 64+48*len(m.Nodes))
+	b := m.appendOwners(nil)
+	for i := range m.Namespaces {
+		ns := &m.Namespaces[i]
+		if ns.Name == DefaultNamespace && ns.Epoch == 0 {
+			continue // there always was one
+		}
+		b = binary.BigEndian.AppendUint32(appendString(b, ns.Name), ns.Epoch)
+		if ns.Dropped {
+			b = append(b, 0xff) // with which no length of a name begins
+		}
+	}
+	return hash(b)
+}
+
+// OwnersHash names what placement is computed from, and nothing else: maps that agree on it place every
+// partition on the same nodes. A restart (boot, addresses), a rename, a node that is only joining and a
+// namespace of no more replicas leave it as it was; a node that begins or ceases to own changes it.
+func (m *Map) OwnersHash(hash func([]byte) uint64) uint64 { return hash(m.appendOwners(nil)) }
+
+func (m *Map) appendOwners(b []byte) []byte {
+	b = slices.Grow(b, 64+48*len(m.Nodes)+80*len(m.Namespaces))
 	b = binary.BigEndian.AppendUint32(b, m.Partitions)
 	b = append(b, byte(m.replicas()))
 	for i := range m.Nodes {
@@ -59,7 +92,7 @@ func (m *Map) PlacementHash(hash func([]byte) uint64) uint64 {
 			b = binary.BigEndian.AppendUint32(b, n.Weight)
 		}
 	}
-	return hash(b)
+	return b
 }
 
 // DefaultReplicas is N where the map has no namespace.

@@ -15,7 +15,8 @@
 // importance it takes distinct nodes, distinct racks, nodes below their load bound, and the nearest
 // (Dynamo §4.2, §6.2; bounded loads after Mirrokni, Thorup and Zadimoghaddam, 2016).
 //
-// It also decides what two maps make together, and what moves between two tables.
+// It also decides what two maps make together, what moves between two tables, and under which inner key a key of a
+// namespace is stored.
 //
 // # What it promises and what it does not
 //
@@ -41,4 +42,5 @@
 //  4. No node is above its bound while another of its rack is below and does not own the partition.
 //  5. Merge is commutative, associative and idempotent, and removed is final for an id.
 //  6. Maps of two clusters never merge.
+//  7. No two keys of any namespaces and epochs have one inner key, and an epoch never falls.
 package ring

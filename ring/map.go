@@ -49,15 +49,6 @@ type Node struct {
 	Version    uint64
 }
 
-// Namespace is the part of the key space that shares a configuration. Every change raises Version.
-type Namespace struct {
-	Name     string
-	Replicas uint8 // N, in each datacenter
-	Read     uint8 // default level of reads, a number that only wire interprets
-	Write    uint8 // default level of writes, likewise
-	Version  uint64
-}
-
 // Map is the cluster map: who is there, and how data is spread. It is a value: what changes it returns
 // another, so that a Map handed out may be read without a lock for ever.
 type Map struct {
@@ -72,14 +63,6 @@ type Map struct {
 func (m *Map) Node(id uint64) *Node {
 	if i, ok := m.find(id); ok {
 		return &m.Nodes[i]
-	}
-	return nil
-}
-
-// Namespace returns the namespace of that name, or nil. What it points to belongs to the map: do not change it.
-func (m *Map) Namespace(name string) *Namespace {
-	if i, ok := m.findNamespace(name); ok {
-		return &m.Namespaces[i]
 	}
 	return nil
 }
@@ -104,22 +87,6 @@ func (m *Map) With(n Node) *Map {
 	return c
 }
 
-// WithNamespace returns a copy in which ns replaces the namespace of its name, or is added; raise
-// ns.Version above the replaced one's.
-func (m *Map) WithNamespace(ns Namespace) *Map {
-	c := m.Clone()
-	if i, ok := c.findNamespace(ns.Name); ok {
-		c.Namespaces[i] = ns
-	} else {
-		c.Namespaces = slices.Insert(c.Namespaces, i, ns)
-	}
-	return c
-}
-
 func (m *Map) find(id uint64) (int, bool) {
 	return slices.BinarySearchFunc(m.Nodes, id, func(n Node, id uint64) int { return cmp.Compare(n.ID, id) })
-}
-
-func (m *Map) findNamespace(name string) (int, bool) {
-	return slices.BinarySearchFunc(m.Namespaces, name, func(n Namespace, s string) int { return cmp.Compare(n.Name, s) })
 }

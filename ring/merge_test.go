@@ -23,7 +23,8 @@ func anyMap(t *rapid.T) *Map {
 	for range rapid.IntRange(0, 2).Draw(t, "namespaces") {
 		m = m.WithNamespace(Namespace{
 			Name: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"), Version: rapid.Uint64Range(0, 2).Draw(t, "version"),
-			Replicas: uint8(rapid.IntRange(1, 3).Draw(t, "replicas")),
+			Replicas: uint8(rapid.IntRange(1, 3).Draw(t, "replicas")), Mode: Mode(rapid.IntRange(0, 1).Draw(t, "mode")),
+			TTL: rapid.Int64Range(0, 1).Draw(t, "ttl"), Epoch: rapid.Uint32Range(0, 2).Draw(t, "epoch"), Dropped: rapid.Bool().Draw(t, "dropped"),
 		})
 	}
 	return m

@@ -8,9 +8,10 @@ import (
 
 // The limits of a map. They bound what a map from outside can cost, and leave every index its type.
 const (
-	NodesMax       = 1024 // not removed
-	RemovedMax     = 8192 // gravestones
-	NamespacesMax  = 256
+	NodesMax       = 1024    // not removed
+	RemovedMax     = 8192    // gravestones
+	NamespacesMax  = 1024    // dropped ones included
+	NamespacesMade = 256     // after which a node makes no more: what both sides of a partition made still is one valid map
 	DatacentersMax = 8       // of nodes not removed
 	ReplicasMax    = 7       // N of one namespace in one datacenter
 	WeightMax      = 10_000  // of one node, hundredths
@@ -103,10 +104,7 @@ func (v *problems) namespaces(list []Namespace) {
 	}
 	for i := range list {
 		ns := &list[i]
-		v.check(ns.Name != "", "a namespace has no name")
-		v.name("namespace", ns.Name, NameMax)
-		v.check(ns.Replicas >= 1 && ns.Replicas <= ReplicasMax,
-			"namespace %.64q has %d replicas: use 1 to %d", ns.Name, ns.Replicas, ReplicasMax)
+		v.namespace(ns)
 		v.check(i == 0 || list[i-1].Name < ns.Name, "namespace %.64q is out of order or listed twice", ns.Name)
 	}
 }

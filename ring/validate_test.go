@@ -73,7 +73,7 @@ func weighDown(m *Map, sum int) {
 func nameSpaces(m *Map, count int) {
 	m.Namespaces = nil
 	for i := range count {
-		m.Namespaces = append(m.Namespaces, Namespace{Name: string([]byte{'a' + byte(i/26), 'a' + byte(i%26)}), Replicas: 1})
+		m.Namespaces = append(m.Namespaces, Namespace{Name: string([]byte{'a' + byte(i/676), 'a' + byte(i/26%26), 'a' + byte(i%26)}), Replicas: 1})
 	}
 }
 
