@@ -27,7 +27,9 @@ func sampleMap() *ring.Map {
 			{ID: 1, Boot: 2, Name: "a", ClientAddr: "a:7000", RespAddr: "a:7004", PeerAddr: "a:7001", GossipAddr: "a:7002", Datacenter: "east", Rack: "r1", Weight: 100, State: ring.Active, Version: 5},
 			{ID: 1 << 63, Name: "b", Weight: 200, State: ring.Removed, Version: 1 << 40},
 		},
-		Namespaces: []ring.Namespace{{Name: "default", Replicas: 3, Read: uint8(LevelQuorum), Write: uint8(LevelQuorum), Version: 1}},
+		Namespaces: []ring.Namespace{{Name: "default", Replicas: 3, Read: uint8(LevelQuorum), Write: uint8(LevelQuorum), Version: 1}, {
+			Name: "sessions", Replicas: 3, Version: 9, Mode: ring.Siblings, TTL: 60_000, Epoch: 1 << 31, Dropped: true,
+		}},
 	}
 }
 
@@ -199,5 +201,46 @@ func TestMapOfAnEarlierVersionIsRead(t *testing.T) {
 	}
 	if got, err := DecodeMap(b); err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func sampleNamespaceChange() *NamespaceChange {
+	ttl := int64(60_000)
+	return &NamespaceChange{Action: NamespaceCreate, Name: "sessions", Mode: "lww", Replicas: 3, Read: "one", Write: "quorum", TTL: &ttl}
+}
+
+func TestANamespaceChangeComesBackAsItWas(t *testing.T) {
+	for _, want := range []*NamespaceChange{sampleNamespaceChange(), {Action: NamespaceFlush, Name: "a"}} {
+		b, err := EncodeDocument(want)
+		var got NamespaceChange
+		if err == nil {
+			err = DecodeDocument(b, &got)
+		}
+		if err != nil || !reflect.DeepEqual(&got, want) {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
+// A map from a version that does not have all fields of a namespace, or has more, is taken for what it says.
+func TestANamespaceOfAnotherVersionIsRead(t *testing.T) {
+	want := *sampleMap().Namespace("sessions")
+	b := appendNamespace(nil, &want)
+	r := reader{b: append(append([]byte{b[0] + 1}, b[1:]...), 0xc0)}
+	if got := r.namespace(); got != want || r.done() != nil {
+		t.Errorf("with a field more it is %+v, %v", got, r.err)
+	}
+	want.Mode, want.TTL, want.Epoch, want.Dropped = 0, 0, 0, false
+	r = reader{b: appendNamespace(nil, &want)}
+	if got := r.namespace(); got != want || r.done() != nil {
+		t.Errorf("without the later fields it is %+v, %v", got, r.err)
+	}
+}
+
+func TestAMapWithAModeThatIsUnknownHereIsRefused(t *testing.T) {
+	m := sampleMap()
+	m.Namespaces[1].Mode = ring.Siblings + 1
+	if _, err := DecodeMap(EncodeMap(m)); !errors.Is(err, ring.ErrMap) {
+		t.Errorf("it is read: %v", err)
 	}
 }

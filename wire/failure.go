@@ -122,6 +122,21 @@ func (e *ContextError) Error() string {
 	return say(e.Op, "not a context of this key", e.Text, false, "get the key again, and set it with the context of that answer")
 }
 
+// NamespaceError is returned for a call in a namespace that is not there, or was dropped; nothing was done.
+type NamespaceError struct {
+	Op   Op
+	Text string // the node's words, with the name; may be empty
+}
+
+// Error says which namespace, and how to make it.
+func (e *NamespaceError) Error() string {
+	text := e.Text
+	if text == "" {
+		text = "its namespace is not there: create it with shoal namespace create NAME"
+	}
+	return fmt.Sprintf("wire: %v: %s", e.Op, text)
+}
+
 // InternalError is returned for a failure that is the node's own, or of a kind unknown here.
 type InternalError struct {
 	Op            Op
@@ -145,7 +160,7 @@ func (r *Response) AsError() error {
 	if r.Err != nil {
 		e = *r.Err
 	}
-	unsure := !e.Op.known() || e.Op.Writes() // without knowing what was asked, the worst is assumed
+	unsure := !e.Op.known() || e.Op.Changes() // without knowing what was asked, the worst is assumed
 	switch r.Status {
 	case StatusBadRequest:
 		return &BadRequestError{Op: e.Op, Text: e.Text}
@@ -165,6 +180,8 @@ func (r *Response) AsError() error {
 		return &RangeError{Op: e.Op}
 	case StatusContext:
 		return &ContextError{Op: e.Op, Text: e.Text}
+	case StatusNoNamespace:
+		return &NamespaceError{Op: e.Op, Text: e.Text}
 	default:
 		return &InternalError{Op: e.Op, Status: r.Status, Text: e.Text, Indeterminate: unsure}
 	}

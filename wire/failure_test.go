@@ -22,6 +22,7 @@ func TestEveryFailureIsAnErrorOfItsOwnTypeInOneLine(t *testing.T) {
 		{StatusNotNumber, is[*NotNumberError], "wire: set: the value is not an integer of 64 bits: set a number first, or use another key"},
 		{StatusRange, is[*RangeError], "wire: set: the sum is not within 64 bits: add less, or set the counter back"},
 		{StatusContext, is[*ContextError], "wire: set: not a context of this key: the server's words: get the key again, and set it with the context of that answer"},
+		{StatusNoNamespace, is[*NamespaceError], "wire: set: the server's words"},
 		{99, is[*InternalError], "wire: set: failed with status 99: the server's words (the write may still have happened): see the server's log"},
 	} {
 		r := Response{Status: c.status, Err: &Error{
@@ -68,11 +69,11 @@ func TestOnlyWritesAreIndeterminate(t *testing.T) {
 	}
 	for op := range opNames {
 		for _, s := range []Status{StatusQuorum, StatusTimeout, StatusInternal} {
-			if got := indeterminate(s, &Error{Op: op}); got != op.Writes() {
+			if got := indeterminate(s, &Error{Op: op}); got != op.Changes() {
 				t.Errorf("%v, status %d: indeterminate %v", op, s, got)
 			}
 		}
-		for _, s := range []Status{StatusBadRequest, StatusTooLarge, StatusOverloaded, StatusNotReady} {
+		for _, s := range []Status{StatusBadRequest, StatusTooLarge, StatusOverloaded, StatusNotReady, StatusNoNamespace} {
 			if indeterminate(s, &Error{Op: op}) {
 				t.Errorf("%v, status %d: indeterminate, though nothing was done", op, s)
 			}

@@ -166,6 +166,11 @@ func FuzzDecodeDocument(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(where)
+	change, err := EncodeDocument(sampleNamespaceChange())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(change)
 	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{0x81, 0x91, 0x80, 0xc7, 1, 2, 3})
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -175,6 +180,9 @@ func FuzzDecodeDocument(f *testing.F) {
 		var w Where
 		_ = DecodeDocument(in, &w)
 		bounded(t, in, uintptr(cap(w.Owners)+cap(w.Fallbacks))*unsafe.Sizeof(Seat{}))
+		var c NamespaceChange
+		_ = DecodeDocument(in, &c)
+		bounded(t, in, uintptr(len(c.Action)+len(c.Name)+len(c.Mode)+len(c.Read)+len(c.Write)))
 		var v any
 		_ = DecodeDocument(in, &v)
 	})

@@ -26,8 +26,8 @@ func requestValues(q *Request) []any {
 		uint64(q.Op), q.ID, uint64(q.Level), uint64(q.R), uint64(q.W), one(q.Sloppy) | one(q.Previous)<<1 | one(q.Siblings)<<2, uint64(q.Timeout),
 		bin(q.Key), bin(q.Value), q.TTL, keys,
 	}
-	more := []any{bin(q.Context), uint64(q.Condition), q.Than, q.By}
-	for _, nothing := range []bool{q.By == 0, q.Than == 0, q.Condition == Always, len(q.Context) == 0} {
+	more := []any{q.Namespace, bin(q.Context), uint64(q.Condition), q.Than, q.By}
+	for _, nothing := range []bool{q.By == 0, q.Than == 0, q.Condition == Always, len(q.Context) == 0, q.Namespace == ""} {
 		if !nothing {
 			break
 		}

@@ -1,5 +1,7 @@
 package wire
 
+import "github.com/shoalcache/shoal/ring"
+
 // Limits bound what a decoder accepts; it checks them before it allocates.
 type Limits struct {
 	Frame  int // bytes of one frame after its length; default 17 MiB
@@ -13,3 +15,6 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{Frame: 17 << 20, Key: 64 << 10, Value: 16 << 20, Actors: 64, Keys: 10_000}
 }
+
+// innerKey is the longest key that nodes send to each other.
+func (l *Limits) innerKey() int { return l.Key + ring.InnerPrefix }

@@ -7,7 +7,7 @@ import "github.com/shoalcache/shoal/ring"
 //
 //	cluster_id, cluster, partitions, nodes, namespaces
 //	node:       id, boot, name, client_addr, peer_addr, gossip_addr, datacenter, rack, weight, state, version, resp_addr
-//	namespace:  name, replicas, read, write, version
+//	namespace:  name, replicas, read, write, version; and unless all of these are 0: mode, ttl_ms, epoch, dropped
 //
 // It is written by hand like the hot frames, though it is rare: the MessagePack library refuses an array with a
 // field more than it knows, which would split a cluster in the middle of an upgrade, and cuts numbers that
@@ -16,7 +16,9 @@ const (
 	mapFields       = 5
 	nodeFields      = 12
 	nodeFieldsLeast = 11 // as earlier versions wrote them, without resp_addr
-	namespaceFields = 5
+	namespaceFields = 9
+
+	namespaceFieldsLeast = 5
 )
 
 // EncodeMap returns the bytes of m.
@@ -54,12 +56,23 @@ func appendNode(dst []byte, n *ring.Node) []byte {
 }
 
 func appendNamespace(dst []byte, ns *ring.Namespace) []byte {
-	dst = appendArray(dst, namespaceFields)
+	fields := namespaceFields
+	if ns.Mode == 0 && ns.TTL == 0 && ns.Epoch == 0 && !ns.Dropped {
+		fields = namespaceFieldsLeast
+	}
+	dst = appendArray(dst, fields)
 	dst = appendString(dst, ns.Name)
 	dst = appendUint(dst, uint64(ns.Replicas))
 	dst = appendUint(dst, uint64(ns.Read))
 	dst = appendUint(dst, uint64(ns.Write))
-	return appendUint(dst, ns.Version)
+	dst = appendUint(dst, ns.Version)
+	if fields == namespaceFieldsLeast {
+		return dst
+	}
+	dst = appendUint(dst, uint64(ns.Mode))
+	dst = appendInt(dst, ns.TTL)
+	dst = appendUint(dst, uint64(ns.Epoch))
+	return appendUint(dst, bit(ns.Dropped, 0))
 }
 
 // DecodeMap reads a map that shares no memory with b and has passed Validate. Bytes that are none are a
@@ -115,12 +128,19 @@ func (r *reader) node() (n ring.Node) {
 }
 
 func (r *reader) namespace() (ns ring.Namespace) {
-	extra := r.fields(namespaceFields)
+	extra := r.fields(namespaceFieldsLeast)
 	ns.Name = r.string("namespace", ring.NameMax)
 	ns.Replicas = r.uint8()
 	ns.Read = r.uint8()
 	ns.Write = r.uint8()
 	ns.Version = r.uint()
+	if more := namespaceFields - namespaceFieldsLeast; extra >= more {
+		ns.Mode = ring.Mode(r.uint8())
+		ns.TTL = r.int()
+		ns.Epoch = r.uint32()
+		ns.Dropped = r.small(1) == 1
+		extra -= more
+	}
 	r.skip(extra)
 	return ns
 }

@@ -118,7 +118,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 	}
 	switch m.Kind {
 	case KindFetch:
-		m.Key = r.bytes("key", l.Key)
+		m.Key = r.bytes("key", l.innerKey())
 	case KindFetchReply:
 		m.Outcome = Outcome(r.uint8())
 		m.Floor = vclock.Stamp(r.uint())
@@ -127,7 +127,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 	case KindStore:
 		m.Pass = Pass(r.small(uint64(PassHint)))
 		m.Expires = r.int()
-		m.Key = r.bytes("key", l.Key)
+		m.Key = r.bytes("key", l.innerKey())
 		r.version(&m.Set, l)
 		if extra > 0 {
 			m.Floor = vclock.Stamp(r.uint())
@@ -138,7 +138,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Known = r.dot()
 	case KindRetime:
 		m.Expires = r.int()
-		m.Key = r.bytes("key", l.Key)
+		m.Key = r.bytes("key", l.innerKey())
 		if m.Set.Dot = r.dot(); m.Set.IsZero() {
 			r.fail("no version where one belongs")
 		}
@@ -146,7 +146,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 	case KindOwe:
 		m.Expires = r.int()
 		m.Target = r.uint()
-		m.Key = r.bytes("key", l.Key)
+		m.Key = r.bytes("key", l.innerKey())
 		r.version(&m.Set, l)
 	case KindForward:
 		m.Expires = r.int()

@@ -81,7 +81,7 @@ func (p *Page) Next(e *PageEntry) (bool, error) {
 	switch what := r.uint8(); {
 	case r.err != nil:
 	case what == entryRecord && n >= recordFields:
-		e.Key = r.bytes("key", p.l.Key)
+		e.Key = r.bytes("key", p.l.innerKey())
 		r.version(&e.Set, p.l)
 		if n -= recordFields; n > 0 {
 			e.Below = vclock.Stamp(r.uint())

@@ -18,13 +18,16 @@ const (
 	OpStats  Op = 9  // the node's Stats document
 	OpHead   Op = 10 // OpGet without the value
 	OpScan   Op = 11 // some of the cluster's keys, and where to go on
+
+	OpNamespace Op = 12 // makes, changes, flushes or drops a namespace: a NamespaceChange document
+
 	OpIncr   Op = 13 // adds to a counter
 	OpAppend Op = 14 // adds to the end of a value
 )
 
 var opNames = map[Op]string{
 	OpGet: "get", OpSet: "set", OpDelete: "delete", OpTouch: "touch", OpMGet: "mget",
-	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats", OpHead: "head", OpScan: "scan",
+	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats", OpHead: "head", OpScan: "scan", OpNamespace: "namespace",
 	OpIncr: "incr", OpAppend: "append",
 }
 
@@ -53,10 +56,13 @@ const (
 	Version Condition = 3 // the value has the stamp Request.Than; 0: there is none
 )
 
+// Changes reports whether the operation changes anything at all, so that one without an answer may have happened.
+func (o Op) Changes() bool { return o.Writes() || o == OpNamespace }
+
 // Request is one client call. One struct serves every operation, so that a connection decodes into the
 // same memory again and again; slices alias the frame.
 //
-//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys, context, condition, than, by]
+//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys, namespace, context, condition, than, by]
 type Request struct {
 	Op      Op
 	ID      uint64   // chosen by the client, echoed in the response
@@ -65,9 +71,11 @@ type Request struct {
 	Sloppy  bool     // hinted writes at fallbacks count towards W
 	Timeout uint32   // milliseconds; 0: the node's default
 	Key     []byte   // OpScan: a ScanCursor, empty to begin
-	Value   []byte   // OpSet; OpScan: what the keys begin with
+	Value   []byte   // OpSet; OpScan: what the keys begin with; OpNamespace: the document
 	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
 	Keys    [][]byte // OpMGet
+
+	Namespace string // of the key or keys; empty: the default one
 
 	Previous bool // OpSet, OpDelete: answer with the value that was there
 	Siblings bool // OpGet: answer with all siblings, and a context
@@ -93,9 +101,12 @@ const (
 	StatusOverloaded Status = 20 // nothing was done
 	StatusNotReady   Status = 21 // nothing was done; the node is starting or stopping
 	StatusInternal   Status = 22
-	StatusNotNumber  Status = 24 // nothing was done; the value is not an integer of 64 bits
-	StatusRange      Status = 25 // nothing was done; the sum would not be within 64 bits
-	StatusContext    Status = 26 // nothing was done; the context is not one that this cluster gave for this key
+
+	StatusNoNamespace Status = 23 // nothing was done
+
+	StatusNotNumber Status = 24 // nothing was done; the value is not an integer of 64 bits
+	StatusRange     Status = 25 // nothing was done; the sum would not be within 64 bits
+	StatusContext   Status = 26 // nothing was done; the context is not one that this cluster gave for this key
 )
 
 // Response answers one Request; slices alias the frame or the memory the answering machine lends.

@@ -1,5 +1,7 @@
 package wire
 
+import "github.com/shoalcache/shoal/ring"
+
 // The bytes of a Request are one array with a field per line of this table, whatever the operation; a client
 // writes nil, 0 or an empty array for what its operation does not use.
 //
@@ -16,24 +18,25 @@ package wire
 //
 // What follows may be left out from the first field on that has nothing in it, with all behind it:
 //
+//	namespace   str or bin: empty is the default one
 //	context     bin: see Context
 //	condition   number: a Condition
 //	than        number, 64 bits: with condition version
 //	by          number, signed
 const (
 	requestFields = 11
-	requestMore   = 4
+	requestMore   = 5
 )
 
 // known reports whether this version of the protocol has the operation.
-func (o Op) known() bool { return o >= OpGet && o <= OpScan || o == OpIncr || o == OpAppend }
+func (o Op) known() bool { return o >= OpGet && o <= OpAppend }
 
 // AppendRequest appends q as a whole frame, its length included, and returns the longer slice. It allocates
 // only to grow dst. Sizes are the caller's to keep within Limits.
 func AppendRequest(dst []byte, q *Request) []byte {
 	start := len(dst)
 	more := q.more()
-	dst = append(openFrame(dst), fixArray|byte(requestFields+more))
+	dst = appendArray(openFrame(dst), requestFields+more)
 	dst = appendUint(dst, uint64(q.Op))
 	dst = appendUint(dst, q.ID)
 	dst = appendUint(dst, uint64(q.Level))
@@ -49,15 +52,18 @@ func AppendRequest(dst []byte, q *Request) []byte {
 		dst = appendBytes(dst, k)
 	}
 	if more > 0 {
-		dst = appendBytes(dst, q.Context)
+		dst = appendString(dst, q.Namespace)
 	}
 	if more > 1 {
-		dst = appendUint(dst, uint64(q.Condition))
+		dst = appendBytes(dst, q.Context)
 	}
 	if more > 2 {
-		dst = appendUint(dst, q.Than)
+		dst = appendUint(dst, uint64(q.Condition))
 	}
 	if more > 3 {
+		dst = appendUint(dst, q.Than)
+	}
+	if more > 4 {
 		dst = appendInt(dst, q.By)
 	}
 	return closeFrame(dst, start)
@@ -67,12 +73,14 @@ func AppendRequest(dst []byte, q *Request) []byte {
 func (q *Request) more() int {
 	switch {
 	case q.By != 0:
-		return 4
+		return 5
 	case q.Than != 0:
-		return 3
+		return 4
 	case q.Condition != Always:
-		return 2
+		return 3
 	case len(q.Context) > 0:
+		return 2
+	case q.Namespace != "":
 		return 1
 	default:
 		return 0
@@ -81,7 +89,7 @@ func (q *Request) more() int {
 
 // DecodeRequest reads a frame, as NextFrame cut it, into q, every field of which it sets; slices alias the frame, and
 // the memory of q.Keys is used again. An operation it does not know is ErrUnknownOp; anything else wrong is
-// a *FormatError or a *LimitError. After an error q.Op and q.ID are what was read before it, so that it can be answered.
+// a *FormatError or a *LimitError. It allocates only for a name of a namespace that q does not have already. After an error q.Op and q.ID are what was read before it, so that it can be answered.
 func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 	r := reader{b: frame}
 	extra := r.fields(requestFields)
@@ -108,16 +116,23 @@ func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 		q.Keys = append(q.Keys, r.bytes("key", l.Key))
 	}
 	q.Context, q.Condition, q.Than, q.By = nil, Always, 0, 0
+	name := []byte(nil)
 	if extra > 0 {
-		q.Context = r.bytes("context", contextMax)
+		name = r.bytes("namespace", ring.NameMax)
+	}
+	if string(name) != q.Namespace { // a connection says the same name again and again
+		q.Namespace = string(name)
 	}
 	if extra > 1 {
-		q.Condition = Condition(r.small(uint64(Version)))
+		q.Context = r.bytes("context", contextMax)
 	}
 	if extra > 2 {
-		q.Than = r.uint()
+		q.Condition = Condition(r.small(uint64(Version)))
 	}
 	if extra > 3 {
+		q.Than = r.uint()
+	}
+	if extra > 4 {
 		q.By = r.int()
 	}
 	r.skip(max(extra-requestMore, 0))
