@@ -141,7 +141,7 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.enter(now, out)
 	if now.Mono-s.swept >= sweepPeriod {
 		s.swept = now.Mono
-		s.store.Tick(now.Wall)
+		s.store.Tick(now.Wall, nil)
 	}
 	s.calls.each(func(c *call) {
 		if now.Mono-c.started >= tickLeast {

@@ -111,8 +111,10 @@ func (s *Store) remove(e *entry) {
 const sweepMax = 256
 
 // Tick turns what has passed its deadline at wall (milliseconds since 1970) into ghosts, a bounded stretch
-// of the shard at a time and once round it at most; Get does so at once for what it is asked.
-func (s *Store) Tick(wall int64) {
+// of the shard at a time and once round it at most; Get does so at once for what it is asked. Dead, which may be nil,
+// names keys that nobody can ask for ever again: their records go without leaving a ghost, for there is nothing to
+// be unsure of. It must not call the store.
+func (s *Store) Tick(wall int64, dead func(key []byte) bool) {
 	ahead := len(s.partitions) // with the rest of the one it stands in, a whole round
 	for range sweepMax {
 		p := &s.partitions[s.sweepPartition]
@@ -127,7 +129,11 @@ func (s *Store) Tick(wall int64) {
 			}
 			continue
 		}
-		if e := p.entries[s.sweepSlot]; e.expired(wall) {
+		switch e := p.entries[s.sweepSlot]; {
+		case dead != nil && e.isRecord() && dead(e.key()):
+			s.stats.Swept++
+			s.remove(e)
+		case e.expired(wall):
 			s.expire(e)
 		}
 	}

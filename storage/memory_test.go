@@ -107,7 +107,8 @@ func TestGetAndAnOverwriteThatFitsDoNotAllocate(t *testing.T) {
 		{"superseded", func() { s.Put(k, value(alice, 1, ""), wall) }},
 		{"retime", func() { s.Retime(k, set.Dot, vclock.Deadline{At: wall + 2, Stamp: 1}, wall) }},
 		{"walk", func() { s.Walk(k.Partition, 0, 1<<20, func([]byte, *vclock.Set, vclock.Stamp) {}, func(Ghost) {}) }},
-		{"tick", func() { s.Tick(wall) }},
+		{"tick", func() { s.Tick(wall, nil) }},
+		{"tick with a look at every key", func() { s.Tick(wall, func(key []byte) bool { return len(key) == 0 }) }},
 	} {
 		c.f()
 		allowed := 0.0

@@ -412,7 +412,7 @@ func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 			case op < 16:
 				s.Retime(k, d.dot(), d.deadline(), d.now)
 			case op == 16:
-				s.Tick(d.now)
+				s.Tick(d.now, nil)
 			case op == 17:
 				s.Recover(p, d.dot().Stamp)
 			case op == 18:

@@ -207,11 +207,11 @@ func TestAVersionPastItsDeadlineIsAGhostAndNeverAValue(t *testing.T) {
 			}
 			mustPut(t, s, key(strings.Repeat("k", i+1)), until(value(alice, 10, "a"), at, 10))
 		}
-		s.Tick(wall + 4)
+		s.Tick(wall + 4, nil)
 		if st := s.Stats(); st.Keys != n {
 			t.Errorf("swept before its time: %+v", st)
 		}
-		s.Tick(wall + 5)
+		s.Tick(wall + 5, nil)
 		if st := s.Stats(); st.Expired != n/2 || st.Keys != n/2 || st.Ghosts != n/2 {
 			t.Errorf("after one tick over few entries: %+v", st)
 		}
@@ -228,7 +228,7 @@ func TestTicksReachEveryEntryASweepAtATime(t *testing.T) {
 	ticks := 0
 	for ; s.Stats().Keys > 0; ticks++ {
 		before := s.Stats().Expired
-		s.Tick(wall + 5)
+		s.Tick(wall + 5, nil)
 		if got := s.Stats().Expired - before; got > sweepMax {
 			t.Fatalf("one tick expired %d, want at most %d", got, sweepMax)
 		}
@@ -309,7 +309,7 @@ func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
 		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Stored {
 			t.Fatalf("%v, want stored", r.Outcome)
 		}
-		s.Tick(wall + 50)
+		s.Tick(wall + 50, nil)
 		return s
 	}
 	t.Run("by its ghost, which says so", func(t *testing.T) {
@@ -447,5 +447,36 @@ func TestOutcomesAreNamed(t *testing.T) {
 		if o.String() == "" {
 			t.Errorf("outcome %d has no name", o)
 		}
+	}
+}
+
+func TestATickTakesOutWhatIsDeadAndLeavesNoGhost(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 64 << 20, GhostBytesMax: 32 << 20})
+	const n = 10 * sweepMax
+	empty := s.Stats().BytesUsed
+	for i := range n {
+		k := Key{Bytes: []byte{byte(i % 2), byte(i), byte(i >> 8)}, Hash: uint64(i), Partition: uint32(i % 4)}
+		mustPut(t, s, k, value(alice, 10, "a"))
+	}
+	full := s.Stats().BytesUsed - empty
+	dead := func(key []byte) bool { return key[0] == 0 }
+	for ticks := 0; s.Stats().Keys > n/2; ticks++ {
+		before := s.Stats().Swept
+		s.Tick(wall, dead)
+		if got := s.Stats().Swept - before; got > sweepMax {
+			t.Fatalf("one tick took out %d, want at most %d", got, sweepMax)
+		}
+		if ticks > 14 {
+			t.Fatalf("%d keys left after %d ticks", s.Stats().Keys, ticks)
+		}
+	}
+	for range 14 {
+		s.Tick(wall, dead)
+	}
+	if st := s.Stats(); st.Keys != n/2 || st.Swept != n/2 || st.Ghosts != 0 || st.Expired != 0 || st.BytesUsed-empty > full/2+full/20 {
+		t.Errorf("%+v, with all keys it had %d bytes", st, full)
+	}
+	if set, floor := s.Peek(Key{Bytes: []byte{1, 1, 0}, Hash: 1, Partition: 1}, wall); set.IsZero() || floor != 0 {
+		t.Errorf("what is not dead is gone: %+v, floor %v", set, floor)
 	}
 }

@@ -140,7 +140,7 @@ func TestADeadlineServesAllThatStandsOnOneBase(t *testing.T) {
 	if r := s.Retime(k, vclock.Dot{Actor: alice, Stamp: 9}, vclock.Deadline{At: wall + 5, Stamp: 14}, wall); r.Outcome != Superseded {
 		t.Errorf("a deadline for what was replaced: %+v", r)
 	}
-	if s.Tick(wall + 1000); s.Stats().Keys != 0 {
+	if s.Tick(wall+1000, nil); s.Stats().Keys != 0 {
 		t.Error("it outlives its deadline")
 	}
 }

@@ -12,6 +12,7 @@ type Stats struct {
 	Misses        uint64 `json:"misses"`         // Gets that found none, or a tombstone
 	Evicted       uint64 `json:"evicted"`        // records that made room
 	Expired       uint64 `json:"expired"`        // versions found past their deadline
+	Swept         uint64 `json:"swept"`          // records whose key nobody can ask for any more
 	GhostsDropped uint64 `json:"ghosts_dropped"` // ghosts that made room, raising a mark
 	Conflicts     uint64 `json:"conflicts"`      // versions written without knowing of the one held, or the other way round
 	Behind        uint64 `json:"behind"`         // versions refused at a floor
@@ -35,6 +36,7 @@ func (s *Stats) Add(o Stats) {
 	s.Misses += o.Misses
 	s.Evicted += o.Evicted
 	s.Expired += o.Expired
+	s.Swept += o.Swept
 	s.GhostsDropped += o.GhostsDropped
 	s.Conflicts += o.Conflicts
 	s.Behind += o.Behind

@@ -98,7 +98,7 @@ func TestAWalkMissesNothingThatIsKnownThroughout(t *testing.T) {
 			switch rapid.IntRange(0, 5).Draw(t, "op") {
 			case 0:
 				now++
-				s.Tick(now)
+				s.Tick(now, nil)
 			case 1:
 				s.Get(k, now)
 			default:
