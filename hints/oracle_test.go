@@ -274,10 +274,12 @@ func TestTheQueueAgreesWithADumbLedger(t *testing.T) {
 				isUp[n] = !isUp[n]
 			case 9:
 				n, p := uint64(1+draw("node", 1)), uint32(draw("partition", 3))
-				gone := func(target uint64, partition uint32) bool { return target == n && partition == p }
+				gone := func(target uint64, partition uint32, key string) bool {
+					return target == n && partition == p || key == "key4"
+				}
 				q.Forget(gone)
 				for _, d := range slices.Clone(l.hints) {
-					if gone(d.target, d.partition) {
+					if gone(d.target, d.partition, d.key) {
 						l.stats.Dropped++
 						l.drop(d)
 					}

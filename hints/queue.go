@@ -223,13 +223,13 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 }
 
 // Forget drops what is owed where gone says that the target no longer owns the partition: its new owners
-// recover from the others, and would refuse the hint at their floors.
-func (q *Queue) Forget(gone func(target uint64, partition uint32) bool) {
+// recover from the others, and would refuse the hint at their floors. Or that nobody can ask for the key any more.
+func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bool) {
 	for _, l := range q.lanes {
 		for next := l.entries.Front(); next != nil; {
 			e := next.Value.(*entry)
 			next = next.Next()
-			if gone(l.target, e.partition) {
+			if gone(l.target, e.partition, e.key) {
 				q.stats.Dropped++
 				q.remove(l, e)
 			}

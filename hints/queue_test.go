@@ -386,7 +386,7 @@ func TestForgetDropsWhatItsTargetNoLongerOwnsAndNothingElse(t *testing.T) {
 		}
 	}
 	flying := q.Tick(at(0), everyone, nil)
-	q.Forget(func(target uint64, p uint32) bool { return target == 1 && p != 2 })
+	q.Forget(func(target uint64, p uint32, _ string) bool { return target == 1 && p != 2 })
 	if s := q.Stats(); q.OwedTo(1) != 1 || q.OwedTo(2) != 3 || s.Dropped != 2 {
 		t.Errorf("owed %d and %d, %+v", q.OwedTo(1), q.OwedTo(2), s)
 	}
@@ -469,7 +469,7 @@ func TestAnEmptyLaneGoesButNotBeforeItHasPaid(t *testing.T) {
 	if got := q.Tick(at(900*time.Millisecond), everyone, nil); keys(got) != "b" {
 		t.Fatalf("sent %q, want b: a cost 1,000 bytes, a second, a tenth of which was there", keys(got))
 	}
-	q.Forget(func(uint64, uint32) bool { return true })
+	q.Forget(func(uint64, uint32, string) bool { return true })
 	if q.Tick(at(time.Minute), everyone, nil); len(q.lanes) != 0 {
 		t.Errorf("%d lanes of nothing", len(q.lanes))
 	}

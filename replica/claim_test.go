@@ -48,7 +48,7 @@ func TestANodeClaimsItsPlaceOrGivesItUp(t *testing.T) {
 		"it was removed":                   {in: []ring.Node{func() ring.Node { x := me; x.State = ring.Removed; return x }()}, ousted: true},
 		"a later process has its id":       {in: []ring.Node{func() ring.Node { x := me; x.Boot = 6; return x }()}, ousted: true},
 	} {
-		m := &ring.Map{ClusterID: 7, Cluster: "c", Partitions: 4, Namespaces: []ring.Namespace{{Name: DefaultNamespace, Replicas: 1, Version: 1}}}
+		m := &ring.Map{ClusterID: 7, Cluster: "c", Partitions: 4, Namespaces: []ring.Namespace{{Name: ring.DefaultNamespace, Replicas: 1, Version: 1}}}
 		for _, x := range c.in {
 			m = m.With(x)
 		}
@@ -103,7 +103,7 @@ func TestBootFloorCoversWhatAnEarlierBootMayHavePromised(t *testing.T) {
 func TestANodeFromAnOlderCopyOfItsDirectoryLearnsItFromAnyMap(t *testing.T) {
 	m := func(boot uint64) *ring.Map {
 		return (&ring.Map{
-			ClusterID: 7, Cluster: "c", Partitions: 4, Namespaces: []ring.Namespace{{Name: DefaultNamespace, Replicas: 1, Version: 1}},
+			ClusterID: 7, Cluster: "c", Partitions: 4, Namespaces: []ring.Namespace{{Name: ring.DefaultNamespace, Replicas: 1, Version: 1}},
 		}).With(ring.Node{ID: 1, Boot: boot, Name: "a", ClientAddr: "h:1", PeerAddr: "h:2", GossipAddr: "h:3", Datacenter: "dc", Weight: ring.StandardWeight, State: ring.Active, Version: boot})
 	}
 	for boot, forgot := range map[uint64]bool{1: false, 2: false, 3: true, 4: true, 5: false, 6: false} {

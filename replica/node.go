@@ -43,7 +43,7 @@ type Config struct {
 	Covered     uint64              // the last boot that BootFloor is above; a later one, before this, is ErrForgotten
 	Founder     bool                // this boot made the cluster: there is nothing to recover
 	Hash        func([]byte) uint64 // the cluster's
-	Siblings    bool                // every namespace keeps siblings
+	Siblings    bool                // every namespace keeps siblings, whatever its mode: for simulated clusters
 	Limits      wire.Limits
 	Coordinator coordinator.Config
 	Hints       hints.Config // of one shard
@@ -109,16 +109,22 @@ func (n *Node) Shards() []*Shard { return n.shards }
 // View is what the node believes now.
 func (n *Node) View() *View { return n.view }
 
-// Key prepares a key for the shard it belongs to.
-func (n *Node) Key(v *View, key []byte) (k storage.Key, shard int) {
-	p := v.Table.Partition(ring.Slot(key))
-	return storage.Key{Bytes: key, Hash: n.cfg.Hash(key), Partition: p}, int(p) & (len(n.shards) - 1)
+// Key prepares an inner key for the shard it belongs to: its slot is that of the key in it.
+func (n *Node) Key(v *View, inner []byte) (k storage.Key, shard int) {
+	_, key := ring.SplitInnerKey(inner)
+	return n.place(v, inner, key)
 }
 
-// Locate prepares the key of a request for the shard it belongs to; a scan has a partition and no key.
+func (n *Node) place(v *View, inner, key []byte) (k storage.Key, shard int) {
+	p := v.Table.Partition(ring.Slot(key))
+	return storage.Key{Bytes: inner, Hash: n.cfg.Hash(inner), Partition: p}, int(p) & (len(n.shards) - 1)
+}
+
+// Locate prepares the key of a request for the shard it belongs to, which knows its namespace; a scan has a partition
+// and no key.
 func (n *Node) Locate(v *View, r *wire.Request) (k storage.Key, shard int) {
 	if r.Op != wire.OpScan {
-		return n.Key(v, r.Key)
+		return n.place(v, r.Key, r.Key)
 	}
 	cursor, _ := wire.ParseScanCursor(r.Key) // a bad one is refused by whatever shard it comes to
 	k.Partition = cursor.Partition & (v.Map.Partitions - 1)
@@ -218,11 +224,11 @@ func (n *Node) median() int64 {
 func (n *Node) look() error {
 	v := &View{
 		Map: n.m, Hash: n.m.Hash(n.cfg.Hash), Placement: n.m.PlacementHash(n.cfg.Hash),
-		Self: n.cfg.Self.Node, Offset: n.median(),
+		Ownership: n.m.OwnersHash(n.cfg.Hash), Self: n.cfg.Self.Node, Offset: n.median(),
 	}
 	v.Skewed = v.Offset > SkewAllowed.Milliseconds() || v.Offset < -SkewAllowed.Milliseconds()
 	if n.view != nil && n.view.Placement == v.Placement && n.view.Hash == v.Hash {
-		v.Table = n.view.Table
+		v.Table, v.spaces = n.view.Table, n.view.spaces
 	} else {
 		var old *ring.Table
 		if n.view != nil {
@@ -232,7 +238,7 @@ func (n *Node) look() error {
 		if err != nil {
 			return err
 		}
-		v.Table = t
+		v.Table, v.spaces = t, newSpaces(n.m, n.cfg.Hash)
 	}
 	v.up = make([]bool, len(v.Table.Nodes()))
 	for i, x := range v.Table.Nodes() {

@@ -132,7 +132,8 @@ func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
 	case e.IsGhost:
 		return antientropy.Taken
 	}
-	k := storage.Key{Bytes: e.Key, Hash: s.cfg.Hash(e.Key), Partition: s.view.Table.Partition(ring.Slot(e.Key))}
+	_, key := ring.SplitInnerKey(e.Key)
+	k := storage.Key{Bytes: e.Key, Hash: s.cfg.Hash(e.Key), Partition: s.view.Table.Partition(ring.Slot(key))}
 	if k.Partition != p {
 		return antientropy.Refused // its sender is broken
 	}

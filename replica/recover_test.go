@@ -30,7 +30,7 @@ func recoverNow(mono time.Duration) vclock.Now {
 // recoverMap is a cluster of nodes 1 to n with three replicas and 16 partitions.
 func recoverMap(nodes int) *ring.Map {
 	m := &ring.Map{ClusterID: 7, Cluster: "test", Partitions: 16, Namespaces: []ring.Namespace{{
-		Name: DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1,
+		Name: ring.DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1,
 	}}}
 	for i := range nodes {
 		m = m.With(ring.Node{

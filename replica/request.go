@@ -11,9 +11,6 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// ttlMax is the longest TTL, a hundred years, which keeps deadlines far from overflow.
-const ttlMax = 100 * 365 * 24 * int64(time.Hour/time.Millisecond)
-
 // Request starts a call of one key, OpGet, OpHead, OpSet, OpDelete or OpTouch, or tells a partition's keys. k is
 // what Node.Locate made of r; frame is the request as it came. Everything may alias memory that is used again after the return.
 func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, out *Outbox) {
@@ -24,11 +21,16 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 // request is Request of this step; with force for a write that no owner with a better clock takes.
 func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, force bool) {
 	now := s.now
+	ns, k, ok := s.space(k, r)
+	if !ok {
+		s.reject(client, r.Op, wire.StatusNoNamespace, noNamespace(r.Namespace))
+		return
+	}
 	if r.Op == wire.OpScan {
 		s.scan(k, client, r, frame)
 		return
 	}
-	if status, text := s.refuse(r, len(k.Bytes)); status != 0 {
+	if status, text := s.refuse(r, len(r.Key)); status != 0 {
 		s.reject(client, r.Op, status, text)
 		return
 	}
@@ -36,8 +38,8 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 	if client.Node != 0 {
 		local = s.view.Datacenter(client.Node) // the level's words are the client's, and it is over there
 	}
-	ask := s.ask(r, local)
-	if s.updates(r) { // what it is worked out from has to be an owner's
+	ask := s.ask(ns, r, local)
+	if s.updates(ns, r) { // what it is worked out from has to be an owner's
 		ask.Sloppy = false
 		if ask.Level == wire.LevelAny {
 			ask.Level = wire.LevelOne
@@ -57,7 +59,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 		Client: client, Op: r.Op, Key: k.Bytes, Value: r.Value, Quorum: quorum, Peers: s.list,
 	}
 	call, pool, readAsk := &s.call, poolGet, ask
-	switch updates := s.updates(r); {
+	switch updates := s.updates(ns, r); {
 	case r.Op == wire.OpGet || r.Op == wire.OpHead:
 		call.Hedge = s.peers.hedge(s.list)
 		if call.All = r.Siblings; r.Siblings {
@@ -66,7 +68,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 	case r.Op == wire.OpTouch || updates:
 		pool = poolTouch
 		call.Hedge = s.peers.hedge(s.list)
-		readAsk = s.readAsk(r, local)
+		readAsk = s.readAsk(ns, r, local)
 		if call.Reads, err = coordinator.Resolve(readAsk, s.list); err != nil {
 			s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
 			return
@@ -75,7 +77,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 			break
 		}
 		pool = poolUpdate
-		if status, text := s.update(call, r, k.Hash); status != 0 {
+		if status, text := s.update(call, ns, r, k.Hash); status != 0 {
 			s.reject(client, r.Op, status, text)
 			return
 		}
@@ -84,8 +86,12 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 		s.lent, call.Floor = s.store.Peek(k, now.Wall)
 		call.Known = &s.lent
 	}
-	if r.TTL > 0 {
-		call.At = now.Wall + r.TTL
+	ttl := r.TTL
+	if makes := r.Op == wire.OpSet || r.Op == wire.OpIncr || r.Op == wire.OpAppend; makes && ttl == 0 {
+		ttl = ns.TTL
+	}
+	if ttl > 0 {
+		call.At = now.Wall + ttl
 	}
 	s.begin(call, pool, ask, readAsk, r, k)
 }
@@ -126,7 +132,7 @@ func (s *Shard) refuse(r *wire.Request, key int) (wire.Status, string) {
 		return wire.StatusTooLarge, fmt.Sprintf("the value has %d bytes, the limit is %d", len(r.Value), s.cfg.Limits.Value)
 	case r.Op == wire.OpSet && int64(key+len(r.Value)) > s.store.RecordBytesMax():
 		return wire.StatusTooLarge, fmt.Sprintf("key and value have %d bytes, a node of this memory holds at most %d: store less or raise --memory", key+len(r.Value), s.store.RecordBytesMax())
-	case r.TTL < 0 || r.TTL > ttlMax:
+	case r.TTL < 0 || r.TTL > ring.TTLMax:
 		return wire.StatusBadRequest, fmt.Sprintf("a TTL of %d ms: use 1 ms to 100 years, or none", r.TTL)
 	case !r.Level.Valid():
 		return wire.StatusBadRequest, fmt.Sprintf("unknown consistency level %d", r.Level)
@@ -158,20 +164,20 @@ func (s *Shard) reject(client coordinator.Client, op wire.Op, status wire.Status
 }
 
 // ask is the level of the request, or its namespace's, for a client in datacenter local.
-func (s *Shard) ask(r *wire.Request, local uint8) coordinator.Ask {
+func (s *Shard) ask(ns space, r *wire.Request, local uint8) coordinator.Ask {
 	if r.Op == wire.OpGet || r.Op == wire.OpHead {
-		return s.readAsk(r, local)
+		return s.readAsk(ns, r, local)
 	}
 	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy || r.Level == wire.LevelAny, Local: local}
-	if ns := s.namespace(); a.Level == wire.LevelDefault && ns != nil {
+	if a.Level == wire.LevelDefault {
 		a.Level = wire.Level(ns.Write)
 	}
 	return a
 }
 
-func (s *Shard) readAsk(r *wire.Request, local uint8) coordinator.Ask {
+func (s *Shard) readAsk(ns space, r *wire.Request, local uint8) coordinator.Ask {
 	a := coordinator.Ask{Level: r.Level, Count: r.R, Local: local}
-	if ns := s.namespace(); a.Level == wire.LevelDefault && ns != nil {
+	if a.Level == wire.LevelDefault {
 		a.Level = wire.Level(ns.Read)
 	}
 	if a.Level == wire.LevelAny {
@@ -179,11 +185,6 @@ func (s *Shard) readAsk(r *wire.Request, local uint8) coordinator.Ask {
 	}
 	return a
 }
-
-// DefaultNamespace is the namespace of every key.
-const DefaultNamespace = "default"
-
-func (s *Shard) namespace() *ring.Namespace { return s.view.Map.Namespace(DefaultNamespace) }
 
 // seats fills s.list with the key's owners, those of this datacenter first, and with the fallbacks where
 // hints may count.

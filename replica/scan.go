@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -22,6 +23,7 @@ const (
 type ScanPage struct {
 	Cursor     wire.ScanCursor // where it goes on
 	Prefix     []byte          // of the keys that count
+	space      uint64          // whose keys count
 	partitions uint32          // of the cluster
 	steps      int
 	items      []wire.Item
@@ -30,8 +32,12 @@ type ScanPage struct {
 
 // Open reads a request into p; nil, or why it is refused.
 func (p *ScanPage) Open(v *View, r *wire.Request) error {
+	ns, ok := v.spaces.find(r.Namespace)
+	if !ok {
+		return &wire.NamespaceError{Op: r.Op, Text: noNamespace(r.Namespace)}
+	}
 	cursor, err := wire.ParseScanCursor(r.Key)
-	*p = ScanPage{Cursor: cursor, Prefix: r.Value, partitions: v.Map.Partitions}
+	*p = ScanPage{Cursor: cursor, Prefix: r.Value, space: ns.id, partitions: v.Map.Partitions}
 	if err == nil && cursor.Partition >= p.partitions {
 		err = &wire.FormatError{What: "a scan cursor of another cluster"}
 	}
@@ -79,9 +85,10 @@ func (s *Shard) walk(now vclock.Now, p *ScanPage) {
 		c.Actor, c.At = s.cfg.Self, 0
 	}
 	p.steps++
-	c.At = s.store.Walk(c.Partition, c.At, scanWalkBytes, func(key []byte, set *vclock.Set, _ vclock.Stamp) {
+	c.At = s.store.Walk(c.Partition, c.At, scanWalkBytes, func(inner []byte, set *vclock.Set, _ vclock.Stamp) {
 		at := set.Deadline.At
-		if set.Tombstone || at != 0 && at <= now.Wall || !bytes.HasPrefix(key, p.Prefix) {
+		id, key := ring.SplitInnerKey(inner)
+		if id != p.space || set.Tombstone || at != 0 && at <= now.Wall || !bytes.HasPrefix(key, p.Prefix) {
 			return
 		}
 		p.keys += len(key)

@@ -128,7 +128,7 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 	switch m.Kind {
 	case wire.KindFetch:
 		reply.Kind = wire.KindFetchReply
-		if !s.owns(k.Partition) {
+		if !s.owns(k.Partition) || !s.view.Reachable(k.Bytes) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
 		}
@@ -160,7 +160,7 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 func (s *Shard) admit(k storage.Key, m *wire.Message) wire.Outcome {
 	greatest := max(m.Set.Dot.Stamp, m.Set.Deadline.Stamp)
 	switch {
-	case !s.owns(k.Partition):
+	case !s.owns(k.Partition), !s.view.Reachable(k.Bytes):
 		return wire.OutcomeNotOwner
 	case s.late(m.Expires):
 		s.stats.Late++
@@ -214,9 +214,10 @@ func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 	return wire.OutcomeHinted
 }
 
-// owes keeps a hint for an owner; one for a node that no longer is would be refused for ever.
+// owes keeps a hint for an owner; one for a node that no longer is would be refused for ever, and so would one of a key
+// that was flushed.
 func (s *Shard) owes(o hints.Owed) bool {
-	return s.view.Owns(o.Target, o.Partition) && s.hints.Add(o)
+	return s.view.Owns(o.Target, o.Partition) && s.view.Reachable(o.Key) && s.hints.Add(o)
 }
 
 // sendHints sends what the queue wants delivered.

@@ -39,11 +39,13 @@ type Shard struct {
 	self   []wire.Message // sends of this node to itself, not yet served
 	list   []coordinator.Peer
 	hinted []hints.Send
-	pulls  []antientropy.Pull
-	body   []byte       // of a reply being built
-	reply  wire.Message // this node's to itself
-	call   coordinator.Call
-	lent   vclock.Set // what the store lent to that call
+
+	prefixed []byte // the inner key of the request under way, where it is another than the key
+	pulls    []antientropy.Pull
+	body     []byte       // of a reply being built
+	reply    wire.Message // this node's to itself
+	call     coordinator.Call
+	lent     vclock.Set // what the store lent to that call
 }
 
 // tickLeast is the age below which a request needs no tick: nothing waits for less.
@@ -87,14 +89,18 @@ func (s *Shard) Drain() { s.draining = true }
 func (s *Shard) Busy() int { return s.calls.busy }
 
 // SetView changes what the shard believes of the cluster: partitions gained begin to recover, those lost
-// are dropped, and requests under way turn to the new owners.
+// are dropped, and requests under way turn to the new owners, who refuse those of a key that was flushed.
 func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.enter(now, out)
 	old := s.view
 	s.view = v
-	if old == nil || old.Placement != v.Placement {
+	if old == nil || old.Ownership != v.Ownership {
 		s.own(old)
-		s.hints.Forget(func(target uint64, p uint32) bool { return !v.Owns(target, p) })
+	}
+	if old == nil || old.Placement != v.Placement {
+		s.hints.Forget(func(target uint64, p uint32, key string) bool {
+			return !v.Owns(target, p) || v.spaces.dead != nil && v.spaces.dead([]byte(key))
+		})
 	}
 	if old == nil {
 		return
@@ -141,7 +147,7 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.enter(now, out)
 	if now.Mono-s.swept >= sweepPeriod {
 		s.swept = now.Mono
-		s.store.Tick(now.Wall, nil)
+		s.store.Tick(now.Wall, s.view.spaces.dead)
 	}
 	s.calls.each(func(c *call) {
 		if now.Mono-c.started >= tickLeast {

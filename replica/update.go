@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -12,22 +13,22 @@ import (
 // This file is the writes that depend on what is there.
 
 // updates reports whether a request is one: it has to read before it writes, or to know what it writes beside.
-func (s *Shard) updates(r *wire.Request) bool {
+func (s *Shard) updates(ns space, r *wire.Request) bool {
 	switch r.Op {
 	case wire.OpIncr, wire.OpAppend:
 		return true
 	case wire.OpSet, wire.OpDelete:
-		return r.Condition != wire.Always || r.Previous || len(r.Context) > 0 || s.keepsSiblings()
+		return r.Condition != wire.Always || r.Previous || len(r.Context) > 0 || s.keepsSiblings(ns)
 	default:
 		return false
 	}
 }
 
-func (s *Shard) keepsSiblings() bool { return s.cfg.Siblings }
+func (s *Shard) keepsSiblings(ns space) bool { return s.cfg.Siblings || ns.Mode == ring.Siblings }
 
 // update adds to a call what an update has of its request; status 0 means go on.
-func (s *Shard) update(call *coordinator.Call, r *wire.Request, key uint64) (wire.Status, string) {
-	call.Siblings, call.Previous, call.Condition, call.Than, call.By = s.keepsSiblings(), r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
+func (s *Shard) update(call *coordinator.Call, ns space, r *wire.Request, key uint64) (wire.Status, string) {
+	call.Siblings, call.Previous, call.Condition, call.Than, call.By = s.keepsSiblings(ns), r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
 	if call.HasContext = len(r.Context) > 0; !call.HasContext {
 		return 0, ""
 	}

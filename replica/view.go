@@ -12,13 +12,15 @@ type View struct {
 	Map       *ring.Map
 	Table     *ring.Table
 	Hash      uint64 // of the whole map
-	Placement uint64 // of what placement depends on
+	Placement uint64 // of what two nodes must agree on to speak of keys: owners and namespaces
+	Ownership uint64 // of the owners alone
 	Self      uint64
 	Local     uint8 // this node's datacenter, an index into Table.Datacenters
 	Skewed    bool  // this node's clock is too far from the others' to coordinate writes
 	Offset    int64 // milliseconds from this node's clock to the median of all
 
-	up []bool // by index into Table.Nodes
+	spaces *spaces
+	up     []bool // by index into Table.Nodes
 }
 
 // Up reports whether the node is alive and connected, or is this one.

@@ -105,7 +105,7 @@ const (
 func newWorld(seed uint64, cfg worldConfig) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 99)), cfg: cfg, now: time.Second, seen: map[string]int{}, moving: never, under: map[[2]uint64]uint64{}}
 	m := &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: 4, Namespaces: []ring.Namespace{{
-		Name: DefaultNamespace, Replicas: uint8(cfg.replicas), Read: uint8(cfg.read), Write: uint8(cfg.write), Version: 1,
+		Name: ring.DefaultNamespace, Replicas: uint8(cfg.replicas), Read: uint8(cfg.read), Write: uint8(cfg.write), Version: 1,
 	}}}
 	for range cfg.nodes {
 		n := w.add()

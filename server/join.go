@@ -80,7 +80,7 @@ func (n *Node) found() *ring.Map {
 	return &ring.Map{
 		ClusterID: id, Cluster: n.cfg.ClusterName, Partitions: uint32(n.cfg.Partitions),
 		Namespaces: []ring.Namespace{{
-			Name: replica.DefaultNamespace, Replicas: uint8(n.cfg.Replicas), Read: uint8(read), Write: uint8(write), Version: 1,
+			Name: ring.DefaultNamespace, Replicas: uint8(n.cfg.Replicas), Read: uint8(read), Write: uint8(write), Version: 1,
 		}},
 	}
 }

@@ -55,7 +55,7 @@ func TestNodeWhoseMapIsGoneDoesNotServeAlone(t *testing.T) {
 func mapOf(cfg Config, id uint64) *ring.Map {
 	return (&ring.Map{
 		ClusterID: 7, Cluster: cfg.ClusterName, Partitions: 64,
-		Namespaces: []ring.Namespace{{Name: replica.DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
+		Namespaces: []ring.Namespace{{Name: ring.DefaultNamespace, Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
 	}).With(ring.Node{
 		ID: id, Boot: 1, Name: cfg.Name, ClientAddr: "127.0.0.1:1", PeerAddr: "127.0.0.1:2", GossipAddr: "127.0.0.1:3",
 		Datacenter: cfg.Datacenter, Weight: ring.StandardWeight, State: ring.Active, Version: 1,

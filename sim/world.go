@@ -71,7 +71,7 @@ func (w *world) foundCluster() {
 	w.blocks, w.cutShort, w.rough = make([]int, c.Nodes*c.Nodes), make([]int, c.Nodes*c.Nodes), make([]time.Duration, c.Nodes*c.Nodes)
 	w.open = make([][]int32, c.Nodes)
 	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
-		Name: replica.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Version: 1,
+		Name: ring.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Version: 1,
 	}}}
 	for i := range w.nodes {
 		n := &w.nodes[i]

@@ -207,11 +207,11 @@ func TestAVersionPastItsDeadlineIsAGhostAndNeverAValue(t *testing.T) {
 			}
 			mustPut(t, s, key(strings.Repeat("k", i+1)), until(value(alice, 10, "a"), at, 10))
 		}
-		s.Tick(wall + 4, nil)
+		s.Tick(wall+4, nil)
 		if st := s.Stats(); st.Keys != n {
 			t.Errorf("swept before its time: %+v", st)
 		}
-		s.Tick(wall + 5, nil)
+		s.Tick(wall+5, nil)
 		if st := s.Stats(); st.Expired != n/2 || st.Keys != n/2 || st.Ghosts != n/2 {
 			t.Errorf("after one tick over few entries: %+v", st)
 		}
@@ -228,7 +228,7 @@ func TestTicksReachEveryEntryASweepAtATime(t *testing.T) {
 	ticks := 0
 	for ; s.Stats().Keys > 0; ticks++ {
 		before := s.Stats().Expired
-		s.Tick(wall + 5, nil)
+		s.Tick(wall+5, nil)
 		if got := s.Stats().Expired - before; got > sweepMax {
 			t.Fatalf("one tick expired %d, want at most %d", got, sweepMax)
 		}
@@ -309,7 +309,7 @@ func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
 		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Stored {
 			t.Fatalf("%v, want stored", r.Outcome)
 		}
-		s.Tick(wall + 50, nil)
+		s.Tick(wall+50, nil)
 		return s
 	}
 	t.Run("by its ghost, which says so", func(t *testing.T) {

@@ -105,7 +105,7 @@ func newWorld(slice *Slice) *world {
 		level = wire.LevelOne
 	}
 	w.m = &ring.Map{ClusterID: 1, Cluster: "exhaust", Partitions: 2, Namespaces: []ring.Namespace{{
-		Name: replica.DefaultNamespace, Replicas: nodes, Read: uint8(level), Write: uint8(level), Version: 1,
+		Name: ring.DefaultNamespace, Replicas: nodes, Read: uint8(level), Write: uint8(level), Version: 1,
 	}}}
 	for i := range w.nodes {
 		w.m = w.m.With(ring.Node{
