@@ -101,12 +101,12 @@ func (k *call) fill(ctx context.Context, left time.Duration) {
 	if deadline, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(deadline))
 	}
-	q.Level, q.R, q.W, q.Sloppy = o.level, o.r, o.w, o.sloppy
+	q.Level, q.R, q.W, q.Sloppy, q.Namespace = o.level, o.r, o.w, o.sloppy, o.namespace
 	q.Timeout = uint32(min(max(millis(left), 1), 1<<32-1))
 }
 
 // repeatable reports whether it does no harm to carry the call out twice.
-func (k *call) repeatable() bool { return !k.request.Op.Writes() || k.options.idempotent }
+func (k *call) repeatable() bool { return !k.request.Op.Changes() || k.options.idempotent }
 
 // addr is the node's for errors and hooks.
 func (k *call) addr() string {

@@ -60,3 +60,26 @@ func (c *Client) Stats(ctx context.Context, addr string, opts ...CallOption) (wi
 	}
 	return stats, wire.DecodeDocument(k.response.Value, &stats)
 }
+
+// Namespace returns the client for the keys of another namespace: the same connections, limits and hooks. An empty name is
+// the default one.
+func (c *Client) Namespace(name string) KV {
+	view := c.verbs
+	view.defaults.namespace = name
+	return &view
+}
+
+// ChangeNamespace creates, sets, flushes or drops a namespace, and returns once every node that is up goes by the change.
+// What is left out of change stays as it is, or is as in the default namespace. A *TimeoutError names the nodes that were
+// not reached in time; the change goes on. Creating what is there with the same settings does nothing, and with others is a
+// *BadRequestError.
+func (c *Client) ChangeNamespace(ctx context.Context, change wire.NamespaceChange, opts ...CallOption) error {
+	document, err := wire.EncodeDocument(&change)
+	if err != nil {
+		return err
+	}
+	k := c.call(wire.OpNamespace, "", opts)
+	defer k.release()
+	k.request.Value = document
+	return c.ask(ctx, k)
+}

@@ -17,7 +17,7 @@ type Doer interface {
 }
 
 // Embedded returns a KV that asks d, a node in this process, and no other. Nothing is sent twice: a failure means that
-// the node, which asks the others by itself, could not do it. Of the options WithLimits and WithDefaults count; the others
+// the node, which asks the others by itself, could not do it. Of the options WithLimits, WithDefaults and WithNamespace count; the others
 // are about connections.
 func Embedded(d Doer, opts ...Option) KV {
 	o := defaultOptions()
@@ -49,7 +49,7 @@ func (e embedded) finish(ctx context.Context, k *call, now time.Duration) error 
 	limited, cancel := context.WithTimeout(ctx, k.limit-now)
 	defer cancel()
 	var err error
-	unsure := k.request.Op.Writes()
+	unsure := k.request.Op.Changes()
 	k.response, err = e.doer.Do(limited, &k.request)
 	if given, ok := errors.AsType[*InterruptedError](err); ok { // the node knows whether it had begun
 		unsure = given.Indeterminate

@@ -24,6 +24,8 @@ type (
 	OverloadedError = wire.OverloadedError
 	// NotReadyError is returned by a node that is starting or stopping; nothing was done.
 	NotReadyError = wire.NotReadyError
+	// NamespaceError is returned for a call in a namespace that is not there, or was dropped; nothing was done.
+	NamespaceError = wire.NamespaceError
 	// InternalError is returned for a failure that is the node's own.
 	InternalError = wire.InternalError
 )

@@ -126,6 +126,12 @@ func WithDefaults(opts ...CallOption) Option {
 	return func(o *options) { o.calls.apply(opts) }
 }
 
+// WithNamespace makes the client's keys those of a namespace, which has to be there: a call in one that is not is a
+// *NamespaceError. Client.Namespace has more than one on the same connections.
+func WithNamespace(name string) Option {
+	return func(o *options) { o.calls.namespace = name }
+}
+
 // callOptions are those of one call.
 type callOptions struct {
 	level   Level
@@ -135,6 +141,8 @@ type callOptions struct {
 	ttl     time.Duration
 	expires bool // ttl was given, whatever it is
 	prefix  string
+
+	namespace string // empty: the default one; of the client, not of one call
 
 	idempotent bool
 }

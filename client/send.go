@@ -290,9 +290,9 @@ func (c *Client) explain(ctx context.Context, k *call, err error) error {
 	var lost *lostError
 	switch {
 	case errors.As(err, &lost) && lost.cause == errTimeUp:
-		return timeUp(k, addr, lost.sent && op.Writes())
+		return timeUp(k, addr, lost.sent && op.Changes())
 	case errors.As(err, &lost):
-		return c.interrupted(op, addr, lost.sent && op.Writes(), lost.cause)
+		return c.interrupted(op, addr, lost.sent && op.Changes(), lost.cause)
 	}
 	var notReady *NotReadyError
 	var overloaded *OverloadedError

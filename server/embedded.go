@@ -24,8 +24,11 @@ const embeddedCallsMax = 4096
 
 // Client returns the cluster as this node, in this process, serves it: no socket, and no goroutine for a call. All of a
 // node's clients share its bounds. They need not be closed: once the node has stopped their calls fail, with
-// *client.NotReadyError or, those under way, with ErrStopped in a *client.InterruptedError.
-func (n *Node) Client() client.KV { return client.Embedded(n.inside, client.WithLimits(n.cfg.Limits)) }
+// *client.NotReadyError or, those under way, with ErrStopped in a *client.InterruptedError. Of the options those count that
+// client.Embedded takes.
+func (n *Node) Client(opts ...client.Option) client.KV {
+	return client.Embedded(n.inside, append([]client.Option{client.WithLimits(n.cfg.Limits)}, opts...)...)
+}
 
 // embedded is the caller for the program that the node is part of: a client.Doer. Requests pass through their bytes as
 // everyone's do, so that what is wrong with one is found in the same place, and a non-owner can hand them on.
@@ -112,7 +115,7 @@ func (e *embedded) Do(ctx context.Context, q *wire.Request) (wire.Response, erro
 		}
 	}
 	if k.err != nil {
-		k.err = &client.InterruptedError{Op: q.Op, Addr: e.n.cfg.Name, Indeterminate: q.Op.Writes(), Err: k.err}
+		k.err = &client.InterruptedError{Op: q.Op, Addr: e.n.cfg.Name, Indeterminate: q.Op.Changes(), Err: k.err}
 	}
 	return k.response, k.err
 }

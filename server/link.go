@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -287,6 +288,8 @@ type incoming struct {
 	from   uint64
 	boot   uint64
 	under  uint64 // the sender's placement, as of its last map
+	theirs *ring.Map
+	turned atomic.Pointer[ring.Map] // the last map that all shards of the sender go by
 	reader frameReader
 	out    replica.Outbox
 }
@@ -317,6 +320,7 @@ func (in *incoming) serve() error {
 			case wire.KindMap:
 				err = in.takeMap(m.Body)
 			case wire.KindBeat:
+				in.turned.Store(in.theirs)
 				in.n.beat(in.from, m.Wall)
 			default:
 				in.n.dispatch(now, in, &m, &req)
@@ -343,7 +347,7 @@ func (in *incoming) takeMap(b []byte) error {
 		in.n.counts.badBytes.Add(1)
 		return err
 	}
-	in.under = theirs.PlacementHash(hash)
+	in.under, in.theirs = theirs.PlacementHash(hash), theirs
 	return in.n.mergeMap(theirs)
 }
 

@@ -69,6 +69,7 @@ type Node struct {
 
 	inside  *embedded    // the program's own calls
 	opening atomic.Int64 // connections that have not said hello yet
+	changes atomic.Int64 // of namespaces under way
 	counts  counts
 
 	large sync.Mutex // one large write at a time looks for room on the links
@@ -192,9 +193,11 @@ func (n *Node) end() {
 			n.log.Error("what this node may have promised cannot be saved: start it with an empty directory and --join", zap.Error(err))
 		}
 	}
+	n.mu.Lock() // a change of a namespace may be saving the map
 	if err := n.dir.Close(); err != nil {
 		n.log.Warn("closing the data directory", zap.Error(err))
 	}
+	n.mu.Unlock()
 	n.log.Info("stopped")
 	close(n.done)
 }
@@ -233,13 +236,19 @@ func (n *Node) beats() {
 		}
 		n.mu.Lock()
 		n.meter.turn()
+		n.beatAll()
 		n.mu.Unlock()
-		frame := wire.AppendMessage(nil, &wire.Message{Kind: wire.KindBeat, Wall: n.clock.now().Wall, Floor: n.promised()})
-		n.linksMu.RLock()
-		for _, l := range n.links {
-			l.push(frame, 0)
-		}
-		n.linksMu.RUnlock()
+	}
+}
+
+// beatAll tells the others this node's time, and that its shards go by the map that it sent last. Called with mu held,
+// so that no beat comes between a map and the moment when they do.
+func (n *Node) beatAll() {
+	frame := wire.AppendMessage(nil, &wire.Message{Kind: wire.KindBeat, Wall: n.clock.now().Wall, Floor: n.promised()})
+	n.linksMu.RLock()
+	defer n.linksMu.RUnlock()
+	for _, l := range n.links {
+		l.push(frame, 0)
 	}
 }
 

@@ -31,6 +31,8 @@ func (n *Node) carryOut(now vclock.Now, client coordinator.Client, r *wire.Reque
 		n.request(now, client, r, frame, out)
 	case wire.OpScan:
 		n.scan(now, client, r, frame, out)
+	case wire.OpNamespace:
+		n.changeNamespace(client, r)
 	default:
 		resp := n.inform(r)
 		out.Answer(client, &resp)
