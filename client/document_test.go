@@ -108,7 +108,7 @@ func TestTheDocumentHasEveryCallAndEveryError(t *testing.T) {
 	failures := rows(t, "When something fails")
 	for _, err := range []error{
 		&ConnectError{}, &NotReadyError{}, &OverloadedError{}, &BadRequestError{}, &TooLargeError{}, &QuorumError{}, &TimeoutError{},
-		&InterruptedError{}, &InternalError{}, &MultiError{}, &RetryError{Err: ErrClosed},
+		&InterruptedError{}, &InternalError{}, &NamespaceError{}, &MultiError{}, &RetryError{Err: ErrClosed},
 	} {
 		name := "*" + reflect.TypeOf(err).Elem().Name()
 		row, ok := failures[name]
