@@ -30,11 +30,12 @@ type Config struct {
 	Sizes []Size   // of values, in bytes; default 100
 	TTL   Interval // of values, drawn evenly; default: for ever
 
-	Timeout time.Duration // of every request, at least 1 ms, and of every dial; what is unanswered then has failed; default: the node's
-	Level   wire.Level    // consistency of every request; default: the cluster's
-	R, W    uint8         // with wire.LevelExplicit only
-	Seed    uint64        // of all that is drawn; equal seeds draw alike
-	Verify  bool          // check every value that is read, which some requests must; keys then have a name of this run
+	Timeout   time.Duration // of every request, at least 1 ms, and of every dial; what is unanswered then has failed; default: the node's
+	Level     wire.Level    // consistency of every request; default: the namespace's
+	Namespace string        // of all keys; default: the default one
+	R, W      uint8         // with wire.LevelExplicit only
+	Seed      uint64        // of all that is drawn; equal seeds draw alike
+	Verify    bool          // check every value that is read, which some requests must; keys then have a name of this run
 
 	// Progress is called about once a second, from one goroutine, and must not block. Default: nobody is told.
 	Progress func(Progress)

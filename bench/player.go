@@ -39,7 +39,7 @@ func newPlayer(r *replay, k *link) *player {
 	for i := range p.free {
 		p.free[i] = uint32(i)
 	}
-	p.request = wire.Request{Level: r.cfg.Level, R: r.cfg.R, W: r.cfg.W, Timeout: uint32(r.cfg.Timeout.Milliseconds())}
+	p.request = wire.Request{Namespace: r.cfg.Namespace, Level: r.cfg.Level, R: r.cfg.R, W: r.cfg.W, Timeout: uint32(r.cfg.Timeout.Milliseconds())}
 	p.taken = p.take
 	return p
 }

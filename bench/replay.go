@@ -19,7 +19,8 @@ type ReplayConfig struct {
 	Window     int           // requests of the trace under way at once, over all connections; default 32, fewer for large values
 	ValueBytes int           // of what is set on a miss; default 1000
 	Timeout    time.Duration // of every request, at least 1 ms; default: the node's
-	Level      wire.Level    // default: the cluster's
+	Level      wire.Level    // default: the namespace's
+	Namespace  string        // of all keys; default: the default one
 	R, W       uint8         // with wire.LevelExplicit only
 
 	// Progress is called about once a second, from one goroutine, and must not block. Default: nobody is told.

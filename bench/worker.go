@@ -133,7 +133,7 @@ func newWorker(l *load, i int, k *link, r *recorder) *worker {
 		w.notes, w.value = make([]notes, depth), make([]byte, l.sizes.most())
 		copy(w.value, l.payload)
 	}
-	w.request = wire.Request{Level: l.cfg.Level, R: l.cfg.R, W: l.cfg.W, Timeout: uint32(l.cfg.Timeout.Milliseconds())}
+	w.request = wire.Request{Namespace: l.cfg.Namespace, Level: l.cfg.Level, R: l.cfg.R, W: l.cfg.W, Timeout: uint32(l.cfg.Timeout.Milliseconds())}
 	w.taken = w.take
 	if l.cfg.Timeout > 0 {
 		w.overdue = map[uint64]struct{}{}

@@ -38,7 +38,7 @@ func (t *tool) benchCommand() *cli.Command {
 // benchShared are the flags of both ways to load a cluster.
 func benchShared() []cli.Flag {
 	return []cli.Flag{
-		levelFlag(),
+		levelFlag(), namespaceFlag(),
 		&cli.IntFlag{Name: "conns", Usage: "`N` connections, dealt to the --server addresses in turn", DefaultText: "50; replay: 4"},
 		&cli.StringFlag{Name: "value-size", Aliases: []string{"size"}, Usage: "`SIZE` of values, as in 100 or 4KiB; run: also a range, 100-4KiB, or several by weight, 100:9,4KiB:1", DefaultText: "100; replay: 1000"},
 		&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all; replay: of the trace", DefaultText: "100000 without --duration and --rate"},
@@ -166,7 +166,7 @@ func runConfig(c *cli.Context) (cfg bench.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	cfg.Addrs, cfg.Level, cfg.Timeout = to.addrs, to.level, to.timeout
+	cfg.Addrs, cfg.Level, cfg.Timeout, cfg.Namespace = to.addrs, to.level, to.timeout, to.namespace
 	if c.IsSet("value-size") {
 		if cfg.Sizes, err = parseSizes(c.String("value-size")); err != nil {
 			return cfg, usage("--value-size: %v", err)

@@ -99,7 +99,7 @@ func replayConfig(c *cli.Context) (cfg bench.ReplayConfig, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	cfg.Addrs, cfg.Level, cfg.Timeout = to.addrs, to.level, to.timeout
+	cfg.Addrs, cfg.Level, cfg.Timeout, cfg.Namespace = to.addrs, to.level, to.timeout, to.namespace
 	if c.IsSet("value-size") {
 		n, err := parseSize(c.String("value-size"))
 		if err != nil || n == 0 {

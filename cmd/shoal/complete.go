@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/shoalcache/shoal/bench"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/wire"
 	"github.com/urfave/cli/v2"
 )
@@ -157,6 +158,8 @@ func valuesOf(flag, command string) []candidate {
 		return plainly(onErrors)
 	case "op":
 		return plainly(benchOps)
+	case "mode":
+		return plainly([]string{ring.LWW.String()})
 	case "workload":
 		return plainly(workloadNames())
 	case "dist":
@@ -178,6 +181,8 @@ func (t *tool) argumentsOf(commands []*cli.Command, args []string) []candidate {
 		return plainly([]string{"run", "replay"})
 	case args[0] == "sim" && len(args) == 1:
 		return plainly(simWays)
+	case args[0] == "namespace" && len(args) == 1:
+		return plainly(namespaceActions)
 	case args[0] == "ctx" && len(args) == 1:
 		return plainly(contextActions)
 	case args[0] == "ctx" && len(args) == 2 && (args[1] == "use" || args[1] == "rm"):

@@ -23,6 +23,7 @@ const (
 type session struct {
 	*client.Client
 	style
+	namespace string // empty: the default one
 }
 
 // outputFlag is shared by all commands that have a result.
@@ -42,7 +43,7 @@ func sessionFlags(more ...cli.Flag) []cli.Flag {
 
 // keyFlags are those of the commands that take keys.
 func keyFlags(more ...cli.Flag) []cli.Flag {
-	return sessionFlags(append([]cli.Flag{levelFlag(), hexFlag()}, more...)...)
+	return sessionFlags(append([]cli.Flag{levelFlag(), namespaceFlag("n"), hexFlag()}, more...)...)
 }
 
 func levelFlag() cli.Flag {
@@ -72,6 +73,8 @@ type target struct {
 	addrs   []string
 	level   client.Level
 	timeout time.Duration
+
+	namespace string // empty: the default one
 }
 
 // targetOf puts together what was said of it: flags count first, then variables, then the context in use.
@@ -86,7 +89,7 @@ func targetOf(c *cli.Context) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := &target{addrs: ctx.Servers, timeout: ctx.timeout(), level: ctx.level()}
+	to := &target{addrs: ctx.Servers, timeout: ctx.timeout(), level: ctx.level(), namespace: ctx.Namespace}
 	if c.IsSet("server") || len(to.addrs) == 0 {
 		if to.addrs, err = servers(c.StringSlice("server")); err != nil {
 			return nil, err
@@ -95,6 +98,18 @@ func targetOf(c *cli.Context) (*target, error) {
 	if c.IsSet("timeout") {
 		if to.timeout = c.Duration("timeout"); to.timeout <= 0 {
 			return nil, usage("--timeout %v: give it more than 0, as in 2s", to.timeout)
+		}
+	}
+	from := "$" + namespaceEnv
+	if env := os.Getenv(namespaceEnv); env != "" {
+		to.namespace = env
+	}
+	if c.IsSet("namespace") {
+		from, to.namespace = "--namespace", c.String("namespace")
+	}
+	if to.namespace != "" || c.IsSet("namespace") { // a context's was checked when it was read
+		if err := checkNamespace(to.namespace, from); err != nil {
+			return nil, err
 		}
 	}
 	if c.IsSet("consistency") {
@@ -121,12 +136,12 @@ func dialWith(c *cli.Context, opts ...client.Option) (*session, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, to.timeout)
 	defer cancel()
-	opts = append(opts, client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)))
+	opts = append(opts, client.WithDialTimeout(to.timeout/2+to.timeout/4), client.WithDefaults(client.WithLevel(to.level), client.WithTimeout(to.timeout)), client.WithNamespace(to.namespace))
 	cl, err := client.Dial(ctx, to.addrs, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return &session{Client: cl, style: look}, nil
+	return &session{Client: cl, style: look, namespace: to.namespace}, nil
 }
 
 // servers are the addresses given by --server, else by the variable, else the default. Without a port it is the default one.

@@ -30,6 +30,7 @@ type savedContext struct {
 	Servers     []string `json:"servers"`
 	Consistency string   `json:"consistency,omitempty"` // a level; empty: the cluster's
 	TimeoutMS   int64    `json:"timeout_ms,omitempty"`  // 0: the client's default
+	Namespace   string   `json:"namespace,omitempty"`   // empty: the default one
 }
 
 func (s *savedContext) timeout() time.Duration {
@@ -68,6 +69,9 @@ func (s *savedContext) check() error {
 		if _, err := wire.ParseLevel(s.Consistency); err != nil {
 			return err
 		}
+	}
+	if s.Namespace != "" {
+		return checkNamespace(s.Namespace, "namespace")
 	}
 	return nil
 }

@@ -27,12 +27,12 @@ type namedContext struct {
 func (t *tool) ctxCommand() *cli.Command {
 	return &cli.Command{
 		Name: "ctx", Usage: "name clusters, and choose one", ArgsUsage: "ls | add NAME | use NAME | rm NAME",
-		Description: "shoal ctx add NAME -s ADDR keeps the addresses, and --consistency and --timeout if they are given, under a\n" +
-			"name; shoal ctx use NAME makes every command go there that names no other place. What counts: --server,\n" +
+		Description: "shoal ctx add NAME -s ADDR keeps the addresses, and --consistency, --timeout and --namespace if they are given,\n" +
+			"under a name; shoal ctx use NAME makes every command go there that names no other place. What counts: --server,\n" +
 			"then --context, then $" + serverEnv + ", then $" + contextEnv + ", then the one in use.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "server", Aliases: []string{"s"}, Usage: "`ADDR` to add, host:port; repeat it, or use commas, for more than one"},
-			levelFlag(), &cli.DurationFlag{Name: "timeout", Usage: "`TIME` to give up after, to add"}, outputFlag(),
+			levelFlag(), namespaceFlag("n"), &cli.DurationFlag{Name: "timeout", Usage: "`TIME` to give up after, to add"}, outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			action, rest := c.Args().First(), c.Args().Tail()
@@ -73,7 +73,7 @@ func (s *contexts) change(c *cli.Context, action, name string) error {
 		if s.Contexts[name] == nil {
 			return s.unknown(name)
 		}
-		for _, flag := range []string{"server", "consistency", "timeout"} {
+		for _, flag := range []string{"server", "consistency", "timeout", "namespace"} {
 			if c.IsSet(flag) {
 				return usage("--%s goes with ctx add", flag)
 			}
@@ -121,6 +121,12 @@ func (s *contexts) add(c *cli.Context, name string) error {
 		}
 		added.TimeoutMS = d.Milliseconds()
 	}
+	if c.IsSet("namespace") {
+		added.Namespace = c.String("namespace")
+		if err := checkNamespace(added.Namespace, "--namespace"); err != nil {
+			return err
+		}
+	}
 	s.Contexts[name] = added
 	return nil
 }
@@ -153,7 +159,11 @@ func (l *contextList) show(t *tool) error {
 		if level == "" {
 			level = "-"
 		}
-		rows = append(rows, table.Row{used, name, strings.Join(n.Servers, ","), level, timeout})
+		namespace := n.Namespace
+		if namespace == "" {
+			namespace = "-"
+		}
+		rows = append(rows, table.Row{used, name, strings.Join(n.Servers, ","), level, timeout, namespace})
 	}
-	return t.table(table.Row{"USED", "NAME", "SERVERS", "CONSISTENCY", "TIMEOUT"}, rows)
+	return t.table(table.Row{"USED", "NAME", "SERVERS", "CONSISTENCY", "TIMEOUT", "NAMESPACE"}, rows)
 }

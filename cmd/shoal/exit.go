@@ -33,6 +33,7 @@ func codeOf(err error) int {
 		usage       *usageError
 		badRequest  *client.BadRequestError
 		tooLarge    *client.TooLargeError
+		namespace   *client.NamespaceError
 		connect     *client.ConnectError
 		notReady    *client.NotReadyError
 		timeout     *client.TimeoutError
@@ -54,7 +55,7 @@ func codeOf(err error) int {
 		return exitNotFound
 	case errors.As(err, &child):
 		return child.code
-	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge), errors.Is(err, server.ErrConfig):
+	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge), errors.As(err, &namespace), errors.Is(err, server.ErrConfig):
 		return exitUsage
 	case errors.As(err, &timeout), errors.Is(err, context.Canceled):
 		return exitTimeout

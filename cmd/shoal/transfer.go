@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/time/rate"
 )
@@ -214,6 +216,7 @@ type bookmark struct {
 	Checksum  uint32 `json:"crc32c,omitempty"` // of that much of it; an import's only
 	Cursor    []byte `json:"cursor,omitempty"` // of an export
 	Prefix    []byte `json:"prefix,omitempty"`
+	Namespace string `json:"namespace,omitempty"` // empty: the default one
 	totals
 }
 
@@ -249,10 +252,13 @@ func (x *transfer) bookmark(ctx context.Context, found *bookmark) (*bookmark, er
 	}
 	id := nodeID(m.ClusterID)
 	if found == nil {
-		return &bookmark{Version: bookmarkVersion, Cluster: m.Cluster, ClusterID: id}, nil
+		return &bookmark{Version: bookmarkVersion, Cluster: m.Cluster, ClusterID: id, Namespace: x.namespace}, nil
 	}
 	if found.ClusterID != id {
 		return nil, usage("--resume: %s was begun with the cluster %s (%s), and this is %s (%s)", x.file, found.Cluster, found.ClusterID, m.Cluster, id)
+	}
+	if found.Namespace != x.namespace {
+		return nil, usage("--resume: %s was begun in the namespace %q, and this is %q", x.file, cmp.Or(found.Namespace, ring.DefaultNamespace), cmp.Or(x.namespace, ring.DefaultNamespace))
 	}
 	x.totals = found.totals
 	return found, nil
