@@ -9,7 +9,7 @@
 // refilled next. How votes are counted, what is kept, owed or vouched for is decided in the packages below.
 //
 //	frames in ─▶ Route ─▶ Shard.Receive ─┬─▶ coordinator  one machine per request
-//	keys in ──▶ Key ───▶ Shard.Request ──┤─▶ storage      what is held, ghosts, floors
+//	keys in ─▶ Locate ─▶ Shard.Request ──┤─▶ storage      what is held, ghosts, floors
 //	time ───────────────▶ Shard.Tick ────┤─▶ hints        what is owed
 //	map, up, down ─▶ Shard.SetView ──────┘─▶ antientropy  what is being refilled
 //	                                     ▼
@@ -26,11 +26,11 @@
 //
 // # How it is driven
 //
-// A lock per shard around the calls of that Shard, and one around those of Node; Route, Key and View's methods
+// A lock per shard around the calls of that Shard, and one around those of Node; Route, Locate, Key and View's methods
 // only read. One Outbox per batch:
 //
 //	node, err := replica.New(cfg, m, now)
-//	key, i := node.Key(view, request.Key)
+//	key, i := node.Locate(view, &request)
 //	node.Shards()[i].Request(now, key, client, &request, frame, &out)
 //	key, i, ok := node.Route(view, &message, &request)
 //	node.Shards()[i].Receive(now, from, under, key, &message, &request, &out)

@@ -122,7 +122,8 @@ func (c *Cluster) stop() {
 	}
 }
 
-// Client returns the cluster's own client, which knows all nodes and is closed with it. For other options, dial Addrs.
+// Client returns the cluster's own client, which knows all nodes and is closed with it; ChangeNamespace and Namespace are
+// its way to other namespaces. For other options, dial Addrs.
 func (c *Cluster) Client() *client.Client { return c.client }
 
 // Addrs returns where clients reach the nodes, host:port, in the order of their numbers. A restart does not change them.
