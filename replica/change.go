@@ -63,9 +63,6 @@ func createNamespace(m *ring.Map, base, old *ring.Namespace, c *wire.NamespaceCh
 			return ns, refused("%v", err)
 		}
 	}
-	if ns.Mode != ring.LWW {
-		return ns, refused("mode %v is not served by this version: use %v", ns.Mode, ring.LWW)
-	}
 	if err := settings(&ns, c); err != nil {
 		return ns, err
 	}

@@ -363,6 +363,49 @@ func TestNoHintIsOwedOfWhatWasFlushed(t *testing.T) {
 	}
 }
 
+func TestSiblingsAreKeptInANamespaceOfThatModeAlone(t *testing.T) {
+	w := newTrio(t)
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: "a", Mode: "siblings"})
+	w.set(0, "a", "k", "one")
+	seen := slices.Clone(w.ask(0, wire.Request{Op: wire.OpGet, Key: []byte("k"), Siblings: true, Namespace: "a"}).Context)
+	for i, value := range []string{"two", "three"} { // both by who has seen the first alone
+		r := wire.Request{Op: wire.OpSet, Key: []byte("k"), Value: []byte(value), Context: seen, Namespace: "a"}
+		if got := w.ask(i, r); got.Status != wire.StatusOK {
+			t.Errorf("set with a context: %v", got.AsError())
+		}
+		r.Namespace = ""
+		if got := w.ask(i, r); got.Status != wire.StatusBadRequest {
+			t.Errorf("set with a context in the default namespace: status %d", got.Status)
+		}
+	}
+	if got := w.ask(2, wire.Request{Op: wire.OpGet, Key: []byte("k"), Siblings: true, Namespace: "a"}); len(got.Items) != 2 {
+		t.Errorf("a get has %+v", got.Items)
+	}
+}
+
+// A context is of one key in one namespace and epoch.
+func TestAContextOfBeforeAFlushIsRefused(t *testing.T) {
+	w := newTrio(t)
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: "a", Mode: "siblings"})
+	w.set(0, "a", "k", "one")
+	seen := slices.Clone(w.ask(0, wire.Request{Op: wire.OpGet, Key: []byte("k"), Siblings: true, Namespace: "a"}).Context)
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceFlush, Name: "a"})
+	if got := w.ask(0, wire.Request{Op: wire.OpSet, Key: []byte("k"), Value: []byte("two"), Context: seen, Namespace: "a"}); len(seen) == 0 || got.Status != wire.StatusContext {
+		t.Errorf("with the context %x: %+v", seen, got)
+	}
+}
+
+func TestACounterThatIsMadeHasTheTTLOfItsNamespace(t *testing.T) {
+	w := newTrio(t)
+	ttl := int64(60_000)
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: "a", TTL: &ttl})
+	wall := recoverNow(w.now).Wall
+	w.ask(0, wire.Request{Op: wire.OpIncr, Key: []byte("k"), By: 5, Namespace: "a"})
+	if got := w.ask(1, wire.Request{Op: wire.OpGet, Key: []byte("k"), Namespace: "a"}); string(got.Value) != "5" || got.Deadline != wall+ttl {
+		t.Errorf("it is %q and lives %d ms", got.Value, got.Deadline-wall)
+	}
+}
+
 func TestASetWithoutATTLHasThatOfItsNamespace(t *testing.T) {
 	w := newTrio(t)
 	ttl := int64(60_000)
@@ -457,7 +500,8 @@ func TestAChangeOfANamespaceIsDoneOrRefusedInWords(t *testing.T) {
 		{what: "drop of the default one", steps: []wire.NamespaceChange{{Action: "drop", Name: "default"}}, says: "cannot be dropped: flush it"},
 		{what: "no action", steps: []wire.NamespaceChange{{Name: "default"}}, says: "use one of create, set, flush, drop"},
 		{what: "unknown mode", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "crdt"}}, says: "use one of lww, siblings"},
-		{what: "siblings", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "siblings"}}, says: "not served by this version"},
+		{what: "siblings", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "siblings"}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1, Mode: ring.Siblings}},
 		{what: "another mode", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Mode: "siblings"}}, says: "cannot be changed"},
 		{what: "unknown level", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Read: "most"}}, says: "use one of any, one"},
 		{what: "default level", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Read: "default"}}, says: "name another"},

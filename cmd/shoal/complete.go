@@ -159,7 +159,7 @@ func valuesOf(flag, command string) []candidate {
 	case "op":
 		return plainly(benchOps)
 	case "mode":
-		return plainly([]string{ring.LWW.String()})
+		return plainly([]string{ring.LWW.String(), ring.Siblings.String()})
 	case "workload":
 		return plainly(workloadNames())
 	case "dist":

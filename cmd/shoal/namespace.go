@@ -53,7 +53,7 @@ func (t *tool) namespaceCommand() *cli.Command {
 			"in " + ring.DefaultNamespace + ". create and set take --read, --write and --ttl (0s: none), create --mode and --replicas, too. flush makes all\n" +
 			"keys of a namespace unreachable, at once and for good, and drop the namespace itself: both want --force.",
 		Flags: sessionFlags(
-			&cli.StringFlag{Name: "mode", Usage: "create: `MODE`, what is kept of writes that did not know of each other: lww", DefaultText: ring.LWW.String()},
+			&cli.StringFlag{Name: "mode", Usage: "create: `MODE`, what is kept of writes that did not know of each other: lww, siblings", DefaultText: ring.LWW.String()},
 			&cli.IntFlag{Name: "replicas", Usage: "create: `N` copies in each datacenter, as many as in the default namespace", DefaultText: "those of the default namespace"},
 			&cli.StringFlag{Name: "read", Usage: "create, set: `LEVEL` of reads that name none", DefaultText: "that of the default namespace"},
 			&cli.StringFlag{Name: "write", Usage: "create, set: `LEVEL` of writes that name none", DefaultText: "that of the default namespace"},
