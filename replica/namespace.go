@@ -85,5 +85,8 @@ func (s *Shard) space(k storage.Key, r *wire.Request) (space, storage.Key, bool)
 
 // noNamespace says what to do about a namespace that is not there.
 func noNamespace(name string) string {
+	if (&ring.Namespace{Name: name, Replicas: 1}).Validate() != nil {
+		return fmt.Sprintf("no namespace %.80q, nor can there be: use a to z, 0 to 9 and . _ -", name)
+	}
 	return fmt.Sprintf("no namespace %q: create it with shoal namespace create %s", name, name)
 }

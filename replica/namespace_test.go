@@ -511,6 +511,7 @@ func TestAChangeOfANamespaceIsDoneOrRefusedInWords(t *testing.T) {
 		{what: "bad name", steps: []wire.NamespaceChange{{Action: "create", Name: "A b"}}, says: "a to z"},
 		{what: "long name", steps: []wire.NamespaceChange{{Action: "create", Name: strings.Repeat("a", 65)}}, says: "use at most 64"},
 		{what: "nothing to set", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a"}}, says: "nothing to set"},
+		{what: "set of what cannot be", steps: []wire.NamespaceChange{{Action: "set", Name: "a\nb", Read: "one"}}, says: `no namespace "a\nb", nor can there be`},
 		{what: "set of none", steps: []wire.NamespaceChange{{Action: "set", Name: "a", Read: "one"}}, says: `no namespace "a"`},
 		{what: "flush of none", steps: []wire.NamespaceChange{{Action: "flush", Name: "a"}}, says: `no namespace "a"`},
 		{what: "flush of a dropped one", steps: []wire.NamespaceChange{create("a"), {Action: "drop", Name: "a"}, {Action: "flush", Name: "a"}}, says: `no namespace "a"`},
