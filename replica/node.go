@@ -43,7 +43,6 @@ type Config struct {
 	Covered     uint64              // the last boot that BootFloor is above; a later one, before this, is ErrForgotten
 	Founder     bool                // this boot made the cluster: there is nothing to recover
 	Hash        func([]byte) uint64 // the cluster's
-	Siblings    bool                // every namespace keeps siblings, whatever its mode: for simulated clusters
 	Limits      wire.Limits
 	Coordinator coordinator.Config
 	Hints       hints.Config // of one shard

@@ -18,17 +18,15 @@ func (s *Shard) updates(ns space, r *wire.Request) bool {
 	case wire.OpIncr, wire.OpAppend:
 		return true
 	case wire.OpSet, wire.OpDelete:
-		return r.Condition != wire.Always || r.Previous || len(r.Context) > 0 || s.keepsSiblings(ns)
+		return r.Condition != wire.Always || r.Previous || len(r.Context) > 0 || ns.Mode == ring.Siblings
 	default:
 		return false
 	}
 }
 
-func (s *Shard) keepsSiblings(ns space) bool { return s.cfg.Siblings || ns.Mode == ring.Siblings }
-
 // update adds to a call what an update has of its request; status 0 means go on.
 func (s *Shard) update(call *coordinator.Call, ns space, r *wire.Request, key uint64) (wire.Status, string) {
-	call.Siblings, call.Previous, call.Condition, call.Than, call.By = s.keepsSiblings(ns), r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
+	call.Siblings, call.Previous, call.Condition, call.Than, call.By = ns.Mode == ring.Siblings, r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
 	if call.HasContext = len(r.Context) > 0; !call.HasContext {
 		return 0, ""
 	}

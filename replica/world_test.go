@@ -104,8 +104,12 @@ const (
 
 func newWorld(seed uint64, cfg worldConfig) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 99)), cfg: cfg, now: time.Second, seen: map[string]int{}, moving: never, under: map[[2]uint64]uint64{}}
+	mode := ring.LWW
+	if cfg.siblings {
+		mode = ring.Siblings
+	}
 	m := &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: 4, Namespaces: []ring.Namespace{{
-		Name: ring.DefaultNamespace, Replicas: uint8(cfg.replicas), Read: uint8(cfg.read), Write: uint8(cfg.write), Version: 1,
+		Name: ring.DefaultNamespace, Replicas: uint8(cfg.replicas), Read: uint8(cfg.read), Write: uint8(cfg.write), Mode: mode, Version: 1,
 	}}}
 	for range cfg.nodes {
 		n := w.add()
@@ -174,7 +178,7 @@ func (w *world) start(i int) {
 	r := antientropy.DefaultConfig()
 	r.Retry, r.PageBytes = 20*time.Millisecond, 200
 	node, err := New(Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: w.cfg.memory, PendingMax: 1000, PendingMem: 1 << 20, Siblings: w.cfg.siblings,
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: w.cfg.memory, PendingMax: 1000, PendingMem: 1 << 20,
 		BootFloor: floor, Covered: math.MaxUint64, Founder: n.founder && n.boot == 1, Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: c, Hints: h, Refill: r,
 		RefillsMax: 2,
 	}, n.from, w.wall(n))

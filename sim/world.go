@@ -70,8 +70,12 @@ func (w *world) foundCluster() {
 	w.nodes = make([]node, c.Nodes)
 	w.blocks, w.cutShort, w.rough = make([]int, c.Nodes*c.Nodes), make([]int, c.Nodes*c.Nodes), make([]time.Duration, c.Nodes*c.Nodes)
 	w.open = make([][]int32, c.Nodes)
+	mode := ring.LWW
+	if c.Siblings {
+		mode = ring.Siblings
+	}
 	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
-		Name: ring.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Version: 1,
+		Name: ring.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Mode: mode, Version: 1,
 	}}}
 	for i := range w.nodes {
 		n := &w.nodes[i]
