@@ -29,6 +29,14 @@ func Embedded(d Doer, opts ...Option) KV {
 
 type embedded struct{ doer Doer }
 
+// clusterID is what the doer says of it, if it does.
+func (e embedded) clusterID() uint64 {
+	if d, ok := e.doer.(interface{ ClusterID() uint64 }); ok {
+		return d.ClusterID()
+	}
+	return 0
+}
+
 const embeddedAddr = "the embedded node" // in errors
 
 func (e embedded) do(ctx context.Context, k *call) error {

@@ -145,6 +145,7 @@ type callOptions struct {
 	namespace string // empty: the default one; of the client, not of one call
 
 	idempotent bool
+	session    *Session
 }
 
 func (o *callOptions) apply(opts []CallOption) {

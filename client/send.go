@@ -36,6 +36,8 @@ func (c *Client) do(ctx context.Context, k *call) error {
 	return c.counted(c.finish(ctx, k, c.begin(ctx, k, now)))
 }
 
+func (c *Client) clusterID() uint64 { return c.cluster.Load() }
+
 // doAll sends all calls before it waits for the answers of any. Their time runs from now on, whenever their turn comes.
 func (c *Client) doAll(ctx context.Context, ks []*call) {
 	beginAll(ks)

@@ -16,6 +16,8 @@ type backend interface {
 	do(ctx context.Context, k *call) error
 	// doAll carries out many side by side, and leaves each one's error in k.err.
 	doAll(ctx context.Context, ks []*call)
+	// clusterID is that of the cluster; 0 while it is not known.
+	clusterID() uint64
 	// split groups keys, by their index, so that each group is best asked in a request of its own.
 	split(keys []string) [][]int
 }
@@ -88,7 +90,7 @@ func (v *verbs) MGet(ctx context.Context, keys []string, opts ...CallOption) ([]
 		}
 	}
 	ctx, end := v.batch(ctx, "MGet", len(keys))
-	v.backend.doAll(ctx, ks)
+	v.doAll(ctx, ks)
 	results := make([]Result, len(keys))
 	for i, group := range groups {
 		k := ks[i]
@@ -130,7 +132,7 @@ func (v *verbs) MSet(ctx context.Context, pairs []Pair, opts ...CallOption) erro
 		}
 	}
 	ctx, end := v.batch(ctx, "MSet", len(pairs))
-	v.backend.doAll(ctx, ks)
+	v.doAll(ctx, ks)
 	err := failures(wire.OpSet, ks)
 	end(err)
 	return err
@@ -198,7 +200,7 @@ func (v *verbs) Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result,
 		}
 	}
 	ctx, end := v.batch(ctx, "Do", len(ks))
-	v.backend.doAll(ctx, ks)
+	v.doAll(ctx, ks)
 	results := make([]Result, len(ks))
 	for i, k := range ks {
 		if results[i].Err = k.err; k.err == nil {
@@ -301,7 +303,42 @@ func (v *verbs) ask(ctx context.Context, k *call) error {
 	if err := v.check(k); err != nil {
 		return err
 	}
+	if k.options.session != nil {
+		return v.askInSession(ctx, k)
+	}
 	return v.backend.do(ctx, k)
+}
+
+func (v *verbs) askInSession(ctx context.Context, k *call) error {
+	if err := k.options.session.bind(v.backend.clusterID()); err != nil {
+		return err
+	}
+	if err := v.backend.do(ctx, k); err != nil {
+		return err
+	}
+	return v.keep(ctx, k)
+}
+
+// doAll is backend.doAll, in the session of the calls if they have one.
+func (v *verbs) doAll(ctx context.Context, ks []*call) {
+	s := (*Session)(nil)
+	if len(ks) > 0 { // they are parts of one call
+		s = ks[0].options.session
+	}
+	if s != nil {
+		if err := s.bind(v.backend.clusterID()); err != nil {
+			for _, k := range ks {
+				k.err = err
+			}
+			return
+		}
+	}
+	v.backend.doAll(ctx, ks)
+	for _, k := range ks {
+		if s != nil && k.err == nil {
+			k.err = v.keep(ctx, k)
+		}
+	}
 }
 
 func (v *verbs) few(op wire.Op, n int) error {

@@ -260,3 +260,6 @@ func (e *embedded) cut() {
 		s.call.settle(wire.Response{}, ErrStopped)
 	}
 }
+
+// ClusterID is the cluster's, by which a session knows where it belongs.
+func (e *embedded) ClusterID() uint64 { return e.n.clusterID() }
