@@ -38,6 +38,9 @@ type Update struct {
 	was     []wire.Item // with call.Previous: what was there
 }
 
+// packedActors is how many actors the context of several versions keeps when it is stamped. Merges may make it more.
+const packedActors = 64
+
 // Start reads first where the new version depends on what is there, or this node may have forgotten some of it.
 func (u *Update) Start(e *Env, c *Call) {
 	*u = Update{read: u.read, write: u.write, call: *c, value: append(u.value[:0], c.Value...), seen: append(u.seen[:0], c.Context.Seen...)}
@@ -190,6 +193,7 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 		u.end(e, refusal(c.Op, wire.StatusTooLarge, "the value would be over the limit of one: nothing was done"))
 		return false
 	}
+	next.Context.Cap(packedActors) // as Succeed does; what was left out by then is taken for seen
 	u.tried, u.base = dot, next.Base()
 	w.value = append(w.value[:0], next.Value...)
 	w.seen = append(w.seen[:0], next.Context.Seen...)
@@ -212,16 +216,16 @@ const (
 // happened says what has become of it, by what is known. Under lww a record does not tell what its writer had seen from what
 // it has met since; but this node's own later versions are worked out from its earlier ones.
 func (u *Update) happened(e *Env, known *vclock.Set) fate {
-	switch heard := known.Heard(math.MaxInt); {
+	switch {
 	case u.tried.IsZero():
 	case u.call.Op == wire.OpIncr:
-		if heard.Contains(u.tried) && known.Base() == u.base {
+		if known.Added(u.tried, u.base) {
 			return standing
 		}
 	case u.call.Siblings && known.Alive(u.tried):
 		*known = known.Without(u.tried)
 		return standing
-	case u.call.Siblings && heard.Contains(u.tried):
+	case u.call.Siblings && known.Replaced(u.tried):
 		return followed
 	case u.call.Siblings:
 	case known.Dot == u.tried:

@@ -46,6 +46,8 @@ func (w *world) checkCounter(key int, ops []*op) {
 		switch {
 		case sum > most && strict:
 			w.fail("I9", "op %d (%v-%v) at n%d is told that k%d stands at %d, of %d that were added by then at most", r.number, r.begin, r.end, r.node+1, key, sum, most)
+		case r.forgotten && r.ask.Op == wire.OpIncr && sum < r.ask.By:
+			w.fail("I9", "op %d (%v-%v) at n%d began k%d anew with %d and is told that it stands at %d", r.number, r.begin, r.end, r.node+1, key, r.ask.By, sum)
 		case strict && !r.forgotten && sum < least:
 			w.fail("I9", "op %d (%v-%v) at n%d is told that k%d stands at %d, after %d that were acknowledged (counting from %v), as %v", r.number, r.begin, r.end, r.node+1, key,
 				sum, least, anew, vclock.Stamp(r.stamp))

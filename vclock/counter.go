@@ -127,12 +127,28 @@ func (s *Set) Add(node uint64, stamp Stamp, by, at int64) (Set, error) {
 		return Set{}, err
 	}
 	heard := s.heard()
+	if !mine.Base.IsZero() && !slices.ContainsFunc(versions, func(v Version) bool { return v.Sibling }) {
+		heard.Raise(mine.Base.Stamp - 1) // all that lies below is outdone by the base, heard of or not
+	}
 	heard.Add(mine.Dot)
 	deadline := s.Deadline
 	if !there {
 		deadline = Deadline{At: at, Stamp: stamp}
 	}
 	return assemble(append(versions, mine), heard, deadline), nil
+}
+
+// Added reports whether the sum d, or a later one of its node, still counts towards base.
+func (s *Set) Added(d, base Dot) bool {
+	if s.Base() != base {
+		return false
+	}
+	for c := s.cursor(); c.next(); {
+		if c.counts(base) && c.Dot.Actor == d.Actor && c.Dot.Stamp >= d.Stamp {
+			return true
+		}
+	}
+	return false
 }
 
 // plus is a+b, and whether it is.

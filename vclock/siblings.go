@@ -248,6 +248,14 @@ func (s *Set) Alive(d Dot) bool {
 	return false
 }
 
+// Replaced reports whether s has heard of that very version, and no longer has it. A floor does not tell: what lies below one
+// may be forgotten, or never heard of.
+func (s *Set) Replaced(d Dot) bool {
+	heard := s.heard()
+	i, ok := heard.find(d.Actor)
+	return ok && heard.Seen[i].Stamp >= d.Stamp && !s.Alive(d)
+}
+
 func find(versions []Version, d Dot) *Version {
 	i, ok := slices.BinarySearchFunc(versions, d, func(v Version, d Dot) int { return d.Compare(v.Dot) })
 	if !ok {

@@ -7,13 +7,13 @@ type Limits struct {
 	Frame  int // bytes of one frame after its length; default 17 MiB
 	Key    int // bytes; default 64 KiB
 	Value  int // bytes; default 16 MiB
-	Actors int // in one context; default 64
+	Actors int // in one context; default 1024: coordinators keep 64, and merges may add to that
 	Keys   int // in one multi-get; default 10,000
 }
 
 // DefaultLimits are the limits of a node that configures none.
 func DefaultLimits() Limits {
-	return Limits{Frame: 17 << 20, Key: 64 << 10, Value: 16 << 20, Actors: 64, Keys: 10_000}
+	return Limits{Frame: 17 << 20, Key: 64 << 10, Value: 16 << 20, Actors: 1024, Keys: 10_000}
 }
 
 // innerKey is the longest key that nodes send to each other.

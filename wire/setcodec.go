@@ -16,7 +16,7 @@ const (
 	setFields = 9
 	dotWidth  = 3
 
-	versionsMax = 4096 // packed in one set: a counter has one of each node that ever added to it
+	versionsMax = 1024 // packed in one set: a counter has one of each node that ever added to it
 )
 
 func appendDot(dst []byte, d vclock.Dot) []byte {
