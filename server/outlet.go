@@ -20,7 +20,7 @@ const (
 // carryOut carries out one request of own, but for a multi-get, which is a get of each key: own puts them together.
 func (n *Node) carryOut(now vclock.Now, client coordinator.Client, r *wire.Request, frame []byte, out *replica.Outbox, own caller) {
 	switch r.Op {
-	case wire.OpGet, wire.OpHead, wire.OpSet, wire.OpDelete, wire.OpTouch:
+	case wire.OpGet, wire.OpHead, wire.OpSet, wire.OpDelete, wire.OpTouch, wire.OpIncr, wire.OpAppend:
 		if len(frame) >= largeFrame {
 			n.makeRoom(r.Key, len(frame), func(now vclock.Now) {
 				n.request(now, client, r, frame, out)

@@ -190,7 +190,7 @@ func TestWriteCanBeHandedOnHoweverFewNodesThereWere(t *testing.T) {
 	n := start(t, Quick(testConfig(t, "n1")))
 	c := &respConn{n: n}
 	c.now = n.clock.now()
-	c.ask(1, wire.OpSet, []byte("key"), []byte("value"), 1000)
+	c.ask(1, &resp.Plan{}, wire.OpSet, []byte("key"), []byte("value"), 1000)
 	var r wire.Request
 	if len(c.frame) < wire.FrameHeader {
 		t.Fatal("there is no request to hand on")

@@ -51,13 +51,13 @@ func (c *respConn) reply(b []byte) bool {
 // single carries out a command of one key and one step.
 func (c *respConn) single(plan *resp.Plan, args [][]byte) bool {
 	op, key, value := plan.Read|plan.Write, args[1], []byte(nil)
-	if op == wire.OpSet {
+	if op == wire.OpSet || op == wire.OpAppend {
 		value = args[2]
 	}
 	if !c.busy.Load() && len(key)+len(value) < largeFrame {
 		// Nothing is in its way: most likely the answer is there at once, and never has to wait in line.
 		ticket := resp.Ticket(c.line.Next(), 0)
-		c.ask(ticket, op, key, value, plan.Life(c.now.Wall))
+		c.ask(ticket, plan, op, key, value, plan.Life(c.now.Wall))
 		if r := c.answered(ticket); r != nil {
 			c.replies = resp.AppendAnswer(c.replies, c.version, plan.Shape, r, c.now.Wall)
 			return true
@@ -80,7 +80,7 @@ func (c *respConn) single(plan *resp.Plan, args [][]byte) bool {
 	entered := c.enter(n, 0, key, op)
 	c.mu.Unlock()
 	if entered {
-		c.ask(resp.Ticket(n, 0), op, key, value, plan.Life(c.now.Wall))
+		c.ask(resp.Ticket(n, 0), plan, op, key, value, plan.Life(c.now.Wall))
 		c.relieve()
 	}
 	return entered
@@ -108,7 +108,7 @@ func (c *respConn) several(plan *resp.Plan, args [][]byte) bool {
 			ttl = plan.Life(c.now.Wall)
 		}
 		c.mu.Unlock()
-		c.ask(resp.Ticket(n, i), op, key, value, ttl)
+		c.ask(resp.Ticket(n, i), plan, op, key, value, ttl)
 		c.relieve()
 		c.mu.Lock()
 		return true
@@ -177,9 +177,16 @@ func (c *respConn) enter(n uint64, i int, key []byte, op wire.Op) bool {
 }
 
 // ask sends a request for one key on its way.
-func (c *respConn) ask(ticket uint64, op wire.Op, key, value []byte, ttl int64) {
+func (c *respConn) ask(ticket uint64, plan *resp.Plan, op wire.Op, key, value []byte, ttl int64) {
 	r := &c.request
 	r.Op, r.Key, r.Value, r.TTL = op, key, value, ttl
+	r.Condition, r.Previous, r.By = wire.Always, false, 0
+	switch op {
+	case wire.OpSet, wire.OpDelete:
+		r.Condition, r.Previous = plan.Condition, plan.Previous
+	case wire.OpIncr:
+		r.By = plan.By
+	}
 	c.sent = true
 	client := coordinator.Client{Conn: c.id, ID: ticket}
 	frame := []byte(nil)

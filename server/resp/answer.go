@@ -14,13 +14,23 @@ func AppendAnswer(dst []byte, v Version, s Shape, r *wire.Response, wall int64) 
 	}
 	found := r.Status == wire.StatusOK
 	switch s {
-	case ShapeOK:
+	case ShapeMet, ShapeOK:
+		if r.Status == wire.StatusNotMet {
+			return AppendNull(dst, v)
+		}
 		return append(dst, "+OK\r\n"...)
 	case ShapeValue:
 		if !found {
 			return AppendNull(dst, v)
 		}
 		return AppendBulk(dst, r.Value)
+	case ShapePrevious:
+		if len(r.Items) == 0 || r.Items[0].Status != wire.StatusOK {
+			return AppendNull(dst, v)
+		}
+		return AppendBulk(dst, r.Items[0].Value)
+	case ShapeInteger:
+		return append(append(append(dst, ':'), r.Value...), "\r\n"...)
 	case ShapeCount:
 		if !found {
 			return append(dst, ":0\r\n"...)
@@ -63,6 +73,10 @@ func failure(r *wire.Response) string {
 	switch r.Status {
 	case wire.StatusBadRequest, wire.StatusTooLarge:
 		return "ERR " + text
+	case wire.StatusNotNumber:
+		return string(ErrInteger)
+	case wire.StatusRange:
+		return string(ErrOverflow)
 	case wire.StatusOverloaded:
 		return "TRYAGAIN " + text
 	case wire.StatusNotReady:
@@ -78,7 +92,7 @@ const unsure = "INDETERMINATE "
 // indeterminate reports whether a failed call may have written something.
 func indeterminate(r *wire.Response) bool {
 	switch r.Status {
-	case wire.StatusBadRequest, wire.StatusTooLarge, wire.StatusOverloaded, wire.StatusNotReady:
+	case wire.StatusBadRequest, wire.StatusTooLarge, wire.StatusOverloaded, wire.StatusNotReady, wire.StatusNotNumber, wire.StatusRange:
 		return false
 	}
 	return r.Err == nil || r.Err.Op.Writes()

@@ -19,6 +19,13 @@ const (
 	MGet
 	MSet
 	Type
+	SetNX
+	GetSet
+	Append
+	Incr
+	Decr
+	IncrBy
+	DecrBy
 	Ping
 	Echo
 	Quit
@@ -82,8 +89,15 @@ type Command struct {
 // commands is every command there is. What is not here is unknown.
 var commands = []*Command{
 	{"get", Get, 2, ReadOnlyFlag | Fast, 1, 1, 1, "string", "1.0.0", "Returns the value of a key.", nil},
-	{"set", Set, -3, Write | DenyOOM, 1, 1, 1, "string", "1.0.0", "Sets the value of a key, with EX, PX, EXAT, PXAT, KEEPTTL and GET.", nil},
+	{"set", Set, -3, Write | DenyOOM, 1, 1, 1, "string", "1.0.0", "Sets the value of a key, with NX, XX, GET, EX, PX, EXAT, PXAT and KEEPTTL.", nil},
 	{"getdel", GetDel, 2, Write | Fast, 1, 1, 1, "string", "6.2.0", "Returns the value of a key and deletes it, in two steps.", nil},
+	{"setnx", SetNX, 3, Write | DenyOOM | Fast, 1, 1, 1, "string", "1.0.0", "Sets the value of a key that is not there.", nil},
+	{"getset", GetSet, 3, Write | DenyOOM | Fast, 1, 1, 1, "string", "1.0.0", "Sets the value of a key and returns the one that was there.", nil},
+	{"append", Append, 3, Write | DenyOOM | Fast, 1, 1, 1, "string", "2.0.0", "Adds to the end of a key's value.", nil},
+	{"incr", Incr, 2, Write | DenyOOM | Fast, 1, 1, 1, "string", "1.0.0", "Adds one to a key's number.", nil},
+	{"decr", Decr, 2, Write | DenyOOM | Fast, 1, 1, 1, "string", "1.0.0", "Takes one from a key's number.", nil},
+	{"incrby", IncrBy, 3, Write | DenyOOM | Fast, 1, 1, 1, "string", "1.0.0", "Adds to a key's number.", nil},
+	{"decrby", DecrBy, 3, Write | DenyOOM | Fast, 1, 1, 1, "string", "1.0.0", "Takes from a key's number.", nil},
 	{"mget", MGet, -2, ReadOnlyFlag | Fast, 1, -1, 1, "string", "1.0.0", "Returns the values of keys, of any slots.", nil},
 	{"mset", MSet, -3, Write | DenyOOM, 1, -1, 2, "string", "1.0.1", "Sets the values of keys, of any slots, each on its own.", nil},
 	{"del", Del, -2, Write, 1, -1, 1, "generic", "1.0.0", "Deletes keys, of any slots.", nil},

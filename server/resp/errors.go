@@ -26,9 +26,11 @@ func (e CommandError) Error() string { return "resp: " + string(e) }
 
 // What commands are refused for, beside their names and the number of their arguments.
 const (
-	ErrSyntax   CommandError = "ERR syntax error"
-	ErrInteger  CommandError = "ERR value is not an integer or out of range"
-	ErrProtover CommandError = "NOPROTO unsupported protocol version"
+	ErrSyntax    CommandError = "ERR syntax error"
+	ErrInteger   CommandError = "ERR value is not an integer or out of range"
+	ErrOverflow  CommandError = "ERR increment or decrement would overflow"
+	ErrDecrement CommandError = "ERR decrement would overflow"
+	ErrProtover  CommandError = "NOPROTO unsupported protocol version"
 )
 
 func expireError(command string) error {

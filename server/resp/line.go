@@ -48,6 +48,7 @@ type turn struct {
 type part struct {
 	status    wire.Status
 	forgotten bool
+	unmet     bool // its condition was not met
 	deadline  int64
 	value     []byte
 	hash      uint64
@@ -199,6 +200,11 @@ func (l *Line) Answer(dst []byte, ticket uint64, r *wire.Response, wall int64) [
 	if n == l.tail {
 		early := *r
 		early.Value, early.Items = append([]byte(nil), r.Value...), nil
+		if len(r.Items) > 0 { // what was there
+			was := r.Items[0]
+			was.Value = append([]byte(nil), was.Value...)
+			early.Items = []wire.Item{was}
+		}
 		if r.Err != nil {
 			e := *r.Err
 			e.Failed = append([]wire.Failure(nil), e.Failed...)
@@ -265,6 +271,16 @@ func (l *Line) keep(t *turn, key int, r *wire.Response) {
 	if p.write {
 		if r.Status == wire.StatusNotFound { // a touch that came too late
 			p.status = wire.StatusNotFound
+			return
+		}
+		if len(r.Items) > 0 { // what was there
+			p.value = append([]byte(nil), r.Items[0].Value...)
+			l.held += len(p.value)
+			t.size += len(p.value)
+			p.status = r.Items[0].Status
+		}
+		if r.Status == wire.StatusNotMet {
+			p.unmet = true
 			return
 		}
 		t.written = true
@@ -338,10 +354,13 @@ func (l *Line) finish(t *turn, wall int64) {
 		for i := range t.parts {
 			t.reply = t.parts[i].appendValue(t.reply, t.version)
 		}
-	case ShapeValue:
+	case ShapeValue, ShapePrevious:
 		t.reply = t.parts[0].appendValue(t.reply, t.version)
 	default:
 		r := wire.Response{Status: wire.StatusOK}
+		if t.parts[0].unmet {
+			r.Status = wire.StatusNotMet
+		}
 		t.reply = AppendAnswer(t.reply, t.version, t.shape, &r, wall)
 	}
 	l.settle(t)

@@ -26,6 +26,7 @@ type sent struct {
 	op     wire.Op
 	key    string
 	value  string
+	plan   Plan
 	done   bool
 	answer wire.Response
 }
@@ -35,6 +36,17 @@ func (c *cluster) step() {
 	if !s.done {
 		s.done = true
 		old, found := c.data[s.key]
+		if writes := s.op == wire.OpSet || s.op == wire.OpDelete; writes && s.plan.Previous {
+			it := wire.Item{Status: wire.StatusNotFound}
+			if found {
+				it = wire.Item{Value: []byte(old)}
+			}
+			s.answer.Items = []wire.Item{it}
+		}
+		if s.plan.Condition == wire.Absent && found || s.plan.Condition == wire.Present && !found {
+			s.answer.Status = wire.StatusNotMet
+			return
+		}
 		switch s.op {
 		case wire.OpSet:
 			c.data[s.key] = s.value
@@ -42,6 +54,9 @@ func (c *cluster) step() {
 		case wire.OpDelete:
 			delete(c.data, s.key)
 			found = true
+		case wire.OpAppend:
+			c.data[s.key] = old + s.value
+			s.answer.Value, found = fmt.Append(nil, len(old+s.value)), true
 		case wire.OpGet:
 			s.answer.Value = []byte(old)
 		}
@@ -54,14 +69,17 @@ func (c *cluster) step() {
 	c.calls = slices.DeleteFunc(c.calls, func(x sent) bool { return x.ticket == ticket })
 	c.out = c.line.Answer(c.out, ticket, &answer, 0)
 	clear(answer.Value) // what it keeps, it copied
+	for i := range answer.Items {
+		clear(answer.Items[i].Value)
+	}
 }
 
 // enter asks, waiting for what is in the way.
-func (c *cluster) enter(n uint64, key int, op wire.Op, k, value string) {
+func (c *cluster) enter(n uint64, key int, op wire.Op, k, value string, plan Plan) {
 	for !c.line.Enter(n, key, uint64(k[0]), op.Writes()) {
 		c.step()
 	}
-	c.calls = append(c.calls, sent{ticket: Ticket(n, key), op: op, key: k, value: value})
+	c.calls = append(c.calls, sent{ticket: Ticket(n, key), op: op, key: k, value: value, plan: plan})
 }
 
 // do carries a command out as the server does.
@@ -82,12 +100,12 @@ func (c *cluster) do(args [][]byte) {
 	}
 	if plan.Single() {
 		n := c.line.Single(RESP2, plan.Shape)
-		c.enter(n, 0, first, string(args[1]), value(&plan, args, 0))
+		c.enter(n, 0, first, string(args[1]), value(&plan, args, 0), plan)
 		return
 	}
 	n := c.line.Open(RESP2, plan.Shape, plan.Keys)
 	for i := range plan.Keys {
-		c.enter(n, i, first, string(args[1+i*plan.Step]), value(&plan, args, i))
+		c.enter(n, i, first, string(args[1+i*plan.Step]), value(&plan, args, i), plan)
 	}
 	if plan.Read != 0 && plan.Write != 0 {
 		for c.line.Waiting(n) {
@@ -95,7 +113,7 @@ func (c *cluster) do(args [][]byte) {
 		}
 		for i := range plan.Keys {
 			if _, write := c.line.Then(n, i, &plan, 0); write {
-				c.enter(n, i, plan.Write, string(args[1+i*plan.Step]), value(&plan, args, i))
+				c.enter(n, i, plan.Write, string(args[1+i*plan.Step]), value(&plan, args, i), plan)
 			}
 		}
 	}
@@ -103,7 +121,7 @@ func (c *cluster) do(args [][]byte) {
 }
 
 func value(p *Plan, args [][]byte, i int) string {
-	if p.Write != wire.OpSet {
+	if p.Write != wire.OpSet && p.Write != wire.OpAppend {
 		return ""
 	}
 	return string(args[2+i*p.Step])
@@ -144,12 +162,26 @@ func model(data map[string]string, args []string) string {
 	case "GETDEL":
 		defer delete(data, args[1])
 		return bulk(args[1])
-	case "SET":
+	case "SET", "GETSET":
 		old := bulk(args[1])
-		data[args[1]] = args[2]
-		if len(args) > 3 {
+		_, found := data[args[1]]
+		switch how := args[len(args)-1]; {
+		case args[0] == "SET" && len(args) > 3 && (how == "NX" && found || how == "XX" && !found):
+			return "$-1\r\n"
+		case args[0] == "GETSET" || how == "GET" && len(args) > 3:
+			data[args[1]] = args[2]
 			return old
 		}
+		data[args[1]] = args[2]
+	case "SETNX":
+		if _, found := data[args[1]]; found {
+			return ":0\r\n"
+		}
+		data[args[1]] = args[2]
+		return ":1\r\n"
+	case "APPEND":
+		data[args[1]] += args[2]
+		return fmt.Sprintf(":%d\r\n", len(data[args[1]]))
 	case "MSET":
 		for i := 1; i < len(args); i += 2 {
 			data[args[i]] = args[i+1]
@@ -191,7 +223,12 @@ func TestAnyPipelineIsAnsweredAsOneCommandAfterAnother(t *testing.T) {
 				{"MGET", key(), key(), key()},
 				{"EXISTS", key(), key()},
 				{"PING"},
-			}[rng.IntN(9)]
+				{"SET", key(), v, "NX"},
+				{"SET", key(), v, "XX"},
+				{"SETNX", key(), v},
+				{"GETSET", key(), v},
+				{"APPEND", key(), v},
+			}[rng.IntN(14)]
 			want += model(data, args)
 			words := make([][]byte, len(args))
 			for i, a := range args {

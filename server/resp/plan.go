@@ -2,6 +2,7 @@ package resp
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -11,14 +12,17 @@ import (
 // Plan is what a command asks of each of its keys, and how the answers become its reply. A plan that both
 // reads and writes takes two steps, and is not atomic: what others write in between is overwritten.
 type Plan struct {
-	Read  wire.Op // OpGet, OpHead, or 0: nothing is read
-	Write wire.Op // OpSet, OpDelete, OpTouch, or 0: nothing is written
-	Keys  int     // the first is args[1]
-	Step  int     // arguments from one key to the next; the value of OpSet follows its key
-	TTL   int64   // milliseconds, of OpSet and OpTouch; 0: for ever
-	Keep  bool    // OpSet keeps the deadline that was read
-	Shape Shape
-	Until int64 // the deadline of OpSet in place of TTL, milliseconds since 1970; 0: TTL counts
+	Read      wire.Op // OpGet, OpHead, or 0: nothing is read
+	Write     wire.Op // OpSet, OpDelete, OpTouch, OpIncr, OpAppend, or 0: nothing is written
+	Keys      int     // the first is args[1]
+	Step      int     // arguments from one key to the next; the value of OpSet follows its key
+	TTL       int64   // milliseconds, of OpSet and OpTouch; 0: for ever
+	Keep      bool    // OpSet keeps the deadline that was read
+	Shape     Shape
+	Until     int64          // the deadline of OpSet in place of TTL, milliseconds since 1970; 0: TTL counts
+	Condition wire.Condition // of OpSet and OpDelete
+	Previous  bool           // they answer with what was there
+	By        int64          // OpIncr
 }
 
 // Shape is how answers become a reply.
@@ -26,13 +30,16 @@ type Shape uint8
 
 // The shapes, by the commands that have them.
 const (
-	ShapeOK      Shape = iota // SET, MSET
-	ShapeValue                // GET, GETDEL, SET … GET
-	ShapeValues               // MGET
-	ShapeCount                // DEL, EXISTS, EXPIRE, PERSIST: how many keys it was true of
-	ShapeSeconds              // TTL
-	ShapeMillis               // PTTL
-	ShapeType                 // TYPE
+	ShapeOK       Shape = iota // SET, MSET
+	ShapeValue                 // GET, GETDEL, SET … GET
+	ShapeValues                // MGET
+	ShapeCount                 // DEL, EXISTS, EXPIRE, PERSIST: how many keys it was true of
+	ShapeSeconds               // TTL
+	ShapeMillis                // PTTL
+	ShapeType                  // TYPE
+	ShapeMet                   // SET … NX, SET … XX: OK, or nil where it was not so
+	ShapePrevious              // GETSET, SET … GET
+	ShapeInteger               // INCR, APPEND: what they answer
 )
 
 // ttlMax is the longest time to live that any node takes, in milliseconds: a hundred years.
@@ -47,8 +54,16 @@ func NewPlan(c *Command, args [][]byte, wall int64) (Plan, error) {
 		p.Read, p.Shape = wire.OpGet, ShapeValue
 	case Set:
 		return setPlan(args, wall)
+	case SetNX:
+		p.Write, p.Condition, p.Shape = wire.OpSet, wire.Absent, ShapeCount
+	case GetSet:
+		p.Write, p.Previous, p.Shape = wire.OpSet, true, ShapePrevious
+	case Append:
+		p.Write, p.Shape = wire.OpAppend, ShapeInteger
+	case Incr, Decr, IncrBy, DecrBy:
+		return incrPlan(c, args)
 	case GetDel:
-		p.Read, p.Write, p.Shape = wire.OpGet, wire.OpDelete, ShapeValue
+		p.Write, p.Condition, p.Previous, p.Shape = wire.OpDelete, wire.Present, true, ShapePrevious
 	case MGet:
 		p.Read, p.Shape, p.Keys = wire.OpGet, ShapeValues, len(args)-1
 	case MSet:
@@ -115,6 +130,24 @@ func expirePlan(c *Command, args [][]byte) (Plan, error) {
 	return p, nil
 }
 
+func incrPlan(c *Command, args [][]byte) (Plan, error) {
+	p := Plan{Write: wire.OpIncr, Keys: 1, Step: 1, By: 1, Shape: ShapeInteger}
+	if len(args) > 2 {
+		by, ok := integer(args[2])
+		if !ok {
+			return Plan{}, ErrInteger
+		}
+		p.By = by
+	}
+	if c.ID == Decr || c.ID == DecrBy {
+		if p.By == math.MinInt64 {
+			return Plan{}, ErrDecrement
+		}
+		p.By = -p.By
+	}
+	return p, nil
+}
+
 func setPlan(args [][]byte, wall int64) (Plan, error) {
 	p := Plan{Write: wire.OpSet, Keys: 1, Step: 1}
 	timed := false
@@ -132,11 +165,15 @@ func setPlan(args [][]byte, wall int64) (Plan, error) {
 		case is(a, "KEEPTTL") && !timed && !p.Keep:
 			p.Keep = true
 			continue
-		case is(a, "GET") && p.Shape != ShapeValue:
-			p.Shape = ShapeValue
+		case is(a, "GET") && !p.Previous:
+			p.Previous = true
 			continue
-		case is(a, "NX"), is(a, "XX"):
-			return Plan{}, ErrSyntax + ": NX and XX are not there yet"
+		case is(a, "NX") && p.Condition == wire.Always:
+			p.Condition = wire.Absent
+			continue
+		case is(a, "XX") && p.Condition == wire.Always:
+			p.Condition = wire.Present
+			continue
 		default:
 			return Plan{}, ErrSyntax
 		}
@@ -168,9 +205,12 @@ func setPlan(args [][]byte, wall int64) (Plan, error) {
 		}
 	}
 	switch {
-	case p.Shape == ShapeValue:
-		p.Read = wire.OpGet
-	case p.Keep:
+	case p.Previous:
+		p.Shape = ShapePrevious
+	case p.Condition != wire.Always:
+		p.Shape = ShapeMet
+	}
+	if p.Keep {
 		p.Read = wire.OpHead
 	}
 	return p, nil
