@@ -317,7 +317,7 @@ func (c *conn) deliver(r *wire.Response, now time.Duration) bool {
 		c.link.client.latency.observe(now - f.began)
 	}
 	f.response = *r
-	f.response.Value = bytes.Clone(r.Value)
+	f.response.Value, f.response.Context = bytes.Clone(r.Value), bytes.Clone(r.Context)
 	f.response.Items = nil
 	if len(r.Items) > 0 {
 		f.response.Items = make([]wire.Item, len(r.Items))

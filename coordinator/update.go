@@ -3,6 +3,7 @@ package coordinator
 import (
 	"errors"
 	"math"
+	"strconv"
 
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -34,7 +35,7 @@ type Update struct {
 	anew    bool         // the owners had forgotten the key: what was there before does not count
 	writing bool
 	ended   bool
-	told    []byte      // the counter, in digits
+	told    []byte      // the counter, or how long the value is, in digits
 	was     []wire.Item // with call.Previous: what was there
 }
 
@@ -141,7 +142,7 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	fate := u.happened(e, &known)
 	switch fate {
 	case followed:
-		u.end(e, wire.Response{Status: wire.StatusOK, Stamp: uint64(u.tried.Stamp), Items: u.was})
+		u.end(e, wire.Response{Status: wire.StatusOK, Stamp: uint64(u.tried.Stamp), Value: u.told, Items: u.was})
 		return false
 	case lost:
 		u.end(e, shortage(c.Op, wire.StatusQuorum, &w.quorum, &tally{}, w.seats))
@@ -161,19 +162,18 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	next := vclock.Set{}
 	switch {
 	case c.Op == wire.OpIncr:
-		by := c.By
-		if fate == standing {
-			by = 0
+		by, err := u.by(&known, fate == standing)
+		if err == nil {
+			next, err = known.Add(e.Self.Node, s, by, c.At)
 		}
-		var err error
-		if next, err = known.Add(e.Self.Node, s, by, c.At); err != nil {
+		if err != nil {
 			u.end(e, refusedSum(err))
 			return false
 		}
 		dot.Actor.Boot = 0
 		u.told, _ = next.Reading()
 	case c.Siblings:
-		next = u.sibling(e, &known, dot, value)
+		next = u.sibling(e, &known, dot, u.content(value, false))
 	default:
 		next = vclock.Set{
 			Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, fate == standing), Deadline: vclock.Deadline{At: c.At},
@@ -274,6 +274,22 @@ func previous(known *vclock.Set, value []byte, there bool) wire.Item {
 	return wire.Item{Status: wire.StatusOK, Stamp: uint64(known.Dot.Stamp), Value: append([]byte(nil), value...), Deadline: known.Deadline.At}
 }
 
+// by is what is added to what is known: to a counter that is not there what it begins with, too.
+func (u *Update) by(known *vclock.Set, happened bool) (int64, error) {
+	_, there, err := known.Total()
+	switch {
+	case err != nil || happened:
+		return 0, err
+	case there || len(u.value) == 0:
+		return u.call.By, nil
+	}
+	initial, err := vclock.ParseNumber(u.value)
+	if err != nil {
+		return 0, err
+	}
+	return vclock.Plus(initial, u.call.By)
+}
+
 // content is the value to be written. What has been worked out once and stands is written as it is.
 func (u *Update) content(value []byte, happened bool) []byte {
 	switch {
@@ -282,7 +298,9 @@ func (u *Update) content(value []byte, happened bool) []byte {
 	case happened:
 		return u.write.value
 	case u.call.Op == wire.OpAppend:
-		return append(append(make([]byte, 0, len(value)+len(u.value)), value...), u.value...)
+		n := len(value) + len(u.value)
+		u.told = strconv.AppendInt(nil, int64(n), 10)
+		return append(append(make([]byte, 0, n), value...), u.value...)
 	default:
 		return u.value
 	}
@@ -299,7 +317,7 @@ func (u *Update) sibling(e *Env, known *vclock.Set, dot vclock.Dot, value []byte
 	if c.Op == wire.OpAppend {
 		at = known.Deadline.At
 	}
-	next, dropped := known.Supersede(vclock.Version{Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, false)}, &seen, e.Config.Siblings, at)
+	next, dropped := known.Supersede(vclock.Version{Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: value}, &seen, e.Config.Siblings, at)
 	e.Eff.Collapsed += dropped
 	return next
 }

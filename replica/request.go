@@ -134,6 +134,8 @@ func (s *Shard) refuse(r *wire.Request, key int) (wire.Status, string) {
 		return wire.StatusTooLarge, fmt.Sprintf("key and value have %d bytes, a node of this memory holds at most %d: store less or raise --memory", key+len(r.Value), s.store.RecordBytesMax())
 	case r.TTL < 0 || r.TTL > ring.TTLMax:
 		return wire.StatusBadRequest, fmt.Sprintf("a TTL of %d ms: use 1 ms to 100 years, or none", r.TTL)
+	case r.Op == wire.OpIncr && !begins(r.Value):
+		return wire.StatusBadRequest, fmt.Sprintf("a counter that begins at %.32q: use an integer of 64 bits, or leave it out", r.Value)
 	case !r.Level.Valid():
 		return wire.StatusBadRequest, fmt.Sprintf("unknown consistency level %d", r.Level)
 	}

@@ -24,6 +24,12 @@ func (s *Shard) updates(ns space, r *wire.Request) bool {
 	}
 }
 
+// begins reports whether a counter can begin at a value; it need not say where.
+func begins(value []byte) bool {
+	_, err := vclock.ParseNumber(value)
+	return len(value) == 0 || err == nil
+}
+
 // update adds to a call what an update has of its request; status 0 means go on.
 func (s *Shard) update(call *coordinator.Call, ns space, r *wire.Request, key uint64) (wire.Status, string) {
 	call.Siblings, call.Previous, call.Condition, call.Than, call.By = ns.Mode == ring.Siblings, r.Previous, r.Condition, vclock.Stamp(r.Than), r.By

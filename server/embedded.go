@@ -243,7 +243,7 @@ func (e *embedded) deliver(r *wire.Response) {
 		}
 		return
 	}
-	r.Value = bytes.Clone(r.Value)
+	r.Value, r.Context = bytes.Clone(r.Value), bytes.Clone(r.Context)
 	for i := range r.Items {
 		r.Items[i].Value = bytes.Clone(r.Items[i].Value)
 	}

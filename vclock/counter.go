@@ -106,8 +106,8 @@ func (s *Set) Add(node uint64, stamp Stamp, by, at int64) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	if _, ok := plus(total, by); !ok {
-		return Set{}, ErrRange
+	if _, err := Plus(total, by); err != nil {
+		return Set{}, err
 	}
 	versions := s.Versions()
 	mine := Version{Dot: Dot{Actor: Actor{Node: node}, Stamp: stamp}, Sum: true, Base: baseOf(versions), Added: by}
@@ -115,11 +115,8 @@ func (s *Set) Add(node uint64, stamp Stamp, by, at int64) (Set, error) {
 		if v.Dot.Actor != mine.Dot.Actor {
 			return false
 		}
-		if v.Base == mine.Base {
-			var ok bool
-			if mine.Added, ok = plus(v.Added, by); !ok {
-				err = ErrRange
-			}
+		if v.Base == mine.Base && err == nil {
+			mine.Added, err = Plus(v.Added, by)
 		}
 		return true
 	})
@@ -151,10 +148,10 @@ func (s *Set) Added(d, base Dot) bool {
 	return false
 }
 
-// plus is a+b, and whether it is.
-func plus(a, b int64) (int64, bool) {
+// Plus is a+b, or ErrRange.
+func Plus(a, b int64) (int64, error) {
 	if b > 0 && a > math.MaxInt64-b || b < 0 && a < math.MinInt64-b {
-		return 0, false
+		return 0, ErrRange
 	}
-	return a + b, true
+	return a + b, nil
 }

@@ -71,7 +71,7 @@ type Request struct {
 	Sloppy  bool     // hinted writes at fallbacks count towards W
 	Timeout uint32   // milliseconds; 0: the node's default
 	Key     []byte   // OpScan: a ScanCursor, empty to begin
-	Value   []byte   // OpSet; OpScan: what the keys begin with; OpNamespace: the document
+	Value   []byte   // OpSet, OpAppend; OpIncr: where one begins that is not there, in digits; OpScan: what the keys begin with; OpNamespace: the document
 	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
 	Keys    [][]byte // OpMGet
 
@@ -116,7 +116,7 @@ type Response struct {
 	Status    Status
 	ID        uint64
 	Stamp     uint64 // of the version read or written; 0 where there is none
-	Value     []byte // OpIncr: the counter, in digits; OpScan: the ScanCursor to go on with, empty at the end
+	Value     []byte // OpIncr: the counter, in digits; OpAppend: how long the value is now; OpScan: the ScanCursor to go on with, empty at the end
 	Deadline  int64  // milliseconds since 1970; 0: none
 	Forgotten bool   // a miss that owners answered, but could not vote for
 	Hinted    uint8  // fallbacks that counted towards W
