@@ -105,9 +105,14 @@ func (g *Get) tell(e *Env, resp *wire.Response) {
 	}
 	for _, v := range r.best.Versions() {
 		if !v.Tombstone && !v.Sum {
-			resp.Items = append(resp.Items, wire.Item{Status: wire.StatusOK, Stamp: uint64(v.Dot.Stamp), Value: v.Value, Deadline: resp.Deadline})
+			resp.Items = append(resp.Items, wire.Item{Stamp: uint64(v.Dot.Stamp), Value: v.Value, Deadline: resp.Deadline})
 		}
 	}
+	if len(resp.Items) == 0 { // a counter that nobody has set
+		resp.Items = []wire.Item{{Stamp: resp.Stamp, Deadline: resp.Deadline}}
+	}
+	resp.Items[0].Value = resp.Value // what has been added to it is in it
+	resp.Value = nil                 // twice the largest value would not fit a frame
 }
 
 // Bytes is the memory held for the key and the best reply.

@@ -241,6 +241,7 @@ func (s *stage) start(verb string, w *words) []string {
 			s.t.Fatal(err)
 		}
 	}
+	s.call.ValueMax = 1000
 	s.call.By, s.call.Previous, s.call.Siblings, s.call.Than = w.int("by", 0), w.has("previous"), w.has("siblings"), w.stamp("than")
 	for i, name := range []string{"always", "absent", "present", "version"} {
 		if w.has(name) {

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -173,24 +174,21 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 		dot.Actor.Boot = 0
 		u.told, _ = next.Reading()
 	case c.Siblings:
-		next = u.sibling(e, &known, dot, u.content(value, false))
+		next = u.sibling(e, &known, dot, u.content(value, false), u.deadline(&known, there))
 	default:
 		next = vclock.Set{
-			Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, fate == standing), Deadline: vclock.Deadline{At: c.At},
+			Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: u.content(value, fate == standing), Deadline: vclock.Deadline{At: u.deadline(&known, there)},
 			Context: vclock.Succeed(w.seen, &known, e.Self, floor, e.Config.ContextActors),
 		}
-		switch {
-		case c.Op == wire.OpAppend:
-			next.Deadline.At = known.Deadline.At
-		case next.Tombstone:
+		if next.Tombstone {
 			next.Deadline.At = e.Now.Wall + e.Config.TombstoneFor.Milliseconds()
 		}
 		if next.Deadline.At != 0 {
 			next.Deadline.Stamp = s
 		}
 	}
-	if len(next.Value) > e.Config.Limits.Value {
-		u.end(e, refusal(c.Op, wire.StatusTooLarge, "the value would be over the limit of one: nothing was done"))
+	if len(next.Value) > c.ValueMax {
+		u.end(e, refusal(c.Op, wire.StatusTooLarge, fmt.Sprintf("the value would have %d bytes, a node of this memory holds at most %d under this key", len(next.Value), c.ValueMax)))
 		return false
 	}
 	next.Context.Cap(packedActors) // as Succeed does; what was left out by then is taken for seen
@@ -306,16 +304,21 @@ func (u *Update) content(value []byte, happened bool) []byte {
 	}
 }
 
+// deadline is that of what is written: a value that is added to keeps its own.
+func (u *Update) deadline(known *vclock.Set, there bool) int64 {
+	if u.call.Op == wire.OpAppend && there {
+		return known.Deadline.At
+	}
+	return u.call.At
+}
+
 // sibling is the set with a new version beside those that its writer had not seen: without a context that is what its
 // coordinator has.
-func (u *Update) sibling(e *Env, known *vclock.Set, dot vclock.Dot, value []byte) vclock.Set {
+func (u *Update) sibling(e *Env, known *vclock.Set, dot vclock.Dot, value []byte, at int64) vclock.Set {
 	c := &u.call
-	seen, at := c.Context, c.At
+	seen := c.Context
 	if !c.HasContext {
 		seen = known.Heard(math.MaxInt)
-	}
-	if c.Op == wire.OpAppend {
-		at = known.Deadline.At
 	}
 	next, dropped := known.Supersede(vclock.Version{Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: value}, &seen, e.Config.Siblings, at)
 	e.Eff.Collapsed += dropped

@@ -32,7 +32,7 @@ func newOvertake(t *testing.T, c Call, there *vclock.Set) *overtake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.ID, c.Key, c.Quorum, c.Reads, c.Peers, c.Until = stageID, []byte("k"), q, q, o.peers, time.Second
+	c.ID, c.Key, c.Quorum, c.Reads, c.Peers, c.Until, c.ValueMax = stageID, []byte("k"), q, q, o.peers, time.Second, 1000
 	o.u.Start(&o.env, &c)
 	o.fetched(there, 0, 1, 2)
 	o.sent = o.stored(t)

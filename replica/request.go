@@ -62,7 +62,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 	switch updates := s.updates(ns, r); {
 	case r.Op == wire.OpGet || r.Op == wire.OpHead:
 		call.Hedge = s.peers.hedge(s.list)
-		if call.All = r.Siblings; r.Siblings {
+		if call.All = r.Siblings && r.Op == wire.OpGet; call.All {
 			call.Salt = s.salt(k.Hash)
 		}
 	case r.Op == wire.OpTouch || updates:

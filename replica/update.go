@@ -33,6 +33,7 @@ func begins(value []byte) bool {
 // update adds to a call what an update has of its request; status 0 means go on.
 func (s *Shard) update(call *coordinator.Call, ns space, r *wire.Request, key uint64) (wire.Status, string) {
 	call.Siblings, call.Previous, call.Condition, call.Than, call.By = ns.Mode == ring.Siblings, r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
+	call.ValueMax = min(s.cfg.Limits.Value, int(s.store.RecordBytesMax())-len(r.Key))
 	if call.HasContext = len(r.Context) > 0; !call.HasContext {
 		return 0, ""
 	}

@@ -107,6 +107,17 @@ func anyPipeline(rng *rand.Rand, prefix string, n int) (commands [][]string) {
 			{"ECHO", v},
 			{"SET", key(), v, "EX", "x"},
 			{"SET", key(), v, "PXAT", "1"},
+			{"SET", key(), v, "NX"},
+			{"SET", key(), v, "XX", "GET"},
+			{"SET", key(), v, "XX", "KEEPTTL"},
+			{"SET", key(), fmt.Sprint(i), "EX", "1000"},
+			{"SETNX", key(), fmt.Sprint(i)},
+			{"GETSET", key(), fmt.Sprint(i)},
+			{"APPEND", key(), "7"},
+			{"INCR", key()},
+			{"INCRBY", key(), fmt.Sprint(i)},
+			{"DECR", key()},
+			{"DECRBY", key(), "-3"},
 		}
 		commands = append(commands, all[rng.IntN(len(all))])
 	}

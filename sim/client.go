@@ -125,6 +125,9 @@ func (w *world) answered(i int, r *wire.Response) {
 	if o.ok = r.Status == wire.StatusOK || r.Status == wire.StatusNotFound; o.ok {
 		o.end = w.now
 	}
+	if len(r.Items) > 0 && o.ask.Op == wire.OpGet { // of siblings the latest
+		r.Value = r.Items[0].Value
+	}
 	if o.ask.Op == wire.OpGet && r.Status == wire.StatusOK {
 		o.wrote, _ = strconv.Atoi(string(r.Value))
 		w.count("hit")
