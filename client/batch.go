@@ -17,6 +17,7 @@ type operation struct {
 	op    wire.Op
 	key   string
 	value []byte
+	by    int64
 	ttl   time.Duration
 	opts  []CallOption // over those of Do
 }
@@ -44,6 +45,16 @@ func (b *Batch) Delete(key string, opts ...CallOption) {
 // Touch appends a change of the time to live, 0 for none.
 func (b *Batch) Touch(key string, ttl time.Duration, opts ...CallOption) {
 	b.ops = append(b.ops, operation{op: wire.OpTouch, key: key, ttl: ttl, opts: opts})
+}
+
+// Incr appends an addition to a counter: its Result has what the counter stands at as Value, in digits.
+func (b *Batch) Incr(key string, by int64, opts ...CallOption) {
+	b.ops = append(b.ops, operation{op: wire.OpIncr, key: key, by: by, opts: opts})
+}
+
+// Append appends an addition to the end of a value: its Result has how many bytes that are now as Value, in digits.
+func (b *Batch) Append(key string, value []byte, opts ...CallOption) {
+	b.ops = append(b.ops, operation{op: wire.OpAppend, key: key, value: value, opts: opts})
 }
 
 // Len returns the number of operations.

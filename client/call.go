@@ -101,12 +101,23 @@ func (k *call) fill(ctx context.Context, left time.Duration) {
 	if deadline, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(deadline))
 	}
-	q.Level, q.R, q.W, q.Sloppy, q.Namespace = o.level, o.r, o.w, o.sloppy, o.namespace
+	q.Level, q.R, q.W, q.Sloppy, q.Namespace, q.Siblings = o.level, o.r, o.w, o.sloppy, o.namespace, o.siblings
 	q.Timeout = uint32(min(max(millis(left), 1), 1<<32-1))
 }
 
 // repeatable reports whether it does no harm to carry the call out twice.
-func (k *call) repeatable() bool { return !k.request.Op.Changes() || k.options.idempotent }
+func (k *call) repeatable() bool {
+	q := &k.request
+	switch {
+	case !q.Op.Changes():
+		return true
+	case q.Op == wire.OpIncr || q.Op == wire.OpAppend || q.Previous:
+		return false
+	case q.Condition == wire.Version && q.Than != 0: // the first to be carried out leaves another stamp
+		return true
+	}
+	return k.options.idempotent
+}
 
 // addr is the node's for errors and hooks.
 func (k *call) addr() string {

@@ -26,6 +26,12 @@ type (
 	NotReadyError = wire.NotReadyError
 	// NamespaceError is returned for a call in a namespace that is not there, or was dropped; nothing was done.
 	NamespaceError = wire.NamespaceError
+	// NotNumberError is returned for an addition to what is no integer of 64 bits; nothing was done.
+	NotNumberError = wire.NotNumberError
+	// RangeError is returned for an addition whose sum would not be an integer of 64 bits; nothing was done.
+	RangeError = wire.RangeError
+	// ContextError is returned for a context that is not one of the key; nothing was done.
+	ContextError = wire.ContextError
 	// InternalError is returned for a failure that is the node's own.
 	InternalError = wire.InternalError
 )

@@ -22,12 +22,25 @@ type KV interface {
 	// MGet returns one Result for each key, in their order. The error is nil if any key was answered, found or not, and
 	// else the first key's. At most Limits.Keys of them, 10,000 by default.
 	MGet(ctx context.Context, keys []string, opts ...CallOption) ([]Result, error)
-	// Set makes value the value of key, until WithTTL has passed if that is given.
+	// Set makes value the value of key, until WithTTL has passed if that is given. Under a condition (IfAbsent, IfPresent,
+	// IfVersion) that is not met the error is a *NotMetError, which is ErrNotMet, and nothing is done.
 	Set(ctx context.Context, key string, value []byte, opts ...CallOption) error
 	// MSet sets all pairs, each a write of its own: there is no moment at which all of them happen. Where any failed the
 	// error is a *MultiError, unless it is one of a call that was never begun. At most Limits.Keys pairs.
 	MSet(ctx context.Context, pairs []Pair, opts ...CallOption) error
-	// Delete removes key; that there was none is no error.
+	// GetAndSet is Set that also returns the value that was there, and whether there was one; with ErrNotMet the value
+	// that is.
+	GetAndSet(ctx context.Context, key string, value []byte, opts ...CallOption) (was Item, there bool, err error)
+	// Incr adds by to the counter of key and returns what it stands at. One that is not there begins at 0, or at Initial, and
+	// lives WithTTL; one that is there keeps its own. The error is *NotNumberError where the value is no integer of 64
+	// bits in digits, *RangeError where the sum would be none.
+	Incr(ctx context.Context, key string, by int64, opts ...CallOption) (int64, error)
+	// Decr is Incr of what is taken away.
+	Decr(ctx context.Context, key string, by int64, opts ...CallOption) (int64, error)
+	// Append adds value to the end of what key has, which may be nothing, and returns how many bytes that are now. A new
+	// value lives WithTTL; one that is there keeps its own.
+	Append(ctx context.Context, key string, value []byte, opts ...CallOption) (int64, error)
+	// Delete removes key; that there was none is no error, unless IfPresent or IfVersion is given.
 	Delete(ctx context.Context, key string, opts ...CallOption) error
 	// Touch lets key expire after ttl, or never if ttl is 0. ErrNotFound if there is none.
 	Touch(ctx context.Context, key string, ttl time.Duration, opts ...CallOption) error
@@ -47,6 +60,10 @@ type Item struct {
 	// Forgotten marks a miss that cannot be told from something forgotten: the nodes that answered had dropped
 	// or not yet refilled what they knew of the key.
 	Forgotten bool
+	// Siblings are all values of the key, the latest first, which shares its memory with Value; Context is what the cluster
+	// needs to know of them. Both are there WithSiblings only.
+	Siblings []Sibling
+	Context  []byte
 }
 
 // TTL returns how long the item lives after now; 0 means for ever, and an item that has just expired has 1 ns left.

@@ -146,6 +146,11 @@ type callOptions struct {
 
 	idempotent bool
 	session    *Session
+	siblings   bool
+	condition  wire.Condition
+	than       uint64 // with condition version
+	initial    int64  // of a counter
+	context    []byte
 }
 
 func (o *callOptions) apply(opts []CallOption) {
@@ -167,7 +172,8 @@ func WithRW(r, w uint8) CallOption {
 	return func(o *callOptions) { o.level, o.r, o.w = wire.LevelExplicit, r, w }
 }
 
-// WithTTL lets what is set expire after d, which must be positive and is rounded up to a millisecond.
+// WithTTL lets what is set, or a counter or value that begins, expire after d, which must be positive and is rounded up
+// to a millisecond.
 func WithTTL(d time.Duration) CallOption {
 	return func(o *callOptions) { o.ttl, o.expires = d, true }
 }
@@ -186,7 +192,7 @@ func Sloppy() CallOption {
 }
 
 // Idempotent says that it does no harm if this write is carried out twice, or late: it is then tried again like a read.
-// A late copy may undo a later write of the same key.
+// A late copy may undo a later write of the same key. Of Incr, Append and GetAndSet it is not believed.
 func Idempotent() CallOption {
 	return func(o *callOptions) { o.idempotent = true }
 }

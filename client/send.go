@@ -319,7 +319,7 @@ func (c *Client) again(ctx context.Context, k *call, err error) bool {
 	case ctx.Err() != nil, c.life.Err() != nil, k.retries >= c.options.retries, k.only != nil, errors.Is(err, errTimeUp):
 		return false
 	case errors.As(err, &interrupted):
-		if interrupted.Indeterminate && !k.options.idempotent {
+		if interrupted.Indeterminate && !k.repeatable() {
 			return false
 		}
 		moved = true

@@ -62,6 +62,9 @@ func (v *verbs) read(ctx context.Context, op wire.Op, key string, opts []CallOpt
 		return Item{}, err
 	}
 	r := k.result()
+	if k.options.siblings {
+		k.showSiblings(&r.Item)
+	}
 	return r.Item, r.Err
 }
 
@@ -108,7 +111,8 @@ func (v *verbs) MGet(ctx context.Context, keys []string, opts ...CallOption) ([]
 	return results, err
 }
 
-// Set makes value the value of key, until WithTTL has passed if that is given.
+// Set makes value the value of key, until WithTTL has passed if that is given. Under a condition that is not met the
+// error is ErrNotMet.
 func (v *verbs) Set(ctx context.Context, key string, value []byte, opts ...CallOption) error {
 	k := v.call(wire.OpSet, key, opts)
 	defer k.release()
@@ -156,7 +160,7 @@ func failures(op wire.Op, ks []*call) error {
 	return failed
 }
 
-// Delete removes key; that there was none is no error.
+// Delete removes key; that there was none is no error, unless IfPresent or IfVersion is given.
 func (v *verbs) Delete(ctx context.Context, key string, opts ...CallOption) error {
 	k := v.call(wire.OpDelete, key, opts)
 	defer k.release()
@@ -189,8 +193,10 @@ func (v *verbs) Do(ctx context.Context, b *Batch, opts ...CallOption) ([]Result,
 		k := v.call(op.op, op.key, opts)
 		k.options.apply(op.opts)
 		switch op.op {
-		case wire.OpSet:
+		case wire.OpSet, wire.OpAppend:
 			k.set(op.value)
+		case wire.OpIncr:
+			k.add(op.by)
 		case wire.OpTouch:
 			k.options.ttl = op.ttl
 		}
@@ -306,7 +312,10 @@ func (v *verbs) ask(ctx context.Context, k *call) error {
 	if k.options.session != nil {
 		return v.askInSession(ctx, k)
 	}
-	return v.backend.do(ctx, k)
+	if err := v.backend.do(ctx, k); err != nil {
+		return err
+	}
+	return k.unmet()
 }
 
 func (v *verbs) askInSession(ctx context.Context, k *call) error {
@@ -314,6 +323,9 @@ func (v *verbs) askInSession(ctx context.Context, k *call) error {
 		return err
 	}
 	if err := v.backend.do(ctx, k); err != nil {
+		return err
+	}
+	if err := k.unmet(); err != nil {
 		return err
 	}
 	return v.keep(ctx, k)
@@ -335,6 +347,9 @@ func (v *verbs) doAll(ctx context.Context, ks []*call) {
 	}
 	v.backend.doAll(ctx, ks)
 	for _, k := range ks {
+		if k.err == nil {
+			k.err = k.unmet()
+		}
 		if s != nil && k.err == nil {
 			k.err = v.keep(ctx, k)
 		}
@@ -348,6 +363,9 @@ func (v *verbs) few(op wire.Op, n int) error {
 	return &TooLargeError{Op: op, Text: fmt.Sprintf("%d keys, where %d are allowed in one call", n, v.limits.Keys)}
 }
 
+// begins reports whether an operation can make a value where there is none.
+func begins(op wire.Op) bool { return op == wire.OpSet || op == wire.OpIncr || op == wire.OpAppend }
+
 // check refuses what no node would take, before a byte is sent, and completes what it lets through.
 func (v *verbs) check(k *call) error {
 	q, o, l := &k.request, &k.options, &v.limits
@@ -355,7 +373,7 @@ func (v *verbs) check(k *call) error {
 		return &TooLargeError{Op: q.Op, Text: fmt.Sprintf("a %s of %d bytes, where %d are allowed", what, got, most)}
 	}
 	switch {
-	case q.Op == wire.OpSet && o.expires && o.ttl <= 0:
+	case o.expires && o.ttl <= 0 && begins(q.Op):
 		return &BadRequestError{Op: q.Op, Text: fmt.Sprintf("a TTL of %v: use one above 0", o.ttl)}
 	case q.Op == wire.OpTouch && o.ttl < 0:
 		return &BadRequestError{Op: q.Op, Text: fmt.Sprintf("a TTL of %v: use one above 0, or 0 for none", o.ttl)}
@@ -366,8 +384,11 @@ func (v *verbs) check(k *call) error {
 	case len(q.Value) > l.Value:
 		return tooLarge("value", len(q.Value), l.Value)
 	}
-	if q.Op == wire.OpTouch || q.Op == wire.OpSet && o.expires {
+	if q.Op == wire.OpTouch || o.expires && begins(q.Op) {
 		q.TTL = millis(o.ttl)
+	}
+	if err := k.conditional(); err != nil {
+		return err
 	}
 	total := 0
 	for _, key := range q.Keys {
