@@ -480,28 +480,46 @@ func TestAChangeOfANamespaceIsDoneOrRefusedInWords(t *testing.T) {
 		want  ring.Namespace // or
 		says  string
 	}{
-		{what: "created", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "lww", Replicas: 3, Read: "one", TTL: &ttl}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelOne), Write: uint8(wire.LevelQuorum), Version: 1, TTL: 60_000}},
-		{what: "created twice", steps: []wire.NamespaceChange{{Action: "create", Name: "a", TTL: &ttl}, {Action: "create", Name: "a", TTL: &ttl}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1, TTL: 60_000}},
+		{
+			what: "created", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "lww", Replicas: 3, Read: "one", TTL: &ttl}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelOne), Write: uint8(wire.LevelQuorum), Version: 1, TTL: 60_000},
+		},
+		{
+			what: "created twice", steps: []wire.NamespaceChange{{Action: "create", Name: "a", TTL: &ttl}, {Action: "create", Name: "a", TTL: &ttl}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1, TTL: 60_000},
+		},
 		{what: "created as another", steps: []wire.NamespaceChange{create("a"), {Action: "create", Name: "a", TTL: &ttl}}, says: "is there with other settings"},
-		{what: "set", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Write: "all", TTL: &ttl}, {Action: "set", Name: "a", TTL: &none}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelAll), Version: 3}},
-		{what: "set to what it is", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Read: "quorum"}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1}},
-		{what: "flushed", steps: []wire.NamespaceChange{create("a"), {Action: "flush", Name: "a"}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 2, Epoch: 1}},
-		{what: "dropped twice", steps: []wire.NamespaceChange{create("a"), {Action: "drop", Name: "a"}, {Action: "drop", Name: "a"}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 2, Epoch: 1, Dropped: true}},
-		{what: "created again", steps: []wire.NamespaceChange{create("a"), {Action: "drop", Name: "a"}, {Action: "create", Name: "a", TTL: &ttl}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 3, Epoch: 2, TTL: 60_000}},
-		{what: "flush of the default one", steps: []wire.NamespaceChange{{Action: "flush", Name: "default"}},
-			want: ring.Namespace{Name: "default", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 2, Epoch: 1}},
+		{
+			what: "set", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Write: "all", TTL: &ttl}, {Action: "set", Name: "a", TTL: &none}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelAll), Version: 3},
+		},
+		{
+			what: "set to what it is", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Read: "quorum"}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1},
+		},
+		{
+			what: "flushed", steps: []wire.NamespaceChange{create("a"), {Action: "flush", Name: "a"}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 2, Epoch: 1},
+		},
+		{
+			what: "dropped twice", steps: []wire.NamespaceChange{create("a"), {Action: "drop", Name: "a"}, {Action: "drop", Name: "a"}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 2, Epoch: 1, Dropped: true},
+		},
+		{
+			what: "created again", steps: []wire.NamespaceChange{create("a"), {Action: "drop", Name: "a"}, {Action: "create", Name: "a", TTL: &ttl}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 3, Epoch: 2, TTL: 60_000},
+		},
+		{
+			what: "flush of the default one", steps: []wire.NamespaceChange{{Action: "flush", Name: "default"}},
+			want: ring.Namespace{Name: "default", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 2, Epoch: 1},
+		},
 		{what: "drop of the default one", steps: []wire.NamespaceChange{{Action: "drop", Name: "default"}}, says: "cannot be dropped: flush it"},
 		{what: "no action", steps: []wire.NamespaceChange{{Name: "default"}}, says: "use one of create, set, flush, drop"},
 		{what: "unknown mode", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "crdt"}}, says: "use one of lww, siblings"},
-		{what: "siblings", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "siblings"}},
-			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1, Mode: ring.Siblings}},
+		{
+			what: "siblings", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Mode: "siblings"}},
+			want: ring.Namespace{Name: "a", Replicas: 3, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum), Version: 1, Mode: ring.Siblings},
+		},
 		{what: "another mode", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Mode: "siblings"}}, says: "cannot be changed"},
 		{what: "unknown level", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Read: "most"}}, says: "use one of any, one"},
 		{what: "default level", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Read: "default"}}, says: "name another"},

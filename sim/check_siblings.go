@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math/bits"
 	"slices"
 	"strconv"
 
@@ -37,13 +36,6 @@ func (s *opSet) union(o opSet) {
 }
 
 func (s opSet) has(number int) bool { return number/64 < len(s) && s[number/64]>>(number%64)&1 == 1 }
-
-func (s opSet) len() (n int) {
-	for _, x := range s {
-		n += bits.OnesCount64(x)
-	}
-	return n
-}
 
 // glancesMax is how many of the latest glances at a key its clients still write with.
 const glancesMax = 4

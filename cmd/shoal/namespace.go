@@ -107,9 +107,12 @@ func namespaceArguments(c *cli.Context, action string, rest []string) error {
 		flag string
 		of   []string
 	}{
-		{"mode", []string{wire.NamespaceCreate}}, {"replicas", []string{wire.NamespaceCreate}},
-		{"read", []string{wire.NamespaceCreate, wire.NamespaceSet}}, {"write", []string{wire.NamespaceCreate, wire.NamespaceSet}},
-		{"ttl", []string{wire.NamespaceCreate, wire.NamespaceSet}}, {"force", []string{wire.NamespaceFlush, wire.NamespaceDrop}},
+		{"mode", []string{wire.NamespaceCreate}},
+		{"replicas", []string{wire.NamespaceCreate}},
+		{"read", []string{wire.NamespaceCreate, wire.NamespaceSet}},
+		{"write", []string{wire.NamespaceCreate, wire.NamespaceSet}},
+		{"ttl", []string{wire.NamespaceCreate, wire.NamespaceSet}},
+		{"force", []string{wire.NamespaceFlush, wire.NamespaceDrop}},
 	} {
 		if c.IsSet(f.flag) && !slices.Contains(f.of, action) {
 			return usage("--%s goes with namespace %s", f.flag, strings.Join(f.of, " and "))
