@@ -433,6 +433,7 @@ func (u *Update) end(e *Env, r wire.Response) {
 	u.read.best = vclock.Set{} // as Get does: it may alias what is not this machine's to hold
 	r.Forgotten = u.anew
 	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
+	u.was = nil
 }
 
 func (u *Update) answer(e *Env) {
@@ -442,6 +443,7 @@ func (u *Update) answer(e *Env) {
 		r.Value, r.Items = u.told, u.was
 	}
 	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
+	u.was = nil // the effects have it; a machine that waits for the next call keeps no value
 }
 
 func (u *Update) wind(e *Env) {

@@ -259,7 +259,7 @@ func (c *respConn) shrink() {
 	if c.reader.large() {
 		c.request = wire.Request{}
 	}
-	c.own.Value = nil
+	c.own.Value, c.own.Items = nil, nil
 	if cap(c.frame) > respKept {
 		c.frame = nil
 	}
