@@ -32,6 +32,20 @@ func TestWhatMayBeTriedAgainIs(t *testing.T) {
 	}
 	set := func(c *Client, opts ...CallOption) error { return c.Set(t.Context(), "k", nil, opts...) }
 	twice := func(c *Client, opts ...CallOption) error { return set(c, append(opts, Idempotent())...) }
+	incr := func(c *Client, opts ...CallOption) error {
+		_, err := c.Incr(t.Context(), "k", 1, append(opts, Idempotent())...)
+		return err
+	}
+	add := func(c *Client, opts ...CallOption) error {
+		_, err := c.Append(t.Context(), "k", nil, append(opts, Idempotent())...)
+		return err
+	}
+	swap := func(c *Client, opts ...CallOption) error {
+		_, _, err := c.GetAndSet(t.Context(), "k", nil, append(opts, Idempotent())...)
+		return err
+	}
+	version := func(c *Client, opts ...CallOption) error { return set(c, append(opts, IfVersion(7))...) }
+	absent := func(c *Client, opts ...CallOption) error { return set(c, append(opts, IfVersion(0))...) }
 	for _, k := range []struct {
 		status        wire.Status
 		name          string
@@ -46,6 +60,15 @@ func TestWhatMayBeTriedAgainIs(t *testing.T) {
 		{wire.StatusQuorum, "mget", mget, true, false},
 		{wire.StatusQuorum, "set", set, false, true},
 		{wire.StatusQuorum, "idempotent set", twice, true, true},
+		{wire.StatusQuorum, "incr", incr, false, true},
+		{wire.StatusNotReady, "incr", incr, true, false},
+		{wire.StatusQuorum, "append", add, false, true},
+		{wire.StatusQuorum, "get and set", swap, false, true},
+		{wire.StatusQuorum, "set if version", version, true, true},
+		{wire.StatusQuorum, "set if version 0", absent, false, true},
+		{wire.StatusNotNumber, "incr", incr, false, false},
+		{wire.StatusRange, "incr", incr, false, false},
+		{wire.StatusContext, "set", set, false, false},
 		{wire.StatusTimeout, "get", get, false, false},
 		{wire.StatusTimeout, "idempotent set", twice, false, true},
 		{wire.StatusInternal, "get", get, false, false},
