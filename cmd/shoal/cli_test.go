@@ -65,7 +65,7 @@ func TestTheDocumentHasEveryExitCode(t *testing.T) {
 		}
 		got = append(got, code)
 	}
-	want := []int{exitOK, exitNotFound, exitUsage, exitConnect, exitTimeout, exitQuorum, exitNotAllowed, exitOutput, exitPipe}
+	want := []int{exitOK, exitNotFound, exitUsage, exitConnect, exitTimeout, exitQuorum, exitNotAllowed, exitOutput, exitNotMet, exitPipe}
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/CLI.md has %v, the program %v", got, want)
 	}
@@ -130,8 +130,8 @@ func TestEveryCommandEndsWithItsExitCodesInAScript(t *testing.T) {
 
 // results are what commands print as JSON, each beside its table.
 var results = map[string][]any{
-	"get": {item{}}, "mget": {found{}}, "exists": {found{}}, "ttl": {remaining{}}, "scan": {keyText{}},
-	"set": {keyDone{}}, "del": {keyDone{}}, "mset": {keyDone{}}, "expire": {keyDone{}}, "persist": {keyDone{}},
+	"get": {item{}, siblingList{}}, "incr": {counter{}}, "decr": {counter{}}, "append": {appended{}}, "mget": {found{}}, "exists": {found{}}, "ttl": {remaining{}}, "scan": {keyText{}},
+	"set": {keyDone{}, replaced{}}, "del": {keyDone{}}, "mset": {keyDone{}}, "expire": {keyDone{}}, "persist": {keyDone{}},
 	"export": {transferred{}, recordLine{}}, "import": {transferred{}},
 	"status": {clusterStatus{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}, bench.ReplayReport{}}, "sim": {simulated{}, swept{}}, "dev": {demoTally{}},
 	"ctx": {contextList{}, keyDone{}}, "namespace": {namespaceList{}, namespaceRow{}, keyDone{}}, "version": {build{}},

@@ -23,6 +23,7 @@ const (
 	exitQuorum     = 5 // too few replicas, or a node without room: try again
 	exitNotAllowed = 6 // refused: a port in use, a data directory or a cluster that is another's
 	exitOutput     = 7 // the result could not be written: a full disk, a closed standard output
+	exitNotMet     = 8 // a condition was not met; nothing was done
 
 	exitPipe = 128 + int(syscall.SIGPIPE) // who read the result has gone; nothing is said, as by programs that the signal ends
 )
@@ -33,6 +34,9 @@ func codeOf(err error) int {
 		usage       *usageError
 		badRequest  *client.BadRequestError
 		tooLarge    *client.TooLargeError
+		notNumber   *client.NotNumberError
+		span        *client.RangeError
+		seen        *client.ContextError
 		namespace   *client.NamespaceError
 		connect     *client.ConnectError
 		notReady    *client.NotReadyError
@@ -53,6 +57,12 @@ func codeOf(err error) int {
 		return exitOutput
 	case errors.Is(err, client.ErrNotFound):
 		return exitNotFound
+	case errors.Is(err, client.ErrNotMet) && client.Indeterminate(err): // an earlier attempt may be what is there
+		return exitTimeout
+	case errors.Is(err, client.ErrNotMet):
+		return exitNotMet
+	case errors.As(err, &notNumber), errors.As(err, &span), errors.As(err, &seen):
+		return exitUsage
 	case errors.As(err, &child):
 		return child.code
 	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge), errors.As(err, &namespace), errors.Is(err, server.ErrConfig):

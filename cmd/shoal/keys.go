@@ -62,12 +62,20 @@ func formatTTL(left *int64, forever string) string {
 
 func (t *tool) getCommand() *cli.Command {
 	return &cli.Command{
-		Name: "get", Usage: "print a value", ArgsUsage: "KEY", Flags: keyFlags(),
+		Name: "get", Usage: "print a value", ArgsUsage: "KEY",
+		Flags:       keyFlags(&cli.BoolFlag{Name: "siblings", DisableDefaultText: true, Usage: "print all values that stand beside each other, the latest first; a table or JSON has the context for set --seen"}),
 		Description: "On a terminal the value and a newline, in a pipe its bytes. A key that begins with - goes behind --.",
 		Action: asking(oneKey, func(c *cli.Context, s *session, key string) error {
-			it, err := s.GetItem(c.Context, key)
+			var opts []client.CallOption
+			if c.Bool("siblings") {
+				opts = append(opts, client.WithSiblings())
+			}
+			it, err := s.GetItem(c.Context, key, opts...)
 			if err != nil {
 				return notFound(err, s.printable([]byte(key)), it.Forgotten)
+			}
+			if c.Bool("siblings") {
+				return t.showSiblings(s.style, key, &it)
 			}
 			return t.showItem(s.style, key, &it)
 		}),
@@ -118,39 +126,70 @@ func ttlOf(c *cli.Context) ([]client.CallOption, error) {
 
 func (t *tool) setCommand() *cli.Command {
 	return &cli.Command{
-		Name: "set", Usage: "store a value", ArgsUsage: "KEY VALUE", Flags: keyFlags(ttlFlag(), literalFlag()),
+		Name: "set", Usage: "store a value", ArgsUsage: "KEY VALUE",
+		Flags: keyFlags(append([]cli.Flag{
+			ttlFlag(), literalFlag(), absentFlag(),
+			&cli.BoolFlag{Name: "get", DisableDefaultText: true, Usage: "print the value that was there"},
+		}, presentFlags()...)...),
 		Description: "A VALUE of - is read from standard input, one of @FILE from that file.",
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "KEY", "VALUE")
+			key, value, opts, err := t.keyAndValue(c)
 			if err != nil {
 				return err
 			}
-			keys, err := keysOf(c, args[:1])
+			if !c.Bool("get") {
+				return t.writing(c, key, func(s *session) error { return s.Set(c.Context, key, value, opts...) })
+			}
+			s, err := dial(c)
 			if err != nil {
 				return err
 			}
-			opts, err := ttlOf(c)
+			defer s.Close()
+			was, there, err := s.GetAndSet(c.Context, key, value, opts...)
 			if err != nil {
 				return err
 			}
-			value, err := t.value(c, args[1])
-			if err != nil {
-				return err
-			}
-			return t.writing(c, keys[0], func(s *session) error { return s.Set(c.Context, keys[0], value, opts...) })
+			return t.showPrevious(s.style, key, &was, there)
 		},
 	}
 }
 
+// keyAndValue reads the arguments of a command that writes one value, and the flags that say how.
+func (t *tool) keyAndValue(c *cli.Context) (key string, value []byte, opts []client.CallOption, err error) {
+	args, err := arguments(c, "KEY", "VALUE")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	keys, err := keysOf(c, args[:1])
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if opts, err = ttlOf(c); err != nil {
+		return "", nil, nil, err
+	}
+	conditions, err := conditionsOf(c)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if value, err = t.value(c, args[1]); err != nil {
+		return "", nil, nil, err
+	}
+	return keys[0], value, append(opts, conditions...), nil
+}
+
 func (t *tool) delCommand() *cli.Command {
 	return &cli.Command{
-		Name: "del", Usage: "remove a key; that there is none is no error", ArgsUsage: "KEY", Flags: keyFlags(),
+		Name: "del", Usage: "remove a key; that there is none is no error", ArgsUsage: "KEY", Flags: keyFlags(presentFlags()...),
 		Action: func(c *cli.Context) error {
 			key, err := oneKey(c)
 			if err != nil {
 				return err
 			}
-			return t.writing(c, key, func(s *session) error { return s.Delete(c.Context, key) })
+			opts, err := conditionsOf(c)
+			if err != nil {
+				return err
+			}
+			return t.writing(c, key, func(s *session) error { return s.Delete(c.Context, key, opts...) })
 		},
 	}
 }
