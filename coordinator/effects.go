@@ -139,7 +139,7 @@ type Call struct {
 	Condition  wire.Condition
 	Than       vclock.Stamp // with condition version
 	By         int64        // OpIncr
-	ValueMax   int          // bytes of what is worked out
+	ValueMax   int          // bytes of what is worked out, with its context
 	All        bool         // OpGet: answer with all siblings, and a context
 	Salt       uint64       // of that context: the cluster's and the key's
 

@@ -43,6 +43,9 @@ type Update struct {
 // packedActors is how many actors the context of several versions keeps when it is stamped. Merges may make it more.
 const packedActors = 64
 
+// seenBytes is what a store keeps of each of them.
+const seenBytes = 24
+
 // Start reads first where the new version depends on what is there, or this node may have forgotten some of it.
 func (u *Update) Start(e *Env, c *Call) {
 	*u = Update{read: u.read, write: u.write, call: *c, value: append(u.value[:0], c.Value...), seen: append(u.seen[:0], c.Context.Seen...)}
@@ -116,8 +119,8 @@ func (u *Update) wrote(e *Env) {
 }
 
 // known is all that is known of the key, what was read and what this node holds, the greatest floor that matters, and this
-// node's own. Where the owners could not vote, what lies
-// at or below their floors counts as forgotten; what is past its deadline is not there.
+// node's own. Where the owners could not vote, what lies at or below their floors counts as forgotten; what is past its
+// deadline is not there.
 func (u *Update) known(e *Env) (known vclock.Set, floor, own vclock.Stamp) {
 	mine, own := e.Own.Holding(u.call.ID, u.write.key)
 	known, _ = vclock.Merge(&u.read.best, &mine)
@@ -187,11 +190,12 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 			next.Deadline.Stamp = s
 		}
 	}
-	if len(next.Value) > c.ValueMax {
-		u.end(e, refusal(c.Op, wire.StatusTooLarge, fmt.Sprintf("the value would have %d bytes, a node of this memory holds at most %d under this key", len(next.Value), c.ValueMax)))
+	next.Context.Cap(packedActors) // as Succeed does; what was left out by then is taken for seen
+	// With what its writers had seen: whatever this node works out it must be able to store, or it would not know of it.
+	if n := len(next.Value) + len(next.Context.Seen)*seenBytes; n > c.ValueMax {
+		u.end(e, refusal(c.Op, wire.StatusTooLarge, fmt.Sprintf("the value would have %d bytes, a node of this memory holds at most %d under this key", n, c.ValueMax)))
 		return false
 	}
-	next.Context.Cap(packedActors) // as Succeed does; what was left out by then is taken for seen
 	u.tried, u.base = dot, next.Base()
 	w.value = append(w.value[:0], next.Value...)
 	w.seen = append(w.seen[:0], next.Context.Seen...)

@@ -30,10 +30,13 @@ func begins(value []byte) bool {
 	return len(value) == 0 || err == nil
 }
 
+// recordRoom is what a record takes beside its value, its context and the client's key.
+const recordRoom = 48
+
 // update adds to a call what an update has of its request; status 0 means go on.
 func (s *Shard) update(call *coordinator.Call, ns space, r *wire.Request, key uint64) (wire.Status, string) {
 	call.Siblings, call.Previous, call.Condition, call.Than, call.By = ns.Mode == ring.Siblings, r.Previous, r.Condition, vclock.Stamp(r.Than), r.By
-	call.ValueMax = min(s.cfg.Limits.Value, int(s.store.RecordBytesMax())-len(r.Key))
+	call.ValueMax = min(s.cfg.Limits.Value, int(s.store.RecordBytesMax())-len(r.Key)-recordRoom)
 	if call.HasContext = len(r.Context) > 0; !call.HasContext {
 		return 0, ""
 	}
@@ -84,7 +87,7 @@ func (h holder) Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp) {
 	if set.IsZero() {
 		set = vclock.Set{}
 	}
-	if s.calls.updates[c.hash] < 2 {
+	if floor == 0 || s.calls.updates[c.hash] < 2 { // what this node has sent it has stored, and not forgotten since
 		return set, floor
 	}
 	s.calls.each(func(o *call) {

@@ -1,11 +1,15 @@
 package sim
 
-import "github.com/shoalcache/shoal/replica"
+import (
+	"time"
+
+	"github.com/shoalcache/shoal/replica"
+)
 
 // checkRest is that, once all is well, whatever is asked is done and nothing is pending.
 func (w *world) checkRest() {
 	for i := range w.ops {
-		if o := &w.ops[i]; o.ask.After && !o.ok && w.off <= replica.SkewMax/2 {
+		if o := &w.ops[i]; o.ask.After && !o.ok && w.off <= replica.SkewMax/2 && w.settled(o.begin) {
 			w.fail("liveness", "op %d, %v of k%d at n%d, fails with status %d, %v after the faults ended", o.number, o.ask.Op, o.key, o.node+1, o.status, w.now-w.calm)
 			return
 		}
@@ -33,4 +37,17 @@ func (w *world) checkRest() {
 			}
 		}
 	}
+}
+
+// settlesFor is how long the others may take to find that a node has started.
+const settlesFor = 10 * time.Second
+
+// settled reports whether every node had started long enough before t for all to know of it.
+func (w *world) settled(t time.Duration) bool {
+	for i := range w.nodes {
+		if n := &w.nodes[i]; n.core == nil || n.booted+settlesFor > t {
+			return false
+		}
+	}
+	return true
 }
