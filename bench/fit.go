@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 )
@@ -40,7 +38,7 @@ func FitShare(unique int, share float64, valueBytes int) (Fit, error) {
 
 // footprint asks a store what it counts for a record with a key of a trace, and for its ghost.
 func footprint(valueBytes int) (record, ghost int64, err error) {
-	s, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 1, Shards: 1, Hash: xxhash.Sum64})
+	s, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 1, Shards: 1})
 	if err != nil {
 		return 0, 0, err
 	}

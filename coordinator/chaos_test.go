@@ -284,6 +284,8 @@ func (c *chaos) draw(to *Send) *wire.Message {
 		}
 		if m.Set.IsZero() && m.Floor != 0 {
 			m.Gone = register("gone")
+			forgot := vclock.Dot{Actor: vclock.Actor{Node: rapid.SampledFrom([]uint64{9, 9, 8}).Draw(c.t, "forgotten of"), Boot: 1}, Stamp: m.Floor}
+			m.Digest = vclock.Digest(forgot, m.Gone)
 		}
 	case wire.KindForward:
 		m.Kind = wire.KindForwardReply

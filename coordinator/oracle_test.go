@@ -192,7 +192,7 @@ func (o *getOracle) best() (best vclock.Set, served, voters map[uint64]bool) {
 		if m.Outcome == wire.OutcomeOK {
 			served[n] = true
 			voters[n] = best.Dot.Stamp >= m.Floor
-			if m.Set.IsZero() && m.Floor == best.Dot.Stamp && m.Gone.Compare(best.Deadline) > 0 {
+			if m.Set.IsZero() && m.Digest == vclock.Digest(best.Dot, m.Gone) && m.Gone.Compare(best.Deadline) > 0 {
 				best.Deadline = m.Gone
 			}
 		}

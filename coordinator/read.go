@@ -66,7 +66,7 @@ func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
 		s.state, s.reason = failed, m.Outcome
 		return r.judge(e)
 	}
-	s.state, s.floor, s.stamp, s.until = served, m.Floor, m.Set.Dot.Stamp, m.Gone
+	s.state, s.floor, s.stamp, s.until, s.digest = served, m.Floor, m.Set.Dot.Stamp, m.Gone, m.Digest
 	if !m.Set.IsZero() {
 		s.until = m.Set.Deadline
 		r.best, _ = vclock.Merge(&r.best, &m.Set)
@@ -133,11 +133,13 @@ func (r *read) judge(e *Env) bool {
 }
 
 // date gives best the latest deadline that any owner knows of it, those that hold it no longer included: a
-// copy that missed a change of its deadline does not outlive those that did not.
+// copy that missed a change of its deadline does not outlive those that did not. What they hold no longer must be this
+// very version: another may be stamped alike.
 func (r *read) date() {
 	for i := range r.seats {
 		s := &r.seats[i]
-		if s.state == served && s.stamp == 0 && s.floor == r.best.Dot.Stamp && s.until.Compare(r.best.Deadline) > 0 {
+		if s.state == served && s.stamp == 0 && s.until.Compare(r.best.Deadline) > 0 && (s.digest == r.best.Ghost(s.until) ||
+			s.digest == vclock.Digest(r.best.Dot, s.until)) { // of several versions a touch names the greatest
 			r.best.Deadline = s.until
 		}
 	}

@@ -14,7 +14,8 @@ type seat struct {
 	reason wire.Outcome    // why it failed
 	floor  vclock.Stamp    // reads: at or below it the peer may have forgotten the key
 	stamp  vclock.Stamp    // reads: of the version it holds, 0 for none
-	until  vclock.Deadline // reads: register of that version, or of the one that is its floor
+	until  vclock.Deadline // reads: register of that version, or of the one it held last
+	digest uint32          // reads: which version that was (vclock.Set.Ghost)
 	heard  vclock.Context  // reads: of several versions, all that the peer has heard of
 	vouch  vclock.Stamp    // writes: of several versions, nothing at or below it that the peer may have forgotten is missing
 	sent   wire.Kind       // writes: what it was asked last, which decides what its reply may mean

@@ -305,7 +305,7 @@ func (s *stage) reply(w *words) {
 	case wire.KindFetch:
 		m.Kind = wire.KindFetchReply
 		if m.Set = s.set(w); m.Set.IsZero() {
-			m.Set.Deadline, m.Gone = vclock.Deadline{}, m.Set.Deadline
+			m.Set.Deadline, m.Gone, m.Digest = vclock.Deadline{}, m.Set.Deadline, vclock.Digest(w.dot("left"), m.Set.Deadline)
 		}
 		s.frames = append(s.frames, m.Set.Value)
 	case wire.KindForward:

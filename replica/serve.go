@@ -133,7 +133,8 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 			return
 		}
 		if reply.Set, reply.Floor = s.store.Get(k, s.now.Wall); reply.Set.IsZero() {
-			reply.Gone = reply.Set.Deadline
+			ghost := s.store.Ghost(k)
+			reply.Gone, reply.Digest = ghost.Deadline, ghost.Digest
 		}
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply

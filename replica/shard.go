@@ -57,7 +57,7 @@ const sweepPeriod = 50 * time.Millisecond
 func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	store, err := storage.New(storage.Config{
 		BytesMax: cfg.BytesMax / int64(cfg.Shards), Partitions: partitions,
-		Shard: uint32(number), Shards: uint32(cfg.Shards), Hash: cfg.Hash,
+		Shard: uint32(number), Shards: uint32(cfg.Shards),
 	})
 	if err != nil {
 		return nil, err

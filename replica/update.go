@@ -84,9 +84,6 @@ func (h holder) Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp) {
 		return vclock.Set{}, 0
 	}
 	set, floor := s.store.Peek(storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition}, s.now.Wall)
-	if set.IsZero() {
-		set = vclock.Set{}
-	}
 	if floor == 0 || s.calls.updates[c.hash] < 2 { // what this node has sent it has stored, and not forgotten since
 		return set, floor
 	}

@@ -28,8 +28,6 @@ type Config struct {
 	Partitions uint32
 	// Shard of Shards owns every partition p with p % Shards == Shard. Shards is required.
 	Shard, Shards uint32
-	// Hash is the cluster's 64-bit hash: ghosts travel, so every node must digest versions alike. Required.
-	Hash func([]byte) uint64
 }
 
 // Validate returns every problem at once, each wrapping ErrConfig, or nil.
@@ -51,9 +49,6 @@ func (c Config) Validate() error {
 		problem("%d shards of %d partitions: use at least one shard, and a partition for each", c.Shards, c.Partitions)
 	} else if c.Shard >= c.Shards {
 		problem("Shard %d of %d: shards count from 0", c.Shard, c.Shards)
-	}
-	if c.Hash == nil {
-		problem("Hash is missing: hand in the cluster's hash")
 	}
 	return errors.Join(problems...)
 }

@@ -25,7 +25,7 @@
 // One Store per shard, under the shard's lock. The caller computes a [Key] once per request and stamps
 // the wall time; the slices of an answer live until the next call on the store.
 //
-//	store, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 4096, Shards: 1, Hash: xxhash.Sum64})
+//	store, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 4096, Shards: 1})
 //	result := store.Put(key, &set, wall)
 //	held, floor := store.Get(key, wall)
 //

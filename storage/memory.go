@@ -48,20 +48,21 @@ func (s *Store) count(e *entry, n int) {
 }
 
 // bury makes e, detached, the ghost of a version.
-func (e *entry) bury(d vclock.Dot, r vclock.Deadline, digest uint32) {
+func (e *entry) bury(stamp vclock.Stamp, d vclock.Deadline, digest uint32) {
 	e.body, e.keyBytes, e.seen, e.tombstone, e.packed = nil, 0, 0, false, false
-	e.stamp, e.deadline, e.digest = d.Stamp, r, digest
+	e.stamp, e.deadline, e.digest = stamp, d, digest
 }
 
-// forget makes a record the ghost of the version it held. That of several names none: what comes back may be less.
+func (e *entry) ghost() Ghost {
+	return Ghost{Hash: e.hash, Stamp: e.stamp, Digest: e.digest, Deadline: e.deadline}
+}
+
+// forget makes a record the ghost of the version it held.
 func (s *Store) forget(e *entry) {
-	d := e.dot()
-	digest := s.digest(d, e.deadline)
-	if e.packed {
-		d.Stamp, digest = max(d.Stamp, e.below()), 0
-	}
+	set := e.load(&s.own)
+	stamp, digest := max(e.stamp, e.below()), set.Ghost(e.deadline)
 	s.detach(e)
-	e.bury(d, e.deadline, digest)
+	e.bury(stamp, e.deadline, digest)
 	s.attach(e)
 	s.settleGhosts()
 }

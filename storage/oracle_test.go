@@ -98,16 +98,21 @@ func (o *oracle) get(k Key, wall int64, hit bool) (vclock.Set, vclock.Stamp) {
 	e, held := o.find(k, wall)
 	floor := max(o.floor(k, e, held), o.recovery[k.Partition])
 	if !held {
-		var none vclock.Set
-		if e != nil && e.ghost && e.set.Dot.Stamp == floor {
-			none.Deadline = e.set.Deadline
-		}
-		return none, floor
+		return vclock.Set{}, floor
 	}
 	if hit {
 		o.touch(e)
 	}
 	return e.set, floor
+}
+
+func (o *oracle) left(k Key) Ghost {
+	for _, e := range o.entries {
+		if e.partition == k.Partition && e.hash == k.Hash && e.ghost {
+			return Ghost{Hash: e.hash, Stamp: e.set.Dot.Stamp, Digest: vclock.Digest(e.set.Dot, e.set.Deadline), Deadline: e.set.Deadline}
+		}
+	}
+	return Ghost{}
 }
 
 func (o *oracle) put(k Key, set *vclock.Set, wall int64, refill bool) Result {
@@ -203,10 +208,8 @@ func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(uint64, vclock
 		i := slices.IndexFunc(o.entries, func(e *known) bool { return e.partition == p && e.hash == g.hash })
 		switch {
 		case i >= 0 && o.entries[i].set.Dot.Stamp == g.set.Dot.Stamp:
-			if e := o.entries[i]; g.set.Deadline.Compare(e.set.Deadline) > 0 {
-				if e.set.Deadline = g.set.Deadline; e.ghost {
-					e.set.Dot = g.set.Dot
-				}
+			if e := o.entries[i]; g.set.Deadline.Compare(e.set.Deadline) > 0 && (e.ghost || e.set.Dot == g.set.Dot) {
+				e.set.Dot, e.set.Deadline = g.set.Dot, g.set.Deadline
 			}
 			continue
 		case i >= 0 && o.entries[i].set.Dot.Stamp > g.set.Dot.Stamp:
@@ -296,7 +299,7 @@ func (d *draws) set() *vclock.Set {
 
 func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, RecordBytesMax: 500, Partitions: 2, Shards: 1, Hash: sum64}
+		c := Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, RecordBytesMax: 500, Partitions: 2, Shards: 1}
 		s, err := New(c)
 		if err != nil {
 			t.Fatal(err)
@@ -335,6 +338,9 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 				if !identical(&got, &want) || floor != wantFloor {
 					t.Fatalf("get %+v, floor %v, want %+v, floor %v", got, floor, want, wantFloor)
 				}
+				if got, want := s.Ghost(k), o.left(k); got != want {
+					t.Fatalf("ghost %+v, want %+v", got, want)
+				}
 			case op == 27:
 				floor := d.dot().Stamp
 				s.Recover(p, floor)
@@ -348,7 +354,7 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 				var same []*known
 				for range rapid.IntRange(0, 3).Draw(t, "ghosts") {
 					gd, by, hash := d.dot(), d.deadline(), uint64(rapid.IntRange(0, 5).Draw(t, "hash"))*2+uint64(p)
-					ghosts = append(ghosts, Ghost{Hash: hash, Stamp: gd.Stamp, Digest: s.digest(gd, by), Deadline: by})
+					ghosts = append(ghosts, Ghost{Hash: hash, Stamp: gd.Stamp, Digest: vclock.Digest(gd, by), Deadline: by})
 					same = append(same, &known{partition: p, hash: hash, ghost: true, set: vclock.Set{Dot: gd, Deadline: by}})
 				}
 				s.Recovered(p, mark, keep, ghosts)
@@ -373,7 +379,7 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 // Invariants 1 to 3 after every call, all calls included.
 func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := New(Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, Partitions: 2, Shards: 1, Hash: sum64})
+		s, err := New(Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, Partitions: 2, Shards: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

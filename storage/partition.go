@@ -126,8 +126,8 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, st
 	t.mark = max(t.mark, covers)
 	for _, g := range ghosts {
 		switch e := t.index[g.Hash]; {
-		case e != nil && e.stamp == g.Stamp: // one version: the later deadline is its
-			if g.Deadline.Compare(e.deadline) > 0 {
+		case e != nil && e.stamp == g.Stamp: // of one version the later deadline is its; another may be stamped alike
+			if g.Deadline.Compare(e.deadline) > 0 && (!e.isRecord() || s.of(e, g)) {
 				e.deadline, e.digest = g.Deadline, g.Digest
 			}
 		case e != nil && e.stamp > g.Stamp:
@@ -142,9 +142,15 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, st
 			} else {
 				s.detach(e)
 			}
-			e.bury(vclock.Dot{Stamp: g.Stamp}, g.Deadline, g.Digest)
+			e.bury(g.Stamp, g.Deadline, g.Digest)
 			s.attach(e)
 			s.settle()
 		}
 	}
+}
+
+// of reports whether g is what was left elsewhere of the version that a record has.
+func (s *Store) of(e *entry, g Ghost) bool {
+	set := e.load(&s.own)
+	return set.Ghost(g.Deadline) == g.Digest
 }

@@ -73,7 +73,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 		result.Outcome = Known
 	case held && overtakes(&known, set):
 		result = Result{Outcome: Superseded, Known: known.Dot}
-	case set.Dot.Stamp <= floor && !anyFloor && !s.names(e, set):
+	case set.Dot.Stamp <= floor && !anyFloor && !e.names(set):
 		s.stats.Behind++
 		return Result{Outcome: Behind, Known: vclock.Dot{Stamp: floor}}
 	}
@@ -111,7 +111,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	}
 	if expired && !several {
 		s.stats.Expired++
-		e.bury(merged.Dot, merged.Deadline, s.digest(merged.Dot, merged.Deadline))
+		e.bury(merged.Dot.Stamp, merged.Deadline, merged.Ghost(merged.Deadline))
 	} else {
 		e.fill(k.Bytes, &merged, below)
 	}
@@ -178,13 +178,14 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 	default:
 		s.detach(e)
 	}
-	e.bury(aim, d, s.digest(aim, d))
+	e.bury(aim.Stamp, d, vclock.Digest(aim, d))
 	s.attach(e)
 	s.settle()
 	return Result{Outcome: Gone}
 }
 
-// names reports whether e is the ghost of this very version: forgotten, so free to come back.
-func (s *Store) names(e *entry, set *vclock.Set) bool {
-	return e != nil && !e.isRecord() && e.stamp == set.Dot.Stamp && e.digest == s.digest(set.Dot, set.Deadline)
+// names reports whether e is the ghost of this very version: forgotten, so free to come back. Several never are: it may be
+// fewer that come back.
+func (e *entry) names(set *vclock.Set) bool {
+	return e != nil && !e.isRecord() && !set.Packed && e.stamp == set.Dot.Stamp && e.digest == set.Ghost(set.Deadline)
 }

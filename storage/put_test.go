@@ -261,7 +261,11 @@ func TestRetime(t *testing.T) {
 			if got := s.Retime(key("k"), c.aim, c.d, wall); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
-			if got, _ := s.Get(key("k"), wall); got.Deadline != c.left {
+			got, _ := s.Get(key("k"), wall)
+			if c.left.Passed(wall) {
+				got.Deadline = s.Ghost(key("k")).Deadline
+			}
+			if got.Deadline != c.left {
 				t.Errorf("deadline %+v, want %+v", got.Deadline, c.left)
 			}
 		})
@@ -303,6 +307,7 @@ func TestAGhostTakesTheLaterDeadlineOverSoThatNoCopyWithoutItComesBack(t *testin
 func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
 	k, first := key("k"), until(value(alice, 10, "a"), 0, 0)
 	later := vclock.Deadline{At: wall + 50, Stamp: 15}
+	left := Ghost{Hash: k.Hash, Stamp: 10, Digest: first.Ghost(later), Deadline: later}
 	forgot := func(t *testing.T) *Store {
 		s := newStore(t, Config{})
 		mustPut(t, s, k, first)
@@ -313,8 +318,9 @@ func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
 		return s
 	}
 	t.Run("by its ghost, which says so", func(t *testing.T) {
-		if set, floor := forgot(t).Get(k, wall+50); !set.IsZero() || floor != 10 || set.Deadline != later {
-			t.Errorf("%+v, floor %v", set, floor)
+		s := forgot(t)
+		if set, floor := s.Get(k, wall+50); !set.IsZero() || floor != 10 || s.Ghost(k) != left {
+			t.Errorf("%+v, floor %v, ghost %+v", set, floor, s.Ghost(k))
 		}
 	})
 	t.Run("by what a walk tells", func(t *testing.T) {
@@ -336,17 +342,26 @@ func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
 		s := newStore(t, Config{})
 		s.Recover(k.Partition, 100)
 		s.Refill(k, first, wall)
-		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: 1, Deadline: later}})
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{left})
 		if set, _ := s.Get(k, wall); set.Deadline != later || string(set.Value) != "a" {
+			t.Errorf("%+v", set)
+		}
+	})
+	t.Run("not by a copy of what another node stamped alike", func(t *testing.T) {
+		s := newStore(t, Config{})
+		s.Recover(k.Partition, 100)
+		s.Refill(k, value(bob, 10, "b"), wall)
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{left})
+		if set, _ := s.Get(k, wall); set.Deadline != (vclock.Deadline{}) || string(set.Value) != "b" {
 			t.Errorf("%+v", set)
 		}
 	})
 	t.Run("by a ghost that was there without it", func(t *testing.T) {
 		s := newStore(t, Config{})
 		mustPut(t, s, k, until(value(alice, 10, "a"), wall, 10))
-		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: 1, Deadline: later}})
-		if set, floor := s.Get(k, wall); floor != 10 || set.Deadline != later {
-			t.Errorf("%+v, floor %v", set, floor)
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{left})
+		if _, floor := s.Get(k, wall); floor != 10 || s.Ghost(k) != left {
+			t.Errorf("%+v, floor %v", s.Ghost(k), floor)
 		}
 	})
 	t.Run("below the mark that recovery brings", func(t *testing.T) {
@@ -395,7 +410,7 @@ func TestAGhostFromAnotherNodeTakesADeadlineOver(t *testing.T) {
 		want Outcome
 	}{{first.Deadline, Behind}, {later, Stored}} {
 		s := newStore(t, Config{})
-		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: s.digest(first.Dot, first.Deadline), Deadline: first.Deadline}})
+		s.Recovered(k.Partition, 0, keepAll, []Ghost{{Hash: k.Hash, Stamp: 10, Digest: first.Ghost(first.Deadline), Deadline: first.Deadline}})
 		if r := s.Retime(k, first.Dot, later, wall); r.Outcome != Gone {
 			t.Fatalf("%v, want gone", r.Outcome)
 		}

@@ -150,7 +150,7 @@ func TestRecoveredTakesOverTheGreatestMarkAndTheGhostsAboveIt(t *testing.T) {
 	low := inPartition("low ghost", 1)
 	s.Refill(low, until(value(alice, 25, "e"), wall, 25), wall)
 
-	digest := s.digest(dot(bob, 80), vclock.Deadline{})
+	digest := vclock.Digest(dot(bob, 80), vclock.Deadline{})
 	s.Recovered(1, 10, keepAll, nil)
 	if s.Mark(1) != 20 {
 		t.Errorf("mark %v fell below the own", s.Mark(1))

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/shoalcache/shoal/vclock"
@@ -20,7 +19,6 @@ type Store struct {
 	ghostBytesMax  int64
 	recordBytesMax int64
 	shard, shards  uint32
-	hash           func([]byte) uint64
 
 	partitions []partition // those of this shard, by number / shards
 	records    list        // by last use
@@ -30,10 +28,9 @@ type Store struct {
 	sweepPartition int // where Tick goes on
 	sweepSlot      int
 
-	lent    []vclock.Dot // context of the last answer
-	told    vclock.Set   // what a walk shows: here, or each record would allocate one
-	own     []vclock.Dot // context of the record a Put meets: a lent answer may be what is put
-	scratch [40]byte     // a version on its way to the hash
+	lent []vclock.Dot // context of the last answer
+	told vclock.Set   // what a walk shows: here, or each record would allocate one
+	own  []vclock.Dot // context of the record a Put meets: a lent answer may be what is put
 }
 
 // New makes an empty store; the error wraps ErrConfig once per problem.
@@ -47,7 +44,6 @@ func New(c Config) (*Store, error) {
 		recordBytesMax: c.recordBytesFit(),
 		shard:          c.Shard,
 		shards:         c.Shards,
-		hash:           c.Hash,
 		stats:          Stats{BytesMax: c.BytesMax},
 		partitions:     make([]partition, (c.Partitions-c.Shard+c.Shards-1)/c.Shards),
 	}
@@ -57,10 +53,9 @@ func New(c Config) (*Store, error) {
 }
 
 // Get returns the version held, zero if none, and the floor of the key: the stamp at or below which this
-// replica may have forgotten it. Of a version that is known to be that floor, the deadline register is
-// returned though the version is not: the zero set has it as its Deadline. The set's slices are valid until the next call on the store. Being asked
-// for keeps a record from eviction. A version past its deadline at wall (milliseconds since 1970) becomes
-// a ghost and is answered as nothing.
+// replica may have forgotten it. The set's slices are valid until the next call on the store. Being asked for keeps a
+// record from eviction. A version past its deadline at wall (milliseconds since 1970) becomes a ghost and is answered as
+// nothing.
 func (s *Store) Get(k Key, wall int64) (vclock.Set, vclock.Stamp) {
 	set, floor, e := s.look(k, wall)
 	if e != nil {
@@ -88,10 +83,16 @@ func (s *Store) look(k Key, wall int64) (set vclock.Set, floor vclock.Stamp, rec
 	if held {
 		return e.load(&s.lent), floor, e
 	}
-	if e != nil && !e.isRecord() && e.stamp == floor {
-		set.Deadline = e.deadline
-	}
 	return set, floor, nil
+}
+
+// Ghost is what is left of a key that is not held, zero if nothing but a mark is.
+func (s *Store) Ghost(k Key) Ghost {
+	e := s.at(k.Partition).index[k.Hash]
+	if e == nil || e.isRecord() {
+		return Ghost{}
+	}
+	return e.ghost()
 }
 
 // find returns the entry of k's hash, nil if there is none, and whether it holds k at wall.
@@ -112,14 +113,4 @@ func (s *Store) at(number uint32) *partition {
 		panic(fmt.Sprintf("storage: partition %d does not belong to shard %d of %d", number, s.shard, s.shards))
 	}
 	return &s.partitions[number/s.shards]
-}
-
-// digest names a version and its deadline register in 32 bits: what a ghost recognises it by.
-func (s *Store) digest(d vclock.Dot, r vclock.Deadline) uint32 {
-	b := s.scratch[:]
-	storeActor(b, d.Actor)
-	binary.LittleEndian.PutUint64(b[16:], uint64(d.Stamp))
-	binary.LittleEndian.PutUint64(b[24:], uint64(r.At))
-	binary.LittleEndian.PutUint64(b[32:], uint64(r.Stamp))
-	return uint32(s.hash(b))
 }

@@ -47,9 +47,6 @@ func newStore(t testing.TB, c Config) *Store {
 	if c.Partitions == 0 {
 		c.Partitions, c.Shards = 4, 1
 	}
-	if c.Hash == nil {
-		c.Hash = sum64
-	}
 	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -115,12 +112,12 @@ func TestValidateReturnsEveryProblemAtOnce(t *testing.T) {
 		config   Config
 		problems int
 	}{
-		{Config{}, 3},
-		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Hash: sum64}, 0},
-		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Shard: 1, Hash: sum64}, 1},
-		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 5, Hash: sum64}, 1},
-		{Config{BytesMax: 1 << 20, GhostBytesMax: 1 << 20, RecordBytesMax: -1, Partitions: 4, Shards: 1}, 3},
-		{Config{BytesMax: 1 << 20, GhostBytesMax: 1, RecordBytesMax: 2 << 30, Partitions: 4, Shards: 1, Hash: sum64}, 2},
+		{Config{}, 2},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1}, 0},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Shard: 1}, 1},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 5}, 1},
+		{Config{BytesMax: 1 << 20, GhostBytesMax: 1 << 20, RecordBytesMax: -1, Partitions: 4, Shards: 1}, 2},
+		{Config{BytesMax: 1 << 20, GhostBytesMax: 1, RecordBytesMax: 2 << 30, Partitions: 4, Shards: 1}, 2},
 	} {
 		_, err := New(c.config)
 		problems := 0

@@ -34,7 +34,7 @@ func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []by
 			return cursor
 		}
 		if !e.isRecord() {
-			ghost(Ghost{Hash: e.hash, Stamp: e.stamp, Digest: e.digest, Deadline: e.deadline})
+			ghost(e.ghost())
 			continue
 		}
 		s.told = e.load(&s.lent)

@@ -46,7 +46,7 @@ func TestAWalkTellsRecordsAndGhostsAsTheyAre(t *testing.T) {
 	if told == nil || !identical(told, set) {
 		t.Errorf("record told as %+v", told)
 	}
-	if want := s.digest(dot(alice, 10), vclock.Deadline{At: wall + 1, Stamp: 3}); left == nil || left.Stamp != 10 || left.Digest != want {
+	if want := vclock.Digest(dot(alice, 10), vclock.Deadline{At: wall + 1, Stamp: 3}); left == nil || left.Stamp != 10 || left.Digest != want {
 		t.Errorf("ghost told as %+v, want stamp 10 and digest %x", left, want)
 	}
 }
@@ -87,7 +87,7 @@ func TestAPageHasOneEntryOrKeepsToItsBytes(t *testing.T) {
 // lose their ghosts while the walk runs.
 func TestAWalkMissesNothingThatIsKnownThroughout(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := New(Config{BytesMax: 4096, GhostBytesMax: 4 * entryBytes, Partitions: 2, Shards: 1, Hash: sum64})
+		s, err := New(Config{BytesMax: 4096, GhostBytesMax: 4 * entryBytes, Partitions: 2, Shards: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

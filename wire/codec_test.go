@@ -82,7 +82,7 @@ func sampleMessages() []Message {
 		{Kind: KindFetch, ID: 1, Key: []byte("k")},
 		{Kind: KindFetchReply, ID: 2, Outcome: OutcomeOK, Floor: 5, Set: set},
 		{Kind: KindFetchReply, ID: 3, Outcome: OutcomeNotOwner},
-		{Kind: KindFetchReply, ID: 4, Floor: 7, Gone: vclock.Deadline{At: 300, Stamp: 8}},
+		{Kind: KindFetchReply, ID: 4, Floor: 7, Gone: vclock.Deadline{At: 300, Stamp: 8}, Digest: 0xfedcba98},
 		{Kind: KindStore, ID: 4, Pass: PassHint, Expires: 1_700_000_000_000, Key: []byte("k"), Set: set},
 		{Kind: KindStore, ID: 5, Key: []byte("k"), Set: grave},
 		{Kind: KindStore, ID: 5, Key: []byte("k"), Set: packedSet(), Floor: 4},

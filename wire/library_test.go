@@ -80,7 +80,11 @@ func messageValues(m *Message) []any {
 	case KindFetch:
 		return append(head, bin(m.Key))
 	case KindFetchReply:
-		return append(head, uint64(m.Outcome), uint64(m.Floor), setValues(&m.Set), m.Gone.At, uint64(m.Gone.Stamp))
+		head = append(head, uint64(m.Outcome), uint64(m.Floor), setValues(&m.Set), m.Gone.At, uint64(m.Gone.Stamp))
+		if m.Digest != 0 {
+			head = append(head, uint64(m.Digest))
+		}
+		return head
 	case KindStore:
 		head = append(head, uint64(m.Pass), m.Expires, bin(m.Key), setValues(&m.Set))
 		if m.Floor != 0 {
@@ -367,7 +371,7 @@ func anyMessage(t *rapid.T) *Message {
 		if rapid.Bool().Draw(t, "holds") {
 			m.Set = anySet(t)
 		} else {
-			m.Gone = anySet(t).Deadline
+			m.Gone, m.Digest = anySet(t).Deadline, uint32(number(t, 1<<32-1))
 		}
 	case KindStore:
 		m.Pass = Pass(number(t, 2))

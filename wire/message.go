@@ -12,7 +12,7 @@ type Kind uint8
 // The messages between nodes. Numbers are part of the protocol and never reused.
 const (
 	KindFetch        Kind = 1  // what do you hold of Key?
-	KindFetchReply   Kind = 2  // Set (zero: nothing), Floor, Gone, Outcome
+	KindFetchReply   Kind = 2  // Set (zero: nothing), Floor, Gone, Digest, Outcome
 	KindStore        Kind = 3  // merge Set into Key
 	KindStoreReply   Kind = 4  // Outcome, Known; answers Store, Retime and Owe
 	KindRetime       Kind = 5  // merge Set.Deadline into Key, if it holds Set.Dot
@@ -98,7 +98,8 @@ type Message struct {
 	Set       vclock.Set
 	Known     vclock.Dot      // StoreReply: the greatest version known, or the floor (no actor); PullReply: the sender's floor while it recovers (no actor)
 	Floor     vclock.Stamp    // FetchReply: floor; Store: nothing at or below it is missing in Set; PullReply: mark; Beat: ceiling
-	Gone      vclock.Deadline // FetchReply: the deadline register of the version that is the floor and no longer held
+	Gone      vclock.Deadline // FetchReply: the deadline register of a version that is no longer held
+	Digest    uint32          // FetchReply: which that was: vclock.Set.Ghost of it and Gone
 	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
 	Target    uint64          // Owe: the node owed
 	Partition uint32          // Pull, PullReply

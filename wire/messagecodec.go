@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/shoalcache/shoal/vclock"
+import (
+	"math"
+
+	"github.com/shoalcache/shoal/vclock"
+)
 
 // The bytes of a Message are one array: kind, id, and then only what the kind uses.
 //
@@ -30,7 +34,7 @@ func (k Kind) known() bool { return k >= KindFetch && k <= KindBeat }
 func AppendMessage(dst []byte, m *Message) []byte {
 	start := len(dst)
 	fields := byte(messageFields[m.Kind])
-	if m.Kind == KindStore && m.Floor != 0 {
+	if m.Kind == KindStore && m.Floor != 0 || m.Kind == KindFetchReply && m.Digest != 0 {
 		fields++
 	}
 	dst = append(openFrame(dst), fixArray|fields)
@@ -44,6 +48,9 @@ func AppendMessage(dst []byte, m *Message) []byte {
 		dst = appendUint(dst, uint64(m.Floor))
 		dst = appendSet(dst, &m.Set)
 		dst = appendDeadline(dst, m.Gone)
+		if m.Digest != 0 {
+			dst = appendUint(dst, uint64(m.Digest))
+		}
 	case KindStore:
 		dst = appendUint(dst, uint64(m.Pass))
 		dst = appendInt(dst, m.Expires)
@@ -124,6 +131,10 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Floor = vclock.Stamp(r.uint())
 		r.set(&m.Set, l)
 		m.Gone = r.deadline()
+		if extra > 0 {
+			m.Digest = uint32(r.small(math.MaxUint32))
+			extra--
+		}
 	case KindStore:
 		m.Pass = Pass(r.small(uint64(PassHint)))
 		m.Expires = r.int()
