@@ -32,7 +32,7 @@ func (g *Get) Restart(e *Env, c *Call) {
 	if g.done {
 		return
 	}
-	g.read.restart(e, c)
+	g.read.restart(e, c, 0)
 	if g.read.verdict != pending {
 		g.answer(e)
 	}

@@ -21,6 +21,7 @@ type read struct {
 	hedge  time.Duration // wait before one more owner is asked; 0: never
 	asked  time.Duration // when owners were last asked
 	began  int64         // the wall time when the first were
+	first  uint64        // a node that is waited for whatever the others tell: it knows something that is wanted; 0: none
 
 	best  vclock.Set // the merge of all replies; aliases value and seen, or the last reply until keep
 	value []byte
@@ -41,18 +42,21 @@ const (
 func (r *read) start(e *Env, c *Call) {
 	r.id, r.hedge, r.round = c.ID, c.Hedge, 0
 	r.key = append(r.key[:0], c.Key...)
-	r.restart(e, c)
+	r.restart(e, c, 0)
 }
 
-// restart begins anew with the owners and the quorum of c.
-func (r *read) restart(e *Env, c *Call) {
+// restart begins anew with the owners and the quorum of c, and asks the node first, if that is not 0, too.
+func (r *read) restart(e *Env, c *Call, first uint64) {
 	owners := 0
 	for owners < len(c.Peers) && c.Peers[owners].Owner {
 		owners++
 	}
-	r.quorum, r.verdict, r.best = c.Quorum, pending, vclock.Set{}
+	r.quorum, r.verdict, r.best, r.first = c.Quorum, pending, vclock.Set{}, first
 	r.round, r.began = (r.round+1)&roundMask, e.Now.Wall
 	r.seats = fill(r.seats, c.Peers[:owners])
+	if s := r.seats.find(first); s != nil && s.state == idle {
+		r.send(e, s)
+	}
 	r.judge(e)
 }
 
@@ -97,13 +101,15 @@ func (r *read) judge(e *Env) bool {
 		return false
 	}
 	var votes, due, hope tally
-	covered := r.best.Covers()
+	covered, waits := r.best.Covers(), false
 	for i := range r.seats {
 		s := &r.seats[i]
 		if s.state != failed {
 			hope.add(&r.quorum, s.Datacenter)
 		}
 		switch {
+		case s.state == asked && s.Node == r.first: // beside those that the quorum takes
+			waits = true
 		case s.state == asked:
 			due.add(&r.quorum, s.Datacenter)
 		case s.state == served && covered >= s.floor:
@@ -111,6 +117,7 @@ func (r *read) judge(e *Env) bool {
 		}
 	}
 	switch {
+	case waits:
 	case votes.met(&r.quorum):
 		r.verdict = voted
 		r.date()
@@ -124,7 +131,7 @@ func (r *read) judge(e *Env) bool {
 			due[g]++
 		}
 	}
-	if due != (tally{}) {
+	if waits || due != (tally{}) {
 		return false
 	}
 	r.verdict = forgotten // nobody is left to ask and there was hope, so all it takes have replied
@@ -160,16 +167,29 @@ func (r *read) ask(e *Env, group int) bool {
 	if next == nil {
 		return false
 	}
-	next.state = asked
-	r.asked = e.Now.Mono
-	e.Eff.Sends = append(e.Eff.Sends, Send{To: next.Node, Message: wire.Message{Kind: wire.KindFetch, ID: r.id | r.round, Key: r.key}})
+	r.send(e, next)
 	return true
 }
 
-// tick asks one more owner in every group whose replies are overdue.
-func (r *read) tick(e *Env) {
+func (r *read) send(e *Env, s *seat) {
+	s.state = asked
+	r.asked = e.Now.Mono
+	e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{Kind: wire.KindFetch, ID: r.id | r.round, Key: r.key}})
+}
+
+// firstWait is how long the others' replies wait for that of the node which is to be heard.
+const firstWait = 100 * time.Millisecond
+
+// tick asks one more owner in every group whose replies are overdue; true when the verdict is new.
+func (r *read) tick(e *Env) bool {
+	if r.verdict == pending && r.first != 0 && e.Now.Mono-r.asked >= firstWait {
+		r.first = 0
+		if r.judge(e) {
+			return true
+		}
+	}
 	if r.verdict != pending || r.hedge == 0 || e.Now.Mono-r.asked < r.hedge {
-		return
+		return false
 	}
 	var overdue tally
 	for i := range r.seats {
@@ -182,6 +202,7 @@ func (r *read) tick(e *Env) {
 			e.Eff.Hedges++
 		}
 	}
+	return false
 }
 
 // repair sends the merged version to owners that replied with less and have not forgotten as much: they

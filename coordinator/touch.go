@@ -58,7 +58,7 @@ func (t *Touch) Restart(e *Env, c *Call) {
 		t.write.seats, t.write.quorum = fill(t.write.seats, c.Peers), c.Quorum
 		r := *c
 		r.Quorum = c.Reads
-		t.read.restart(e, &r)
+		t.read.restart(e, &r, 0)
 		if t.read.verdict != pending {
 			t.aim(e)
 		}

@@ -61,7 +61,7 @@ func (u *Update) Start(e *Env, c *Call) {
 		u.begin(e)
 		return
 	}
-	u.ask(e, c.Peers)
+	u.ask(e, c.Peers, 0)
 }
 
 // blind reports whether the new version is the same whatever is there, but for what it supersedes.
@@ -69,22 +69,23 @@ func (u *Update) blind() bool {
 	return (u.call.Op == wire.OpSet || u.call.Op == wire.OpDelete) && u.call.Condition == wire.Always && !u.call.Previous
 }
 
-// ask begins the read.
-func (u *Update) ask(e *Env, peers []Peer) {
+// ask begins the read, which is to hear the node first if that is not 0.
+func (u *Update) ask(e *Env, peers []Peer, first uint64) {
 	u.writing, u.stale, u.unread = false, false, false
 	_, u.own = e.Own.Holding(u.call.ID, u.write.key)
-	u.read.restart(e, &Call{Peers: peers, Quorum: u.call.Reads})
+	u.read.restart(e, &Call{Peers: peers, Quorum: u.call.Reads}, first)
 	u.judged(e)
 }
 
-// again reads anew: the write was overtaken, or this node has forgotten something since.
+// again reads anew: the write was overtaken, or this node has forgotten something since. What overtook it may be known to
+// that one owner only, which a read need not ask.
 func (u *Update) again(e *Env) {
 	peers := make([]Peer, len(u.write.seats))
 	for i := range u.write.seats {
 		peers[i] = u.write.seats[i].Peer
 	}
 	u.write.outcome = open
-	u.ask(e, peers)
+	u.ask(e, peers, u.write.overtaker)
 }
 
 // judged goes on once the read has a verdict.
@@ -363,7 +364,7 @@ func (u *Update) Restart(e *Env, c *Call) {
 		}
 	default:
 		u.write.seats, u.write.quorum, u.call.Reads = fill(u.write.seats, c.Peers), c.Quorum, c.Reads
-		u.ask(e, c.Peers)
+		u.ask(e, c.Peers, 0)
 	}
 	u.wind(e)
 }
@@ -406,7 +407,9 @@ func (u *Update) Tick(e *Env) {
 		u.read.seats.silence()
 		u.end(e, u.read.shortage(u.call.Op, wire.StatusTimeout))
 	case !u.writing:
-		u.read.tick(e)
+		if u.read.tick(e) {
+			u.judged(e)
+		}
 	case u.write.tick(e) || u.stale:
 		u.wrote(e)
 	}

@@ -16,26 +16,27 @@ const roundMask = 1<<RoundBits - 1
 // write is the quorum write that put and touch share: one message to every owner, acknowledged at W, and
 // again from the start under a greater stamp when an owner knows of something the write does not supersede.
 type write struct {
-	id      uint64
-	round   uint64    // in messages, modulo 1<<RoundBits
-	retries int       // restamps so far
-	kind    wire.Kind // KindStore, or KindRetime where only the deadline changes
-	key     []byte
-	set     vclock.Set // aliases value and seen
-	value   []byte
-	seen    []vclock.Dot
-	quorum  Quorum
-	seats   seats
-	got     tally
-	hinted  uint8
-	until   time.Duration
-	expires int64
-	above   vclock.Stamp // stamp above this
-	parked  bool         // until the ceiling allows that stamp
-	partial bool         // set lacks the value: a retime that was aimed again
-	make    maker        // works out set at a stamp, where it is more than what the client said
-	outcome writeOutcome
-	settled time.Duration // when the outcome was reached
+	id        uint64
+	round     uint64    // in messages, modulo 1<<RoundBits
+	retries   int       // restamps so far
+	kind      wire.Kind // KindStore, or KindRetime where only the deadline changes
+	key       []byte
+	set       vclock.Set // aliases value and seen
+	value     []byte
+	seen      []vclock.Dot
+	quorum    Quorum
+	seats     seats
+	got       tally
+	hinted    uint8
+	until     time.Duration
+	expires   int64
+	above     vclock.Stamp // stamp above this
+	overtaker uint64       // the node that said so last
+	parked    bool         // until the ceiling allows that stamp
+	partial   bool         // set lacks the value: a retime that was aimed again
+	make      maker        // works out set at a stamp, where it is more than what the client said
+	outcome   writeOutcome
+	settled   time.Duration // when the outcome was reached
 }
 
 type writeOutcome uint8
@@ -109,7 +110,7 @@ func (w *write) stamp(e *Env, above vclock.Stamp) {
 // send asks every owner that is up, in a new round.
 func (w *write) send(e *Env) {
 	w.round = (w.round + 1) & roundMask
-	w.got, w.hinted = tally{}, 0
+	w.got, w.hinted, w.overtaker = tally{}, 0, 0
 	for i := range w.seats {
 		switch s := &w.seats[i]; {
 		case !s.Up:
@@ -158,6 +159,9 @@ func (w *write) reply(e *Env, from uint64, m *wire.Message) bool {
 		w.ask(e, s, wire.Message{Kind: wire.KindStore, Pass: wire.PassRepair})
 	case m.Outcome == wire.OutcomeSuperseded, m.Outcome == wire.OutcomeBehind:
 		if w.outcome == open && (m.Known.Stamp >= w.set.Dot.Stamp || w.make != nil) {
+			if m.Outcome == wire.OutcomeSuperseded {
+				w.overtaker = from
+			}
 			return w.overtaken(e, m)
 		}
 	}

@@ -124,13 +124,13 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 }
 
 // overtakes reports whether a record outdoes a version, so that whoever writes that has to stamp it again: under lww a
-// record stamped as late, of several versions one with another base that is stamped as late.
+// record stamped as late; of several versions one that covers another base than it has, or takes the version for seen.
 func overtakes(known, set *vclock.Set) bool {
 	if !known.Packed && !set.Packed {
 		return set.Dot.Stamp <= known.Dot.Stamp
 	}
-	base, held := set.Base(), known.Base()
-	return base != held && base.Stamp <= held.Stamp
+	base := set.Base()
+	return base != known.Base() && base.Stamp <= known.Covers() || set.Dot.Stamp <= known.Context.Floor
 }
 
 // Retime merges a deadline into the version aim of a key, if that is what is held: the later register

@@ -102,11 +102,28 @@ func TestWhatMayBeMissingBesideANewVersionIsToldUntilSomeoneVouches(t *testing.T
 	if n, floor := total(t, s, k); n != 1 || floor != 0 {
 		t.Errorf("begun anew above all that was forgotten: %d, floor %v", n, floor)
 	}
-	if r := s.Put(k, fresh, wall); r.Outcome != Known {
+	if r := s.Put(k, fresh, wall); r.Outcome != Superseded {
 		t.Errorf("an old copy: %+v", r)
 	}
 	if n, _ := total(t, s, k); n != 1 {
 		t.Errorf("it counts again: %d", n)
+	}
+}
+
+// Seed 3003571: a delete, stamped by a slow clock, that a counter begun anew took for seen was acknowledged and did nothing.
+func TestAWriteThatIsTakenForSeenIsSuperseded(t *testing.T) { // I1
+	begun := (&vclock.Set{}).Forget(30)
+	for name, set := range map[string]*vclock.Set{
+		"a value": value(alice, 20, "7"), "a delete": {Dot: dot(alice, 20), Tombstone: true}, "an addition": sum(t, &vclock.Set{}, 1, 20),
+	} {
+		s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+		mustPut(t, s, k, sum(t, &begun, 2, 40))
+		if r := s.Put(k, set, wall); r.Outcome != Superseded || r.Known.Stamp != 40 {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if n, _ := total(t, s, k); n != 1 {
+			t.Errorf("%s: the counter stands at %d", name, n)
+		}
 	}
 }
 

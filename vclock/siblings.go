@@ -3,6 +3,7 @@ package vclock
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -218,9 +219,10 @@ func baseOf(versions []Version) Dot {
 // reaches can vote for it.
 func (s *Set) Covers() Stamp { return s.covers().Stamp }
 
-// covers is the dot up to which everything is known, which only grows: the deadline belongs to it.
+// covers is the dot up to which everything is known, which only grows: the deadline belongs to it. A floor counts all of its
+// stamp as seen, whoever made it.
 func (s *Set) covers() Dot {
-	base, floor := s.Base(), Dot{Stamp: s.Context.Floor}
+	base, floor := s.Base(), Dot{Actor: Actor{Node: math.MaxUint64, Boot: math.MaxUint64}, Stamp: s.Context.Floor}
 	if base.Compare(floor) < 0 {
 		return floor
 	}

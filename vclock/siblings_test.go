@@ -343,6 +343,21 @@ func TestMergeOfCountersIsCommutativeAssociativeAndIdempotent(t *testing.T) {
 	})
 }
 
+// Seed 3011031: a floor counts as seen whatever has its stamp, so that a deadline of that very version is not the later one.
+func TestTheDeadlineOfWhatAFloorCoversIsNotTakenOver(t *testing.T) { // I5
+	deleted := Set{Dot: Dot{Actor{3, 9}, 57}, Tombstone: true, Deadline: Deadline{At: 90, Stamp: 57}}
+	begun := (&Set{}).Forget(57)
+	counter, err := begun.Add(1, 60, 9, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	once, _ := Merge(&counter, &deleted)
+	again, _ := Merge(&counter, &once)
+	if everyBit(&once) != everyBit(&counter) || everyBit(&again) != everyBit(&counter) {
+		t.Errorf("%v, which covers %v, becomes %v and then %v", counter, deleted, once, again)
+	}
+}
+
 func TestCounterOverAValueAndADelete(t *testing.T) {
 	at := func(node, boot uint64, s Stamp) Dot { return Dot{Actor{node, boot}, s} }
 	add := func(s Set, d Dot, by int64) Set {
