@@ -28,11 +28,11 @@
 // One Refill per partition, under the shard's lock. Serials are shared, so that no late reply meets another
 // refill.
 //
-//	r := antientropy.NewRefill(cfg, partition, others, near, booted+deadlineMax, &serial)
+//	r := antientropy.NewRefill(cfg, partition, others, booted+deadlineMax, &serial)
 //	pulls = r.Tick(now, up, pulls[:0])                          // send each Message to its Node
 //	pulls, err = r.Page(now, from, m.ID, &m, inward, pulls[:0]) // for every pull-reply
 //	if r.Done() {
-//		store.Recovered(partition, r.Mark(), r.Keep, ghosts(r.Ghosts()))
+//		store.Recovered(partition, r.Mark(), keep, ghosts(r.Ghosts())) // keep asks r.Keep
 //	}
 //
 // # Invariants
@@ -41,7 +41,7 @@
 //  2. A page counts once, only from the node it was asked of, only for what was asked last; one that
 //     breaks off, or holds what cannot be judged yet, is asked for again.
 //  3. A refill is done when every other owner has told its last page since it was lost last.
-//  4. A version is kept if as many other owners as half of all owners, and of those in this replica's
+//  4. A version is kept if as many other owners of its key as half of all of these, and of those in this replica's
 //     datacenter, would have voted for it: those that hold
 //     the key, whose ghost of it is no newer, or whose mark lies no higher, and whose own recovery floor,
 //     where they have one, it reaches.

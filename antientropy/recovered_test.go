@@ -124,7 +124,7 @@ func begin(t *rapid.T, own *replica) *storage.Store {
 			s.Put(keyOf(k), expired, wall)
 		}
 	}
-	s.Recovered(partition, own.mark, func(uint64, vclock.Stamp) bool { return true }, nil)
+	s.Recovered(partition, own.mark, func(storage.Key, vclock.Stamp) bool { return true }, nil)
 	s.Recover(partition, stampMax+1)
 	return s
 }
@@ -175,7 +175,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 			others, nodes = append(others, r), append(nodes, uint64(i))
 		}
 		var serial uint64
-		r := NewRefill(Config{PageBytes: 100, Retry: time.Second}, partition, nodes, len(nodes), 0, &serial)
+		r := NewRefill(Config{PageBytes: 100, Retry: time.Second}, partition, near(nodes...), 0, &serial)
 		later := false
 		in := Inward{Hash: sum64, Limits: &limits, Install: func(e *wire.PageEntry) Verdict {
 			if later {
@@ -234,7 +234,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 		for _, g := range r.Ghosts() {
 			ghosts = append(ghosts, storage.Ghost{Hash: g.Hash, Stamp: g.Stamp, Digest: g.Digest})
 		}
-		store.Recovered(partition, r.Mark(), r.Keep, ghosts)
+		store.Recovered(partition, r.Mark(), func(k storage.Key, s vclock.Stamp) bool { return r.Keep(k.Hash, s, 9) }, ghosts)
 		for k := range keyCount {
 			set, floor := store.Get(keyOf(k), wall)
 			held, wantFloor := recovered(&own, others, k)

@@ -49,8 +49,7 @@ type Refill struct {
 
 // source is one other owner and what it told.
 type source struct {
-	node   uint64
-	near   bool // in this replica's datacenter
+	Other
 	cursor uint64
 	done   bool
 	asked  time.Duration // when the page under way was asked for, last; 0: none is
@@ -69,17 +68,23 @@ type known struct {
 	below    vclock.Stamp // of a record: at or below it some of its versions may be missing
 }
 
-// NewRefill makes the refill of a partition from the other owners, the first near of which are in this
-// replica's datacenter. No exchange begins before notBefore:
+// Other is another owner of a partition.
+type Other struct {
+	Node uint64
+	Near bool  // in this replica's datacenter
+	Rank uint8 // among the owners of its datacenter, from 0
+}
+
+// NewRefill makes the refill of a partition from the other owners. No exchange begins before notBefore:
 // the longest allowed request deadline after this replica lost its memory, when every write that its
 // former self acknowledged has either reached another owner or failed. Serial numbers the pages of all
 // refills that share it, so that a reply to an earlier one does not count.
-func NewRefill(cfg Config, partition uint32, others []uint64, near int, notBefore time.Duration, serial *uint64) *Refill {
+func NewRefill(cfg Config, partition uint32, others []Other, notBefore time.Duration, serial *uint64) *Refill {
 	r := &Refill{cfg: cfg, partition: partition, notBefore: notBefore, serial: serial}
-	for i, n := range others {
-		r.sources = append(r.sources, source{node: n, near: i < near, knows: map[uint64]known{}})
+	for _, o := range others {
+		r.sources = append(r.sources, source{Other: o, knows: map[uint64]known{}})
 	}
-	slices.SortFunc(r.sources, func(a, b source) int { return cmp.Compare(a.node, b.node) })
+	slices.SortFunc(r.sources, func(a, b source) int { return cmp.Compare(a.Node, b.Node) })
 	return r
 }
 
@@ -96,7 +101,7 @@ func (r *Refill) Tick(now time.Duration, up func(node uint64) bool, dst []Pull) 
 	}
 	for i := range r.sources {
 		s := &r.sources[i]
-		if s.done || !up(s.node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
+		if s.done || !up(s.Node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
 			continue
 		}
 		if s.asked == 0 {
@@ -116,7 +121,7 @@ func (r *Refill) number(s *source) {
 
 func (r *Refill) pull(now time.Duration, s *source, dst []Pull) []Pull {
 	s.asked = max(now, 1)
-	return append(dst, Pull{Node: s.node, Message: wire.Message{
+	return append(dst, Pull{Node: s.Node, Message: wire.Message{
 		Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Cursor: s.cursor, Limit: uint32(r.cfg.PageBytes),
 	}})
 }
@@ -136,7 +141,7 @@ const (
 // floor, so a version that Keep later rules out is one that no read could have taken from it alone. The
 // error is one of wire's, for a page that makes no sense; it is asked for again.
 func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, in Inward, dst []Pull) ([]Pull, error) {
-	i := slices.IndexFunc(r.sources, func(s source) bool { return s.node == node })
+	i := slices.IndexFunc(r.sources, func(s source) bool { return s.Node == node })
 	if i < 0 || m.Partition != r.partition {
 		return dst, nil
 	}
@@ -202,8 +207,8 @@ func (s *source) learn(hash uint64, k known) {
 // that; one that has pulled the node whole does not.
 func (r *Refill) Lost(node uint64) bool {
 	for i := range r.sources {
-		if s := &r.sources[i]; s.node == node && !s.done {
-			*s = source{node: node, near: s.near, knows: map[uint64]known{}}
+		if s := &r.sources[i]; s.Node == node && !s.done {
+			*s = source{Other: s.Other, knows: map[uint64]known{}}
 			return true
 		}
 	}
@@ -229,26 +234,28 @@ func (r *Refill) Mark() vclock.Stamp {
 	return m
 }
 
-// Keep reports whether a version of the key may be vouched for: other owners vote for it, as many as half
-// of all owners, which is to say that none of those can have forgotten something newer. A majority
-// acknowledged whatever was, so one of those votes would be missing. The same holds within the datacenter,
-// where a majority is enough at a local level. An only owner has nobody to ask, and holds only what it took
-// itself since it began.
-func (r *Refill) Keep(hash uint64, stamp vclock.Stamp) bool {
-	var votes, near, others int
+// Keep reports whether a version of a key that has so many replicas in each datacenter may be vouched for: its other owners
+// vote for it, as many as half of all, which is to say that none of those can have forgotten something newer. A majority
+// acknowledged whatever was, so one of those votes would be missing. The same holds within the datacenter, where a majority
+// is enough at a local level. An only owner has nobody to ask. What others have who are no owners of the key says nothing.
+func (r *Refill) Keep(hash uint64, stamp vclock.Stamp, replicas uint8) bool {
+	var votes, others, near, nearOthers int
 	for i := range r.sources {
 		s := &r.sources[i]
+		if s.Rank >= replicas {
+			continue
+		}
 		vote := stamp >= s.floorOf(hash)
-		if vote {
+		if others++; vote {
 			votes++
 		}
-		if s.near {
-			if others++; vote {
+		if s.Near {
+			if nearOthers++; vote {
 				near++
 			}
 		}
 	}
-	return enough(votes, len(r.sources)) && enough(near, others)
+	return len(r.sources) == 0 || others > 0 && enough(votes, others) && enough(near, nearOthers)
 }
 
 // enough reports whether the votes of others are as many as half of all, this replica included.

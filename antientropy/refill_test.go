@@ -75,7 +75,7 @@ type bench struct {
 // newBench refills from nodes; it may begin at once.
 func newBench(t testing.TB, nodes ...uint64) *bench {
 	b := &bench{t: t}
-	b.Refill = NewRefill(DefaultConfig(), partition, nodes, len(nodes), 0, &b.serial)
+	b.Refill = NewRefill(DefaultConfig(), partition, near(nodes...), 0, &b.serial)
 	return b
 }
 
@@ -99,7 +99,7 @@ func (b *bench) asked() string {
 // serialOf is that of the page asked of node last.
 func (b *bench) serialOf(node uint64) uint64 {
 	for i := range b.sources {
-		if b.sources[i].node == node {
+		if b.sources[i].Node == node {
 			return b.sources[i].serial
 		}
 	}
@@ -141,7 +141,7 @@ func (b *bench) whole(node uint64, mark vclock.Stamp, entries ...string) {
 // I1 of the package: writes under way when memory was lost must have ended.
 func TestNothingIsAskedForBeforeNotBefore(t *testing.T) {
 	var serial uint64
-	r := NewRefill(DefaultConfig(), partition, []uint64{1, 2}, 2, 5*time.Second, &serial)
+	r := NewRefill(DefaultConfig(), partition, near(1, 2), 5*time.Second, &serial)
 	if got := r.Tick(5*time.Second-1, everyone, nil); len(got) != 0 {
 		t.Errorf("asked %+v", got)
 	}
@@ -210,7 +210,7 @@ func TestAnUnansweredPageIsAskedForAgainAndTheFirstAnswerCounts(t *testing.T) {
 func TestAPageThatWasNotAskedForDoesNotCount(t *testing.T) {
 	for name, give := range map[string]func(b *bench){
 		"before anything was asked": func(b *bench) {
-			b.Refill = NewRefill(DefaultConfig(), partition, []uint64{1}, 1, 0, &b.serial)
+			b.Refill = NewRefill(DefaultConfig(), partition, near(1), 0, &b.serial)
 			b.pageTo(1, 0, wire.Message{Floor: 9})
 		},
 		"after the node was lost": func(b *bench) { b.Lost(1); b.pageTo(1, 0, wire.Message{Floor: 9}) },
@@ -258,7 +258,7 @@ func TestTwoRefillsOfAShardNeverShareASerial(t *testing.T) {
 	var serial uint64
 	seen := map[uint64]bool{}
 	for p := range uint32(3) {
-		r := NewRefill(DefaultConfig(), p, []uint64{1, 2}, 2, 0, &serial)
+		r := NewRefill(DefaultConfig(), p, near(1, 2), 0, &serial)
 		for _, x := range r.Tick(0, everyone, nil) {
 			if seen[x.Message.ID] || x.Message.ID == 0 {
 				t.Errorf("serial %d again", x.Message.ID)
@@ -364,7 +364,7 @@ func TestOfAKeyToldTwiceTheLaterTellingCountsUnlessItIsOlder(t *testing.T) {
 	} {
 		b := newBench(t, 1)
 		b.whole(1, 0, strings.Fields(c.pages)...)
-		if got4, got5 := b.Keep(sum("a"), 4), b.Keep(sum("a"), 5); got4 != c.keep4 || got5 != c.keep5 {
+		if got4, got5 := b.Keep(sum("a"), 4, 9), b.Keep(sum("a"), 5, 9); got4 != c.keep4 || got5 != c.keep5 {
 			t.Errorf("%s: vote for 4: %v, for 5: %v", c.pages, got4, got5)
 		}
 	}
@@ -438,7 +438,7 @@ func TestAVersionIsKeptByTheVotesOfHalfTheOwners(t *testing.T) {
 		if !b.Done() {
 			t.Fatalf("%q: not done", c.others)
 		}
-		if got := b.Keep(sum("a"), 50); got != c.keep {
+		if got := b.Keep(sum("a"), 50, 9); got != c.keep {
 			t.Errorf("N=%d %q: kept %v", len(others)+1, c.others, got)
 		}
 	}
@@ -446,8 +446,8 @@ func TestAVersionIsKeptByTheVotesOfHalfTheOwners(t *testing.T) {
 
 func TestAnOnlyOwnerIsDoneAtOnceAndKeepsWhatItTookSinceItBegan(t *testing.T) { // I1
 	var serial uint64
-	r := NewRefill(DefaultConfig(), partition, nil, 0, time.Hour, &serial)
-	if !r.Done() || !r.Keep(sum("a"), 1) || r.Mark() != 0 || len(r.Ghosts()) != 0 {
+	r := NewRefill(DefaultConfig(), partition, nil, time.Hour, &serial)
+	if !r.Done() || !r.Keep(sum("a"), 1, 9) || r.Mark() != 0 || len(r.Ghosts()) != 0 {
 		t.Error("it has nobody to ask")
 	}
 }
@@ -458,7 +458,7 @@ func TestAFloorToldOnOnePageCountsForAll(t *testing.T) {
 	b.tick()
 	b.page(1, wire.Message{Cursor: 5, Known: vclock.Dot{Stamp: 60}, Body: body("a=50")})
 	b.page(1, wire.Message{Body: body("b=50")})
-	if b.Keep(sum("a"), 50) || b.Keep(sum("b"), 50) || !b.Keep(sum("b"), 60) {
+	if b.Keep(sum("a"), 50, 9) || b.Keep(sum("b"), 50, 9) || !b.Keep(sum("b"), 60, 9) {
 		t.Error("the floor of the first page was forgotten")
 	}
 }
@@ -480,7 +480,7 @@ func TestTheOrderOfNodesAndPagesDecidesNothing(t *testing.T) {
 		}
 		for s := range vclock.Stamp(12) {
 			for _, k := range []string{"a", "b", "c", "x"} {
-				if b.Keep(sum(k), s) != want.Keep(sum(k), s) {
+				if b.Keep(sum(k), s, 9) != want.Keep(sum(k), s, 9) {
 					t.Errorf("order %v: %s at %v", order, k, s)
 				}
 			}
@@ -571,7 +571,7 @@ func TestAVersionNeedsVotesWithinItsDatacenterToo(t *testing.T) { // I2
 	} {
 		var serial uint64
 		b := newBench(t)
-		b.Refill = NewRefill(DefaultConfig(), partition, []uint64{7, 8, 1, 2, 3}, 2, 0, &serial)
+		b.Refill = NewRefill(DefaultConfig(), partition, append(near(7, 8), Other{Node: 1}, Other{Node: 2}, Other{Node: 3}), 0, &serial)
 		b.tick()
 		for i, s := range strings.Fields(told) {
 			var m wire.Message
@@ -588,9 +588,42 @@ func TestAVersionNeedsVotesWithinItsDatacenterToo(t *testing.T) { // I2
 		if !b.Done() {
 			t.Fatalf("%q: not done", told)
 		}
-		if got := b.Keep(sum("a"), 5); got != want {
+		if got := b.Keep(sum("a"), 5, 9); got != want {
 			t.Errorf("%q: kept %v", told, got)
 		}
+	}
+}
+
+// Of a namespace with fewer replicas the first owners of each datacenter have the key; that others know nothing of it is no vote.
+func TestOnlyTheOwnersOfAKeyVoteForIt(t *testing.T) { // I2
+	for told, want := range map[string][4]bool{ // by replicas
+		"a=5 -":   {1: true, 2: true, 3: true},
+		"a~9 -":   {1: false, 2: false, 3: false},
+		"a~9 a~9": {1: false, 2: false, 3: false},
+		"a=5 a~9": {1: true, 2: true, 3: false},
+	} {
+		var serial uint64
+		b := newBench(t)
+		b.Refill = NewRefill(DefaultConfig(), partition, []Other{{Node: 1, Near: true, Rank: 0}, {Node: 2, Near: true, Rank: 2}}, 0, &serial)
+		b.tick()
+		for i, s := range strings.Fields(told) {
+			var m wire.Message
+			if s != "-" {
+				m.Body = body(s)
+			}
+			b.page(uint64(i+1), m)
+		}
+		for replicas := uint8(1); replicas <= 3; replicas++ {
+			if got := b.Keep(sum("a"), 5, replicas); got != want[replicas] {
+				t.Errorf("%q, %d replicas: kept %v", told, replicas, got)
+			}
+		}
+	}
+	b := newBench(t)
+	b.Refill = NewRefill(DefaultConfig(), partition, []Other{{Node: 2, Near: true, Rank: 1}}, 0, &b.serial)
+	b.whole(2, 0, "a=5")
+	if b.Keep(sum("a"), 5, 1) {
+		t.Error("an only owner believes who is none")
 	}
 }
 
@@ -607,4 +640,12 @@ func TestOfOneVersionTheLatestDeadlineThatAnyoneRemembersIsTakenOver(t *testing.
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	}
+}
+
+// near are owners in one datacenter, by rank.
+func near(nodes ...uint64) (others []Other) {
+	for i, n := range nodes {
+		others = append(others, Other{Node: n, Near: true, Rank: uint8(i)})
+	}
+	return others
 }

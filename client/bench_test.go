@@ -159,7 +159,7 @@ func BenchmarkCompile(b *testing.B) {
 			for b.Loop() {
 				r, _ = compile(m, site{datacenter: "dc", rack: "1"}, func(*ring.Node) *link { return nowhere }, nil)
 			}
-			b.ReportMetric(float64(2*len(r.owners)+8*len(r.links)), "B-kept")
+			b.ReportMetric(float64(2*len(r.owners.nodes)+8*len(r.links)), "B-kept")
 		})
 	}
 }

@@ -15,8 +15,14 @@ type routes struct {
 	hash    uint64    // of cluster
 	links   []*link   // all that calls may use: those of the map's nodes, then the seeds
 	shift   uint8     // slot >> shift is its partition
-	stride  int       // owners of a partition; 0: unknown
-	owners  []uint16  // by partition, near ones first: indexes into links
+	owners  owners
+	fewer   map[string]owners // of the namespaces that have fewer replicas
+}
+
+// owners are those of every partition.
+type owners struct {
+	stride int      // of a partition; 0: unknown
+	nodes  []uint16 // by partition, near ones first: indexes into links
 }
 
 // site is where a client runs, as far as it has been told.
@@ -46,15 +52,28 @@ func compile(m *ring.Map, near site, linkTo func(*ring.Node) *link, seeds []*lin
 		r.links = append(r.links, linkTo(&nodes[i]))
 		distance[i] = near.distance(&nodes[i])
 	}
-	r.stride = len(table.Owners(0))
-	r.owners = make([]uint16, 0, int(m.Partitions)*r.stride)
-	for p := range m.Partitions {
-		at := len(r.owners)
-		for _, place := range table.Owners(p) {
-			r.owners = append(r.owners, place.Node)
+	spread := func(replicas uint8) (all owners) {
+		for p := range m.Partitions {
+			at := len(all.nodes)
+			for _, place := range table.Owners(p) {
+				if place.Holds(replicas) {
+					all.nodes = append(all.nodes, place.Node)
+				}
+			}
+			all.stride = len(all.nodes) - at
+			// Stable: among equals the list's order stays, whose first owners are spread evenly over the nodes.
+			slices.SortStableFunc(all.nodes[at:], func(a, b uint16) int { return distance[a] - distance[b] })
 		}
-		// Stable: among equals the list's order stays, whose first owners are spread evenly over the nodes.
-		slices.SortStableFunc(r.owners[at:], func(a, b uint16) int { return distance[a] - distance[b] })
+		return all
+	}
+	r.owners = spread(ring.ReplicasMax)
+	for i := range m.Namespaces {
+		if ns := &m.Namespaces[i]; !ns.Dropped && int(ns.Replicas) < m.Replicas() {
+			if r.fewer == nil {
+				r.fewer = map[string]owners{}
+			}
+			r.fewer[ns.Name] = spread(ns.Replicas)
+		}
 	}
 	for _, l := range seeds {
 		if !slices.Contains(r.links, l) {
@@ -64,13 +83,19 @@ func compile(m *ring.Map, near site, linkTo func(*ring.Node) *link, seeds []*lin
 	return r, nil
 }
 
-// of returns the owners of a slot, near ones first; none where they are not known.
-func (r *routes) of(slot uint16) []uint16 { return r.ofPartition(uint32(slot) >> r.shift) }
+// of returns the owners of a slot's keys in a namespace, near ones first; none where they are not known.
+func (r *routes) of(namespace string, slot uint16) []uint16 {
+	return r.ofPartition(namespace, uint32(slot)>>r.shift)
+}
 
-func (r *routes) ofPartition(p uint32) []uint16 {
-	at := int(p) * r.stride
-	if r.stride == 0 || at >= len(r.owners) {
+func (r *routes) ofPartition(namespace string, p uint32) []uint16 {
+	all, ok := r.fewer[namespace]
+	if !ok {
+		all = r.owners
+	}
+	at := int(p) * all.stride
+	if all.stride == 0 || at >= len(all.nodes) {
 		return nil
 	}
-	return r.owners[at : at+r.stride]
+	return all.nodes[at : at+all.stride]
 }

@@ -135,12 +135,12 @@ func TestNearOwnersComeFirstAndAmongEqualsTheListsOrderStays(t *testing.T) {
 					}
 				}
 			}
-			if got := r.ofPartition(p); !slices.Equal(got, want) {
+			if got := r.ofPartition("", p); !slices.Equal(got, want) {
 				t.Fatalf("%+v, partition %d: %v, want %v", near, p, got, want)
 			}
 		}
 		for slot := range uint16(ring.Slots) {
-			if &r.of(slot)[0] != &r.ofPartition(table.Partition(slot))[0] {
+			if &r.of("", slot)[0] != &r.ofPartition("", table.Partition(slot))[0] {
 				t.Fatalf("slot %d leads to another partition than %d", slot, table.Partition(slot))
 			}
 		}

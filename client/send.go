@@ -59,9 +59,9 @@ func (c *Client) doAll(ctx context.Context, ks []*call) {
 const sideBySide = 1024
 
 // split groups keys by the node that is best asked for them.
-func (c *Client) split(keys []string) [][]int {
+func (c *Client) split(namespace string, keys []string) [][]int {
 	r := c.routes.Load()
-	if r.stride == 0 {
+	if r.owners.stride == 0 {
 		return [][]int{indexes(len(keys))}
 	}
 	var groups [][]int
@@ -69,7 +69,7 @@ func (c *Client) split(keys []string) [][]int {
 	var key []byte
 	for i := range keys {
 		key = append(key[:0], keys[i]...)
-		owners := r.of(ring.Slot(key))
+		owners := r.of(namespace, ring.Slot(key))
 		best := r.links[owners[0]]
 		for _, o := range owners {
 			if l := r.links[o]; l.connected() != nil && !l.resting() {
@@ -197,15 +197,15 @@ func (r *routes) owner(k *call) *conn {
 // ownersFor returns the owners of what is asked for, as far as it concerns a key.
 func (r *routes) ownersFor(q *wire.Request) []uint16 {
 	switch {
-	case r.stride == 0:
+	case r.owners.stride == 0:
 		return nil
 	case q.Op == wire.OpScan:
 		cursor, _ := wire.ParseScanCursor(q.Key) // the node says what is wrong with it
-		return r.ofPartition(cursor.Partition)
+		return r.ofPartition(q.Namespace, cursor.Partition)
 	case q.Op == wire.OpMGet && len(q.Keys) > 0:
-		return r.of(ring.Slot(q.Keys[0]))
+		return r.of(q.Namespace, ring.Slot(q.Keys[0]))
 	case len(q.Key) > 0:
-		return r.of(ring.Slot(q.Key))
+		return r.of(q.Namespace, ring.Slot(q.Key))
 	}
 	return nil
 }

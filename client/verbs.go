@@ -19,7 +19,7 @@ type backend interface {
 	// clusterID is that of the cluster; 0 while it is not known.
 	clusterID() uint64
 	// split groups keys, by their index, so that each group is best asked in a request of its own.
-	split(keys []string) [][]int
+	split(namespace string, keys []string) [][]int
 }
 
 // verbs is KV on a backend.
@@ -77,7 +77,7 @@ func (v *verbs) MGet(ctx context.Context, keys []string, opts ...CallOption) ([]
 	if err := v.few(wire.OpMGet, len(keys)); err != nil {
 		return nil, err
 	}
-	groups := v.backend.split(keys)
+	groups := v.backend.split(v.defaults.namespace, keys)
 	ks := make([]*call, len(groups))
 	defer releaseAll(ks)
 	for i, group := range groups {

@@ -193,12 +193,12 @@ func TestADeadlineIsJudgedByTheMedianOfTheClocksAndNotByOnesOwn(t *testing.T) {
 func TestANodeWhoseClockIsFarBehindDoesNotRefuseItsOwnWrites(t *testing.T) {
 	n := founded(t, 1, 10)
 	key := keyOf(t, n, 1, true)
-	others, _ := n.View().Others(n.View().Table.Partition(ring.Slot(key)))
+	others := n.View().Others(n.View().Table.Partition(ring.Slot(key)))
 	for id := uint64(2); id <= 10; id++ {
 		n.Greet(recoverNow(0), id, recoverWall+3000, 0)
 	}
 	for _, o := range others { // so that there is nobody to hand the write to
-		n.SetUp(o, false)
+		n.SetUp(o.Node, false)
 	}
 	look(n, 0)
 	r := wire.Request{Op: wire.OpSet, ID: 1, Level: wire.LevelOne, Timeout: 1000, Key: key, Value: []byte("v")}

@@ -58,6 +58,7 @@ type call struct {
 	op         wire.Op
 	hash       uint64 // of the key
 	partition  uint32
+	replicas   uint8 // of the key, in each datacenter
 	started    time.Duration
 	ask        coordinator.Ask
 	readAsk    coordinator.Ask // OpTouch: of its read

@@ -30,8 +30,8 @@ func changeNamespace(m *ring.Map, c *wire.NamespaceChange) (ns ring.Namespace, e
 		old = base
 	}
 	switch {
-	case c.Replicas != 0 && c.Replicas != base.Replicas:
-		return ns, refused("%d replicas: every namespace has as many as the default one, %d", c.Replicas, base.Replicas)
+	case c.Replicas > base.Replicas: // to have more, every partition of the cluster would have to move
+		return ns, refused("%d replicas: a namespace has as many as the cluster was founded with, %d, or fewer", c.Replicas, base.Replicas)
 	case c.Action == wire.NamespaceCreate:
 		ns, err = createNamespace(m, base, old, c)
 	case c.Action != wire.NamespaceSet && c.Action != wire.NamespaceFlush && c.Action != wire.NamespaceDrop:
@@ -63,6 +63,9 @@ func createNamespace(m *ring.Map, base, old *ring.Namespace, c *wire.NamespaceCh
 			return ns, refused("%v", err)
 		}
 	}
+	if c.Replicas != 0 {
+		ns.Replicas = c.Replicas
+	}
 	if err := settings(&ns, c); err != nil {
 		return ns, err
 	}
@@ -89,6 +92,8 @@ func setNamespace(old ring.Namespace, c *wire.NamespaceChange) (ns ring.Namespac
 	switch {
 	case c.Mode != "" && c.Mode != old.Mode.String():
 		return ns, refused("the mode of a namespace cannot be changed: %q has %v: create another one", c.Name, old.Mode)
+	case c.Replicas != 0 && c.Replicas != old.Replicas:
+		return ns, refused("the replicas of a namespace cannot be changed: %q has %d: create another one", c.Name, old.Replicas)
 	case c.Read == "" && c.Write == "" && c.TTL == nil:
 		return ns, refused("nothing to set: name a level of reads or of writes, or a TTL")
 	}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
@@ -11,38 +12,48 @@ import (
 // spaces are the namespaces of a map as requests and stores need them. They never change once made.
 type spaces struct {
 	named map[string]space        // without those dropped
-	live  map[uint64]bool         // the ids of those
-	plain bool                    // keys without a prefix can be reached: the default namespace was never flushed
-	dead  func(inner []byte) bool // the opposite of reachable; nil where nothing was ever flushed or dropped
+	live  map[uint64]space        // the same by the ids of their keys
+	plain space                   // that of keys without a prefix; none once the default namespace was flushed
+	dead  func(inner []byte) bool // whether no request can reach a key; nil where nothing was ever flushed or dropped
 }
 
 // space is a namespace and the id of its keys.
 type space struct {
 	*ring.Namespace
-	id uint64
+	id   uint64
+	lone bool // each of its keys has one owner
 }
 
-func newSpaces(m *ring.Map, hash func([]byte) uint64) *spaces {
-	s := &spaces{named: map[string]space{}, live: map[uint64]bool{}}
+func newSpaces(m *ring.Map, t *ring.Table, hash func([]byte) uint64) *spaces {
+	s := &spaces{named: map[string]space{}, live: map[uint64]space{}}
+	add := func(ns *ring.Namespace, id uint64) {
+		x := space{ns, id, owners(t, ns.Replicas) == 1}
+		s.named[ns.Name], s.live[id] = x, x
+	}
 	for i := range m.Namespaces {
 		ns := &m.Namespaces[i]
 		if ns.Epoch > 0 || ns.Dropped {
-			s.dead = func(inner []byte) bool { return !s.reachable(inner) }
+			s.dead = func(inner []byte) bool { return s.of(inner).Namespace == nil }
 		}
 		if !ns.Dropped {
-			s.add(ns, ns.ID(hash))
+			add(ns, ns.ID(hash))
 		}
 	}
 	if _, ok := s.named[ring.DefaultNamespace]; !ok {
-		s.add(implied(), 0)
+		add(implied(), 0)
 	}
+	s.plain = s.live[0]
 	return s
 }
 
-func (s *spaces) add(ns *ring.Namespace, id uint64) {
-	s.named[ns.Name] = space{ns, id}
-	s.live[id] = true
-	s.plain = s.plain || id == 0
+// owners is how many nodes own a key of a namespace of so many replicas: any key.
+func owners(t *ring.Table, replicas uint8) (n int) {
+	for _, x := range t.Owners(0) {
+		if x.Holds(replicas) {
+			n++
+		}
+	}
+	return n
 }
 
 // implied is the default namespace of a map that has none.
@@ -50,6 +61,16 @@ func implied() *ring.Namespace {
 	return &ring.Namespace{
 		Name: ring.DefaultNamespace, Replicas: ring.DefaultReplicas, Read: uint8(wire.LevelQuorum), Write: uint8(wire.LevelQuorum),
 	}
+}
+
+// gains reports whether an owner of that rank, which had another before, owns keys that it did not.
+func (s *spaces) gains(was, is uint8) bool {
+	for _, x := range s.live {
+		if is < x.Replicas && x.Replicas <= was {
+			return true
+		}
+	}
+	return false
 }
 
 // find returns the namespace that a request names.
@@ -61,7 +82,18 @@ func (s *spaces) find(name string) (space, bool) {
 	return found, ok
 }
 
-func (s *spaces) reachable(inner []byte) bool {
+// Replicas is how many owners a namespace's keys have in each datacenter. The error is a *wire.NamespaceError.
+func (v *View) Replicas(namespace string) (uint8, error) {
+	ns, ok := v.spaces.find(namespace)
+	if !ok {
+		return 0, &wire.NamespaceError{Op: wire.OpWhere, Text: noNamespace(namespace)}
+	}
+	return ns.Replicas, nil
+}
+
+// of returns the namespace of an inner key; none if no request can have it, because it is of one that was dropped, or of an
+// earlier epoch.
+func (s *spaces) of(inner []byte) space {
 	if len(inner) == 0 || inner[0] != 0 {
 		return s.plain
 	}
@@ -69,9 +101,14 @@ func (s *spaces) reachable(inner []byte) bool {
 	return s.live[id]
 }
 
-// Reachable reports whether any request can have inner as its inner key: it is of a namespace that is there, in its
-// epoch. A replica takes and gives no other, so that a call from before a flush finds nothing after it.
-func (v *View) Reachable(inner []byte) bool { return v.spaces.reachable(inner) }
+// Holds reports whether node owns a key of partition p, given as its inner key. Nobody owns one that no request can have: a
+// replica takes and gives no such key, so that a call from before a flush finds nothing after it.
+func (v *View) Holds(node uint64, p uint32, inner []byte) bool {
+	ns := v.spaces.of(inner)
+	i, ok := v.Table.Index(node)
+	return ok && ns.Namespace != nil &&
+		slices.ContainsFunc(v.Table.Owners(p), func(x ring.Place) bool { return x.Node == i && x.Holds(ns.Replicas) })
+}
 
 // space returns the namespace of a request, and k, which Node.Locate made of it, with the inner key.
 func (s *Shard) space(k storage.Key, r *wire.Request) (space, storage.Key, bool) {
@@ -80,6 +117,7 @@ func (s *Shard) space(k storage.Key, r *wire.Request) (space, storage.Key, bool)
 		s.prefixed = ring.AppendInnerKey(s.prefixed[:0], found.id, k.Bytes)
 		k.Bytes, k.Hash = s.prefixed, s.cfg.Hash(s.prefixed)
 	}
+	k.Lone = found.lone
 	return found, k, ok
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -523,7 +524,7 @@ func TestAChangeOfANamespaceIsDoneOrRefusedInWords(t *testing.T) {
 		{what: "another mode", steps: []wire.NamespaceChange{create("a"), {Action: "set", Name: "a", Mode: "siblings"}}, says: "cannot be changed"},
 		{what: "unknown level", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Read: "most"}}, says: "use one of any, one"},
 		{what: "default level", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Read: "default"}}, says: "name another"},
-		{what: "other replicas", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Replicas: 2}}, says: "as many as the default one, 3"},
+		{what: "other replicas", steps: []wire.NamespaceChange{{Action: "create", Name: "a", Replicas: 4}}, says: "founded with, 3, or fewer"},
 		{what: "negative TTL", steps: []wire.NamespaceChange{{Action: "create", Name: "a", TTL: &negative}}, says: "use 1 ms to 100 years"},
 		{what: "no name", steps: []wire.NamespaceChange{{Action: "create"}}, says: "no name"},
 		{what: "bad name", steps: []wire.NamespaceChange{{Action: "create", Name: "A b"}}, says: "a to z"},
@@ -575,5 +576,144 @@ func TestThereIsALimitToNamespacesThatLeavesRoomForTheOtherSideOfAPartition(t *t
 	}
 	if changed, err := n.Merge(n.View().Map.WithNamespace(ring.Namespace{Name: "theirs", Replicas: 3, Version: 1})); !changed || err != nil {
 		t.Errorf("one that another node has made: %v, %v", changed, err)
+	}
+}
+
+// holds is which of the three nodes hold a key of a namespace in their stores.
+func (w *trio) holds(namespace, key string) (which []int) {
+	for i, n := range w.nodes {
+		s := n.Shards()[0]
+		k, _ := n.Locate(n.View(), &wire.Request{Op: wire.OpGet, Key: []byte(key)})
+		_, k, _ = s.space(k, &wire.Request{Namespace: namespace})
+		if set, _ := s.store.Peek(k, recoverNow(w.now).Wall); !set.IsZero() {
+			which = append(which, i)
+		}
+	}
+	return which
+}
+
+func TestAKeyIsHeldByAsManyNodesAsItsNamespaceHasReplicas(t *testing.T) {
+	w := newTrio(t)
+	for replicas := uint8(1); replicas <= 3; replicas++ {
+		name := fmt.Sprint("r", replicas)
+		w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: name, Replicas: replicas})
+		for k := range 20 {
+			key := fmt.Sprint("k", k)
+			for i := range w.nodes { // whoever is asked
+				if r := w.ask(i, wire.Request{Op: wire.OpSet, Namespace: name, Key: []byte(key), Value: []byte("v"), Level: wire.LevelAll}); r.Status != wire.StatusOK {
+					t.Fatalf("%d replicas: set at node %d: %v", replicas, i, r.AsError())
+				}
+				if r := w.ask(i, wire.Request{Op: wire.OpGet, Namespace: name, Key: []byte(key), Level: wire.LevelAll}); string(r.Value) != "v" {
+					t.Errorf("%d replicas: get at node %d: %v", replicas, i, r.AsError())
+				}
+			}
+			want := min(int(replicas), 2) + 1 // two nodes in one datacenter, one in the other
+			if which := w.holds(name, key); len(which) != want {
+				t.Errorf("%d replicas: %s is held by %v, want %d", replicas, key, which, want)
+			}
+		}
+	}
+}
+
+func TestWhoOwnsAKeyOfItsPartitionButNotOfItsNamespaceTakesAndGivesNothing(t *testing.T) {
+	w := newTrio(t)
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: "two", Replicas: 1})
+	w.ask(0, wire.Request{Op: wire.OpSet, Namespace: "two", Key: []byte("k"), Value: []byte("v"), Level: wire.LevelAll})
+	for i, n := range w.nodes {
+		s := n.Shards()[0]
+		k, _ := n.Locate(n.View(), &wire.Request{Op: wire.OpGet, Key: []byte("k")})
+		_, k, _ = s.space(k, &wire.Request{Namespace: "two"})
+		want := wire.OutcomeNotOwner
+		if slices.Contains(w.holds("two", "k"), i) {
+			want = wire.OutcomeOK
+		}
+		for _, m := range []wire.Message{
+			{Kind: wire.KindFetch, ID: 5, Key: k.Bytes},
+			{Kind: wire.KindStore, ID: 6, Key: k.Bytes, Set: vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 2, Boot: 1}, Stamp: vclock.StampAt(recoverWall + 50)}}},
+		} {
+			var out Outbox
+			from := uint64((i+1)%3 + 1)
+			s.Receive(recoverNow(w.now), from, n.View().Placement, k, &m, nil, &out)
+			if got := messages(t, &out, from); len(got) != 1 || got[0].Outcome != want {
+				t.Errorf("node %d, %v: %+v, want %v", i, m.Kind, got, want)
+			}
+		}
+	}
+}
+
+// adopt makes m the map of a node.
+func adopt(t *testing.T, n *Node, m *ring.Map) {
+	t.Helper()
+	n.m = m
+	if err := n.look(); err != nil {
+		t.Fatal(err)
+	}
+	look(n, time.Second)
+}
+
+// What a sole owner has forgotten nobody can tell it: after a restart it takes nothing of before for the latest.
+func TestTheOnlyOwnerOfAKeyDoesNotTakeAnOldWriteForTheLatest(t *testing.T) { // I2
+	n := restarted(t, 3)
+	adopt(t, n, n.m.WithNamespace(ring.Namespace{Name: "one", Replicas: 1, Version: 1}))
+	old := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 2, Boot: 1}, Stamp: vclock.StampAt(recoverWall - 5000)}, Value: []byte("old")}
+	lone, shared := false, false
+	for i := 0; !lone || !shared; i++ {
+		key := fmt.Append(nil, "k", i)
+		for _, name := range []string{"one", ring.DefaultNamespace} {
+			k, shard := n.Locate(n.View(), &wire.Request{Op: wire.OpGet, Key: key})
+			s := n.Shards()[shard]
+			_, k, _ = s.space(k, &wire.Request{Namespace: name})
+			if !s.holds(&k) {
+				continue
+			}
+			s.store.Recovered(k.Partition, 0, func(storage.Key, vclock.Stamp) bool { return true }, nil)
+			want := storage.Stored
+			if name == "one" {
+				want, lone = storage.Behind, true
+			} else {
+				shared = true
+			}
+			if r := s.store.Put(k, &old, recoverWall); r.Outcome != want {
+				t.Errorf("%s in %s: %+v, want %v", key, name, r, want)
+			}
+		}
+	}
+}
+
+// Who moves up among the owners of a partition owns keys that it did not, of a namespace that it may hear of only later.
+func TestAnOwnerThatMovesUpRecoversWhatItGains(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		n := restarted(t, 5)
+		create := func() { adopt(t, n, n.m.WithNamespace(ring.Namespace{Name: "two", Replicas: 2, Version: 1})) }
+		if known {
+			create()
+		}
+		for p := range n.m.Partitions {
+			n.Shards()[p%recoverShards].store.Recovered(p, 0, func(storage.Key, vclock.Stamp) bool { return true }, nil)
+		}
+		for _, s := range n.Shards() {
+			s.refill.waiting, s.refill.active = nil, nil
+		}
+		before := n.View()
+		gone := *n.m.Node(2)
+		gone.State, gone.Version = ring.Removed, 2
+		adopt(t, n, n.m.With(gone))
+		if !known {
+			create()
+		}
+		moved := 0
+		for p := range n.m.Partitions {
+			was, is := before.rank(p), n.View().rank(p)
+			_, recovering := n.Shards()[p%recoverShards].store.Recovering(p)
+			if gains := is < 3 && was > is && (was == noRank || was >= 2 && is < 2); gains != recovering {
+				t.Errorf("known %t: partition %d, from %d to %d: recovering %t", known, p, was, is, recovering)
+			}
+			if was == 2 && is < 2 {
+				moved++
+			}
+		}
+		if moved == 0 {
+			t.Error("nothing moved up: the test shows nothing")
+		}
 	}
 }

@@ -237,7 +237,7 @@ func (n *Node) look() error {
 		if err != nil {
 			return err
 		}
-		v.Table, v.spaces = t, newSpaces(n.m, n.cfg.Hash)
+		v.Table, v.spaces = t, newSpaces(n.m, t, n.cfg.Hash)
 	}
 	v.up = make([]bool, len(v.Table.Nodes()))
 	for i, x := range v.Table.Nodes() {

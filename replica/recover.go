@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
@@ -13,7 +14,8 @@ import (
 // refills is the recovering side of a shard: which partitions it owns, which of them wait to be refilled,
 // and which are being.
 type refills struct {
-	owned   []bool // by partition / shards
+	ranks   []uint8 // this node's as owner, by partition / shards; noRank where it is none
+	knows   []uint8 // the same, but as it was when it recovered last, or the greatest since: it knows what such an owner knows
 	waiting []waiting
 	active  []*refill
 	most    int
@@ -33,33 +35,46 @@ type refill struct {
 
 func (r *refills) init(cfg *Config) { r.most, r.cfg = cfg.RefillsMax, cfg.Refill }
 
-// own brings the shard's partitions in line with a new placement. Every partition gained is recovering
-// from now on: it may hold nothing of what was acknowledged before.
+// own brings the shard's partitions in line with a new placement. Every partition gained, if only for the keys of some
+// namespace, is recovering from now on: it may hold nothing of what was acknowledged before.
 func (s *Shard) own(old *View) {
 	shards := uint32(s.cfg.Shards)
 	total := s.view.Map.Partitions
-	if s.refill.owned == nil {
-		s.refill.owned = make([]bool, (total-uint32(s.number)+shards-1)/shards)
+	r := &s.refill
+	if r.ranks == nil {
+		n := int((total - uint32(s.number) + shards - 1) / shards)
+		r.ranks, r.knows = bytes.Repeat([]byte{noRank}, n), bytes.Repeat([]byte{noRank}, n)
+	}
+	anew := old == nil || old.Ownership != s.view.Ownership
+	for p := uint32(s.number); p < total; p += shards {
+		r.ranks[p/shards] = s.view.rank(p)
+		anew = anew || s.view.spaces.gains(r.knows[p/shards], r.ranks[p/shards])
+	}
+	if !anew {
+		return
 	}
 	floor, notBefore := s.cfg.BootFloor, s.now.Mono+s.cfg.Coordinator.TimeoutMax
 	if old != nil || floor == 0 && !s.cfg.Founder {
 		floor = max(floor, vclock.StampAt(s.now.Wall+s.view.Offset+newOwnerMargin.Milliseconds()))
 	}
-	// Whom a refill must ask, and from when, changed with the owners: those not done begin again.
-	s.refill.waiting = s.refill.waiting[:0]
-	clear(s.refill.active)
-	s.refill.active = s.refill.active[:0]
+	// Whom a refill must ask, from when, and what of its pages counts, has changed: those not done begin again.
+	r.waiting = r.waiting[:0]
+	clear(r.active)
+	r.active = r.active[:0]
 	for p := uint32(s.number); p < total; p += shards {
-		owned, owns := &s.refill.owned[p/shards], s.view.Owns(s.cfg.Self.Node, p)
+		rank, knows := r.ranks[p/shards], &r.knows[p/shards]
 		_, recovering := s.store.Recovering(p)
 		switch {
-		case *owned && !owns:
+		case rank == noRank && *knows != noRank:
 			s.store.Drop(p)
-		case owns && (recovering || !*owned): // while it recovers, other owners may have come and gone
+			*knows = noRank
+		case rank != noRank && (recovering || s.view.spaces.gains(*knows, rank)): // while it recovers, other owners may have come and gone
 			s.store.Recover(p, floor)
-			s.refill.waiting = append(s.refill.waiting, waiting{p, notBefore})
+			r.waiting = append(r.waiting, waiting{p, notBefore})
+			*knows = rank
+		default:
+			*knows = max(*knows, rank) // from a namespace that it is told of later, it may have missed what the rank before missed
 		}
-		*owned = owns
 	}
 }
 
@@ -77,8 +92,7 @@ func (s *Shard) tickRefills() {
 			r.waiting = append(r.waiting, w)
 			continue
 		}
-		others, near := s.view.Others(w.partition)
-		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, others, near, w.notBefore, &r.serial), w})
+		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, s.view.Others(w.partition), w.notBefore, &r.serial), w})
 	}
 	for _, x := range r.active {
 		s.pulls = x.Tick(s.now.Mono, s.view.Up, s.pulls[:0])
@@ -137,6 +151,9 @@ func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
 	if k.Partition != p {
 		return antientropy.Refused // its sender is broken
 	}
+	if !s.holds(&k) {
+		return antientropy.Taken // another owner of the partition has it
+	}
 	s.stats.Refilled++
 	if s.store.Refill(k, &e.Set, s.now.Wall).Outcome == storage.TooLarge {
 		return antientropy.Refused
@@ -157,11 +174,15 @@ func (s *Shard) endRefills() {
 			ghosts = append(ghosts, storage.Ghost(g))
 		}
 		mark := r.Mark()
-		if others, _ := s.view.Others(r.partition); len(others) == 0 { // what it forgot, nobody can tell it
+		if len(s.view.Others(r.partition)) == 0 { // what it forgot, nobody can tell it
 			floor, _ := s.store.Recovering(r.partition)
 			mark = max(mark, floor)
 		}
-		s.store.Recovered(r.partition, mark, r.Keep, ghosts)
+		keep := func(k storage.Key, stamp vclock.Stamp) bool {
+			ns := s.view.spaces.of(k.Bytes)
+			return ns.Namespace != nil && r.Keep(k.Hash, stamp, ns.Replicas)
+		}
+		s.store.Recovered(r.partition, mark, keep, ghosts)
 		s.stats.Recovered++
 	}
 	clear(s.refill.active[len(kept):])
@@ -185,7 +206,7 @@ func (r *refills) lost(node uint64) {
 // tell answers a pull with the next page of a partition.
 func (s *Shard) tell(m *wire.Message, reply *wire.Message) {
 	reply.Kind, reply.Partition = wire.KindPullReply, m.Partition
-	if !s.owns(m.Partition) {
+	if s.rank(m.Partition) == noRank {
 		reply.Outcome = wire.OutcomeNotOwner
 		return
 	}

@@ -182,8 +182,8 @@ func TestARefillThatLostItsSourceMakesRoom(t *testing.T) {
 	}
 	first := s.refill.active[0].partition
 	total := s.Recovering()
-	others, _ := n.View().Others(first)
-	n.SetUp(others[0], false)
+	others := n.View().Others(first)
+	n.SetUp(others[0].Node, false)
 	look(n, time.Minute)
 	if len(s.refill.active) != 0 || s.Recovering() != total {
 		t.Errorf("%d active, %d recovering of %d", len(s.refill.active), s.Recovering(), total)
@@ -202,7 +202,7 @@ func TestAPartitionLostAndGainedAgainIsRefilledOnce(t *testing.T) {
 		look(n, time.Second)
 	}
 	for i, s := range n.Shards() {
-		if got, want := s.Recovering(), len(s.refill.owned); got != want {
+		if got, want := s.Recovering(), len(s.refill.ranks); got != want {
 			t.Errorf("shard %d: %d refills for %d partitions", i, got, want)
 		}
 	}

@@ -27,7 +27,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 		return
 	}
 	if r.Op == wire.OpScan {
-		s.scan(k, client, r, frame)
+		s.scan(k, ns, client, r, frame)
 		return
 	}
 	if status, text := s.refuse(r, len(r.Key)); status != 0 {
@@ -45,9 +45,9 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 			ask.Level = wire.LevelOne
 		}
 	}
-	s.seats(k.Partition, ask.Sloppy)
-	if r.Op.Writes() && (!s.coordinates(force) || client.Node == 0 && s.judged(r, k.Partition)) {
-		s.forward(k, client, r, frame)
+	s.seats(k.Partition, ns.Replicas, ask.Sloppy)
+	if r.Op.Writes() && (!s.coordinates(force) || client.Node == 0 && s.judged(r, k.Partition, ns.Replicas)) {
+		s.forward(k, ns, client, r, frame)
 		return
 	}
 	quorum, err := coordinator.Resolve(ask, s.list)
@@ -93,7 +93,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 	if ttl > 0 {
 		call.At = now.Wall + ttl
 	}
-	s.begin(call, pool, ask, readAsk, r, k)
+	s.begin(call, pool, ask, readAsk, r, k, ns)
 }
 
 // timeout is how long a request may take.
@@ -105,10 +105,11 @@ func (s *Shard) timeout(r *wire.Request) time.Duration {
 }
 
 // begin opens a call and lets its machine start.
-func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator.Ask, r *wire.Request, k storage.Key) {
+func (s *Shard) begin(call *coordinator.Call, pool int, ask, readAsk coordinator.Ask, r *wire.Request, k storage.Key, ns space) {
 	timeout := s.timeout(r)
 	c := s.calls.open(pool)
-	c.op, c.hash, c.partition, c.started, c.ask, c.readAsk = r.Op, k.Hash, k.Partition, s.now.Mono, ask, readAsk
+	c.op, c.hash, c.partition, c.replicas = r.Op, k.Hash, k.Partition, ns.Replicas
+	c.started, c.ask, c.readAsk = s.now.Mono, ask, readAsk
 	call.ID, call.Until = c.id, s.now.Mono+timeout
 	call.Expires = s.now.Wall + s.view.Offset + timeout.Milliseconds() // in the time by which all judge it
 	if pool == poolUpdate {
@@ -188,38 +189,36 @@ func (s *Shard) readAsk(ns space, r *wire.Request, local uint8) coordinator.Ask 
 	return a
 }
 
-// seats fills s.list with the key's owners, those of this datacenter first, and with the fallbacks where
-// hints may count.
-func (s *Shard) seats(p uint32, sloppy bool) {
+// seats fills s.list with the owners of a key of so many replicas, those of this datacenter first, and with the fallbacks
+// where hints may count.
+func (s *Shard) seats(p uint32, replicas uint8, sloppy bool) {
 	s.list = s.list[:0]
 	places := s.view.Table.Owners(p)
+	for _, x := range places {
+		if x.Datacenter == s.view.Local && x.Holds(replicas) {
+			s.seat(x, true)
+		}
+	}
 	if len(s.view.Table.Datacenters()) > 1 {
 		for _, x := range places {
-			if x.Datacenter == s.view.Local {
-				s.seat(x)
+			if x.Datacenter != s.view.Local && x.Holds(replicas) {
+				s.seat(x, true)
 			}
-		}
-		for _, x := range places {
-			if x.Datacenter != s.view.Local {
-				s.seat(x)
-			}
-		}
-	} else {
-		for _, x := range places {
-			s.seat(x)
 		}
 	}
 	if sloppy {
-		for _, x := range s.view.Table.List(p)[len(places):] {
-			s.seat(x)
+		for _, x := range s.view.Table.List(p) {
+			if !x.Holds(replicas) {
+				s.seat(x, false)
+			}
 		}
 	}
 }
 
-func (s *Shard) seat(x ring.Place) {
+func (s *Shard) seat(x ring.Place, owner bool) {
 	n := &s.view.Table.Nodes()[x.Node]
 	s.list = append(s.list, coordinator.Peer{
-		Node: n.ID, Name: n.Name, Datacenter: x.Datacenter, Owner: x.Owner,
+		Node: n.ID, Name: n.Name, Datacenter: x.Datacenter, Owner: owner,
 		Up: s.view.UpAt(x.Node), Slow: s.peers.slow(n.ID, s.now.Mono),
 	})
 }
@@ -254,7 +253,7 @@ func (s *Shard) alone() bool {
 }
 
 // forward hands a write to an owner. One that came forwarded already goes back instead of round in circles.
-func (s *Shard) forward(k storage.Key, client coordinator.Client, r *wire.Request, frame []byte) {
+func (s *Shard) forward(k storage.Key, ns space, client coordinator.Client, r *wire.Request, frame []byte) {
 	if client.Node != 0 {
 		why := wire.OutcomeNotOwner
 		if s.view.Skewed {
@@ -265,5 +264,5 @@ func (s *Shard) forward(k storage.Key, client coordinator.Client, r *wire.Reques
 	}
 	s.stats.Forwarded++
 	s.call = coordinator.Call{Client: client, Op: r.Op, Peers: s.list, Body: frame}
-	s.begin(&s.call, poolForward, coordinator.Ask{}, coordinator.Ask{}, r, k)
+	s.begin(&s.call, poolForward, coordinator.Ask{}, coordinator.Ask{}, r, k, ns)
 }

@@ -23,7 +23,7 @@ const (
 type ScanPage struct {
 	Cursor     wire.ScanCursor // where it goes on
 	Prefix     []byte          // of the keys that count
-	space      uint64          // whose keys count
+	space      space           // whose keys count
 	partitions uint32          // of the cluster
 	steps      int
 	items      []wire.Item
@@ -37,7 +37,7 @@ func (p *ScanPage) Open(v *View, r *wire.Request) error {
 		return &wire.NamespaceError{Op: r.Op, Text: noNamespace(r.Namespace)}
 	}
 	cursor, err := wire.ParseScanCursor(r.Key)
-	*p = ScanPage{Cursor: cursor, Prefix: r.Value, space: ns.id, partitions: v.Map.Partitions}
+	*p = ScanPage{Cursor: cursor, Prefix: r.Value, space: ns, partitions: v.Map.Partitions}
 	if err == nil && cursor.Partition >= p.partitions {
 		err = &wire.FormatError{What: "a scan cursor of another cluster"}
 	}
@@ -65,11 +65,11 @@ func (p *ScanPage) Response() wire.Response {
 // them, because this node is none or has not recovered what it owns.
 func (s *Shard) Scan(now vclock.Now, p *ScanPage) bool {
 	c := &p.Cursor
-	if !s.owns(c.Partition) {
+	if s.rank(c.Partition) >= p.space.Replicas {
 		return false
 	}
 	if _, recovering := s.store.Recovering(c.Partition); recovering {
-		s.seats(c.Partition, false)
+		s.seats(c.Partition, p.space.Replicas, false)
 		if !s.alone() {
 			return false
 		}
@@ -88,7 +88,7 @@ func (s *Shard) walk(now vclock.Now, p *ScanPage) {
 	c.At = s.store.Walk(c.Partition, c.At, scanWalkBytes, func(inner []byte, set *vclock.Set, _ vclock.Stamp) {
 		at := set.Deadline.At
 		id, key := ring.SplitInnerKey(inner)
-		if id != p.space || set.Tombstone || at != 0 && at <= now.Wall || !bytes.HasPrefix(key, p.Prefix) {
+		if id != p.space.id || set.Tombstone || at != 0 && at <= now.Wall || !bytes.HasPrefix(key, p.Prefix) {
 			return
 		}
 		p.keys += len(key)
@@ -100,7 +100,7 @@ func (s *Shard) walk(now vclock.Now, p *ScanPage) {
 }
 
 // scan answers for one partition, or hands the request to a node that can.
-func (s *Shard) scan(k storage.Key, client coordinator.Client, r *wire.Request, frame []byte) {
+func (s *Shard) scan(k storage.Key, ns space, client coordinator.Client, r *wire.Request, frame []byte) {
 	var p ScanPage
 	if err := p.Open(s.view, r); err != nil {
 		s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
@@ -111,11 +111,11 @@ func (s *Shard) scan(k storage.Key, client coordinator.Client, r *wire.Request, 
 		return
 	}
 	// Whoever it was forwarded to tells what it has: the next node would do no better.
-	if told := client.Node != 0 && s.owns(k.Partition); told {
+	if told := client.Node != 0 && s.rank(k.Partition) < ns.Replicas; told {
 		s.walk(s.now, &p)
 	} else if !s.Scan(s.now, &p) {
-		s.seats(k.Partition, false)
-		s.forward(k, client, r, frame)
+		s.seats(k.Partition, ns.Replicas, false)
+		s.forward(k, ns, client, r, frame)
 		return
 	}
 	resp := p.Response()

@@ -128,7 +128,7 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 	switch m.Kind {
 	case wire.KindFetch:
 		reply.Kind = wire.KindFetchReply
-		if !s.owns(k.Partition) || !s.view.Reachable(k.Bytes) {
+		if !s.holds(&k) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
 		}
@@ -138,7 +138,7 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 		}
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply
-		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
+		if reply.Outcome = s.admit(&k, m); reply.Outcome == wire.OutcomeOK {
 			if m.Pass == wire.PassHint {
 				s.stored(s.store.Put(k, &m.Set, s.now.Wall), reply)
 			} else {
@@ -147,7 +147,7 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 		}
 	case wire.KindRetime:
 		reply.Kind = wire.KindStoreReply
-		if reply.Outcome = s.admit(k, m); reply.Outcome == wire.OutcomeOK {
+		if reply.Outcome = s.admit(&k, m); reply.Outcome == wire.OutcomeOK {
 			s.stored(s.store.Retime(k, m.Set.Dot, m.Set.Deadline, s.now.Wall), reply)
 		}
 	case wire.KindOwe:
@@ -158,10 +158,10 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 }
 
 // admit decides whether a write may reach the store at all.
-func (s *Shard) admit(k storage.Key, m *wire.Message) wire.Outcome {
+func (s *Shard) admit(k *storage.Key, m *wire.Message) wire.Outcome {
 	greatest := max(m.Set.Dot.Stamp, m.Set.Deadline.Stamp)
 	switch {
-	case !s.owns(k.Partition), !s.view.Reachable(k.Bytes):
+	case !s.holds(k):
 		return wire.OutcomeNotOwner
 	case s.late(m.Expires):
 		s.stats.Late++
@@ -176,7 +176,18 @@ func (s *Shard) admit(k storage.Key, m *wire.Message) wire.Outcome {
 	return wire.OutcomeOK
 }
 
-func (s *Shard) owns(p uint32) bool { return s.refill.owned[p/uint32(s.cfg.Shards)] }
+// rank is this node's among the owners of a partition in its datacenter, noRank if it is none of them.
+func (s *Shard) rank(p uint32) uint8 { return s.refill.ranks[p/uint32(s.cfg.Shards)] }
+
+// holds reports whether this node owns a key, given as its inner key, and if so completes k.
+func (s *Shard) holds(k *storage.Key) bool {
+	ns := s.view.spaces.of(k.Bytes)
+	if ns.Namespace == nil || s.rank(k.Partition) >= ns.Replicas {
+		return false
+	}
+	k.Lone = ns.lone
+	return true
+}
 
 // stored turns what the store says into a reply.
 func (s *Shard) stored(r storage.Result, reply *wire.Message) {
@@ -218,7 +229,7 @@ func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 // owes keeps a hint for an owner; one for a node that no longer is would be refused for ever, and so would one of a key
 // that was flushed.
 func (s *Shard) owes(o hints.Owed) bool {
-	return s.view.Owns(o.Target, o.Partition) && s.view.Reachable(o.Key) && s.hints.Add(o)
+	return s.view.Holds(o.Target, o.Partition, o.Key) && s.hints.Add(o)
 }
 
 // sendHints sends what the queue wants delivered.

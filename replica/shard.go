@@ -94,12 +94,10 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.enter(now, out)
 	old := s.view
 	s.view = v
-	if old == nil || old.Ownership != v.Ownership {
-		s.own(old)
-	}
 	if old == nil || old.Placement != v.Placement {
+		s.own(old)
 		s.hints.Forget(func(target uint64, p uint32, key string) bool {
-			return !v.Owns(target, p) || v.spaces.dead != nil && v.spaces.dead([]byte(key))
+			return !v.Holds(target, p, []byte(key))
 		})
 	}
 	if old == nil {
@@ -127,7 +125,7 @@ func (s *Shard) lost(node uint64) {
 
 // restart turns a request to the owners its key has now.
 func (s *Shard) restart(c *call) {
-	s.seats(c.partition, c.ask.Sloppy)
+	s.seats(c.partition, c.replicas, c.ask.Sloppy)
 	q, err := coordinator.Resolve(c.ask, s.list)
 	if err != nil {
 		return // the level cannot be met by the new owners: the deadline will say so

@@ -55,8 +55,8 @@ func (s *Shard) Add(t *Stats) {
 	a.Forgotten += int64(s.eff.Forgotten)
 	a.Refilled += s.stats.Refilled
 	a.Recovered += s.stats.Recovered
-	for _, owned := range s.refill.owned {
-		if owned {
+	for _, rank := range s.refill.ranks {
+		if rank != noRank {
 			t.Owned++
 		}
 	}

@@ -61,12 +61,12 @@ func (s *Shard) salt(key uint64) uint64 {
 
 // judged reports whether another owner is to judge a request's condition: the first that is up, so that as few as can be
 // judge at once.
-func (s *Shard) judged(r *wire.Request, p uint32) bool {
+func (s *Shard) judged(r *wire.Request, p uint32, replicas uint8) bool {
 	if r.Condition == wire.Always && r.Op != wire.OpAppend && !r.Previous {
 		return false
 	}
 	for _, x := range s.view.Table.Owners(p) {
-		if s.view.UpAt(x.Node) {
+		if x.Holds(replicas) && s.view.UpAt(x.Node) {
 			return s.view.Table.Nodes()[x.Node].ID != s.cfg.Self.Node
 		}
 	}
@@ -83,7 +83,8 @@ func (h holder) Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp) {
 	if c == nil {
 		return vclock.Set{}, 0
 	}
-	set, floor := s.store.Peek(storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition}, s.now.Wall)
+	k := storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition, Lone: s.view.spaces.of(key).lone}
+	set, floor := s.store.Peek(k, s.now.Wall)
 	if floor == 0 || s.calls.updates[c.hash] < 2 { // what this node has sent it has stored, and not forgotten since
 		return set, floor
 	}

@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"math"
 	"slices"
 
+	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/ring"
 )
 
@@ -51,17 +53,25 @@ func (v *View) ownersUp(p uint32) bool {
 	return !slices.ContainsFunc(v.Table.Owners(p), func(x ring.Place) bool { return !v.up[x.Node] })
 }
 
-// Others are the owners of p besides this node, the first near of them those in its datacenter.
-func (v *View) Others(p uint32) (others []uint64, near int) {
+// rank is this node's among the owners of p in its datacenter, noRank if it is none of them.
+func (v *View) rank(p uint32) uint8 {
+	i, ok := v.Table.Index(v.Self)
 	for _, x := range v.Table.Owners(p) {
-		switch id := v.Table.Nodes()[x.Node].ID; {
-		case id == v.Self:
-		case x.Datacenter == v.Local:
-			others = slices.Insert(others, near, id)
-			near++
-		default:
-			others = append(others, id)
+		if ok && x.Node == i {
+			return x.Rank
 		}
 	}
-	return others, near
+	return noRank
+}
+
+const noRank = math.MaxUint8
+
+// Others are the owners of p besides this node.
+func (v *View) Others(p uint32) (others []antientropy.Other) {
+	for _, x := range v.Table.Owners(p) {
+		if id := v.Table.Nodes()[x.Node].ID; id != v.Self {
+			others = append(others, antientropy.Other{Node: id, Near: x.Datacenter == v.Local, Rank: x.Rank})
+		}
+	}
+	return others
 }

@@ -58,18 +58,15 @@ func (m *Map) Hash(hash func([]byte) uint64) uint64 {
 }
 
 // PlacementHash names what two nodes must agree on before one of them speaks of keys to the other: who owns what
-// (OwnersHash), and which namespaces there are in which epoch. So a node that has not heard of a flush gets no old key
+// (OwnersHash), and which keys can be reached (Namespace.ID). So a node that has not heard of a flush gets no old key
 // from those that have. A level or TTL of a namespace leaves it as it was.
 func (m *Map) PlacementHash(hash func([]byte) uint64) uint64 {
 	b := m.appendOwners(nil)
 	for i := range m.Namespaces {
-		ns := &m.Namespaces[i]
-		if ns.Name == DefaultNamespace && ns.Epoch == 0 {
-			continue // there always was one
-		}
-		b = binary.BigEndian.AppendUint32(appendString(b, ns.Name), ns.Epoch)
-		if ns.Dropped {
-			b = append(b, 0xff) // with which no length of a name begins
+		if ns := &m.Namespaces[i]; !ns.Dropped {
+			if id := ns.ID(hash); id != 0 { // there always was one of 0
+				b = binary.BigEndian.AppendUint64(b, id)
+			}
 		}
 	}
 	return hash(b)
@@ -83,7 +80,7 @@ func (m *Map) OwnersHash(hash func([]byte) uint64) uint64 { return hash(m.append
 func (m *Map) appendOwners(b []byte) []byte {
 	b = slices.Grow(b, 64+48*len(m.Nodes)+80*len(m.Namespaces))
 	b = binary.BigEndian.AppendUint32(b, m.Partitions)
-	b = append(b, byte(m.replicas()))
+	b = append(b, byte(m.Replicas()))
 	for i := range m.Nodes {
 		if n := &m.Nodes[i]; n.State.Owns() {
 			b = binary.BigEndian.AppendUint64(b, n.ID)
@@ -98,8 +95,8 @@ func (m *Map) appendOwners(b []byte) []byte {
 // DefaultReplicas is N where the map has no namespace.
 const DefaultReplicas = 3
 
-// replicas is the longest list any namespace takes; the others take a prefix of it in each datacenter.
-func (m *Map) replicas() int {
+// Replicas is the longest list any namespace takes; the others take a prefix of it in each datacenter.
+func (m *Map) Replicas() int {
 	n := uint8(0)
 	for i := range m.Namespaces {
 		n = max(n, m.Namespaces[i].Replicas)

@@ -22,7 +22,7 @@ func Compile(m *Map, hash func([]byte) uint64) (*Table, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Table{nodes: m.present(), partitions: m.Partitions, replicas: m.replicas(), slotShift: uint8(bits.Len32(Slots) - bits.Len32(m.Partitions))}
+	t := &Table{nodes: m.present(), partitions: m.Partitions, replicas: m.Replicas(), slotShift: uint8(bits.Len32(Slots) - bits.Len32(m.Partitions))}
 	for i := range t.nodes {
 		t.nodeIDs = append(t.nodeIDs, t.nodes[i].ID)
 		t.datacenters = append(t.datacenters, t.nodes[i].Datacenter)
@@ -48,7 +48,7 @@ func (t *Table) Recompile(m *Map, hash func([]byte) uint64) (*Table, error) {
 	placed := func(a, b Node) bool {
 		return a.ID == b.ID && a.Datacenter == b.Datacenter && a.Rack == b.Rack && a.Weight == b.Weight && a.State.Owns() == b.State.Owns()
 	}
-	if t == nil || t.partitions != m.Partitions || t.replicas != m.replicas() || !slices.EqualFunc(t.nodes, nodes, placed) {
+	if t == nil || t.partitions != m.Partitions || t.replicas != m.Replicas() || !slices.EqualFunc(t.nodes, nodes, placed) {
 		return Compile(m, hash)
 	}
 	if err := m.Validate(); err != nil {
@@ -128,7 +128,7 @@ func (t *Table) fill(lists []list) {
 	for p := range int(t.partitions) {
 		for d, l := range lists {
 			for k, n := range l.nodes[p*l.stride:][:l.owners] {
-				t.places = append(t.places, Place{Node: n, Datacenter: uint8(d), Owner: true})
+				t.places = append(t.places, Place{Node: n, Datacenter: uint8(d), Rank: uint8(k), Owner: true})
 				t.owned[n]++
 				if k == 0 {
 					t.first[n]++
@@ -138,7 +138,7 @@ func (t *Table) fill(lists []list) {
 		for k := range ReplicasMax {
 			for d, l := range lists {
 				if at := l.owners + k; at < l.stride {
-					t.places = append(t.places, Place{Node: l.nodes[p*l.stride+at], Datacenter: uint8(d)})
+					t.places = append(t.places, Place{Node: l.nodes[p*l.stride+at], Datacenter: uint8(d), Rank: uint8(at)})
 				}
 			}
 		}

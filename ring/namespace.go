@@ -49,7 +49,7 @@ func ParseMode(s string) (Mode, error) {
 // Namespace is the part of the key space that shares a configuration. Every change raises Version.
 type Namespace struct {
 	Name     string
-	Replicas uint8 // N, in each datacenter
+	Replicas uint8 // N, in each datacenter; fixed when it is created
 	Read     uint8 // default level of reads, a number that only wire interprets
 	Write    uint8 // default level of writes, likewise
 	Version  uint64
@@ -59,14 +59,16 @@ type Namespace struct {
 	Dropped  bool   // a gravestone: it stays, so that a late copy of the map does not bring the namespace back
 }
 
-// ID names the namespace in its epoch: nothing of two epochs, or of two namespaces, has one id. 0 is the id of the
-// default one that was never flushed.
+// ID names the namespace in its epoch, with what was fixed when it was created: nothing of two epochs, or of two
+// namespaces, has one id. So of one that was created twice, on two sides of a partition, with other modes or replicas, the
+// keys of the side that loses cannot be reached any more, and no rule has to hold between the two. 0 is the id of the default
+// one that was never flushed.
 func (ns *Namespace) ID(hash func([]byte) uint64) uint64 {
 	if ns.Name == DefaultNamespace && ns.Epoch == 0 {
 		return 0
 	}
-	id := hash(binary.BigEndian.AppendUint32(appendString(nil, ns.Name), ns.Epoch))
-	return max(id, 1)
+	b := append(appendString(nil, ns.Name), byte(ns.Mode), ns.Replicas)
+	return max(hash(binary.BigEndian.AppendUint32(b, ns.Epoch)), 1)
 }
 
 // Merge returns what two nodes know together of one namespace: the greater of the two by version and then canonical

@@ -37,7 +37,7 @@ func TestTheLaterVersionDecidesWhetherANamespaceIsDropped(t *testing.T) {
 // Every field of a namespace is part of the map's hash; of the placement's are those that decide which keys there are.
 func TestEveryFieldOfANamespaceCountsInTheHash(t *testing.T) {
 	m := mapOf(1, 16, 1, 1).WithNamespace(Namespace{Name: "a", Replicas: 1})
-	placed := map[string]bool{"Epoch": true, "Dropped": true}
+	placed := map[string]bool{"Epoch": true, "Dropped": true, "Mode": true, "Replicas": true}
 	for i := range reflect.TypeFor[Namespace]().NumField() {
 		ns := *m.Namespace("a")
 		name := reflect.TypeFor[Namespace]().Field(i).Name

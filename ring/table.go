@@ -6,8 +6,13 @@ import "slices"
 type Place struct {
 	Node       uint16 // index into Table.Nodes
 	Datacenter uint8  // index into Table.Datacenters
+	Rank       uint8  // in that datacenter, from 0
 	Owner      bool   // else a fallback
 }
+
+// Holds reports whether the node owns the partition's keys in a namespace of so many replicas, which has the first of each
+// datacenter.
+func (x Place) Holds(replicas uint8) bool { return x.Owner && x.Rank < replicas }
 
 // Table is a map compiled for look-up: immutable, so any number of goroutines may read it.
 type Table struct {
@@ -32,8 +37,8 @@ func (t *Table) Partition(slot uint16) uint32 { return uint32(slot&(Slots-1)) >>
 func (t *Table) Partitions() uint32 { return t.partitions }
 
 // Owners returns the owners of partition p in all datacenters, one datacenter after the other in the order of
-// Datacenters, in each clockwise from the partition. A namespace with fewer replicas takes the first of
-// each datacenter. The slice belongs to the table.
+// Datacenters, in each clockwise from the partition. A namespace with fewer replicas has the first of
+// each datacenter (Place.Holds). The slice belongs to the table.
 func (t *Table) Owners(p uint32) []Place {
 	at := int(p) * t.stride
 	return t.places[at : at+t.owners : at+t.owners]

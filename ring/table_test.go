@@ -146,7 +146,7 @@ func TestOwnersAreDistinctAndSpreadOverRacks(t *testing.T) {
 					racks[n.Rack]++
 				}
 			}
-			want := min(m.replicas(), nodes)
+			want := min(m.Replicas(), nodes)
 			for p := range table.Partitions() {
 				checkPlaces(t, table, p, uint8(d), want, min(2*want, nodes), racks)
 			}
@@ -195,13 +195,13 @@ func TestOneRackIsBalancedByWeight(t *testing.T) {
 			n.Datacenter, n.Rack, n.State, n.Weight = "dc", "", Active, max(50, min(n.Weight, 100))
 			sum += int(n.Weight)
 		}
-		if len(m.Nodes) < 2*m.replicas() {
+		if len(m.Nodes) < 2*m.Replicas() {
 			return // a node of double weight may have to own everything
 		}
 		table := compile(t, m)
 		for i, n := range m.Nodes {
 			load, _ := table.Owned(uint16(i))
-			fair := float64(int(table.partitions)*m.replicas()*int(n.Weight)) / float64(sum)
+			fair := float64(int(table.partitions)*m.Replicas()*int(n.Weight)) / float64(sum)
 			if float64(load) > max(fair*1.05, fair+1) {
 				t.Fatalf("node %d of weight %d owns %d partitions, fair are %.1f", i, n.Weight, load, fair)
 			}

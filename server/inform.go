@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/pprof"
 	"runtime"
@@ -27,7 +28,10 @@ func (n *Node) inform(r *wire.Request) wire.Response {
 			resp.Err = &wire.Error{Op: r.Op, Text: "the key is empty or too long"}
 			break
 		}
-		resp.Value, err = wire.EncodeDocument(n.where(r.Key))
+		var where *wire.Where
+		if where, err = n.where(r.Namespace, r.Key); err == nil {
+			resp.Value, err = wire.EncodeDocument(where)
+		}
 	case wire.OpStats:
 		resp.Value, err = wire.EncodeDocument(n.Stats())
 	default:
@@ -37,13 +41,20 @@ func (n *Node) inform(r *wire.Request) wire.Response {
 	if err != nil {
 		resp.Status = wire.StatusInternal
 		resp.Err = &wire.Error{Op: r.Op, Text: err.Error()}
+		if missing := (*wire.NamespaceError)(nil); errors.As(err, &missing) {
+			resp.Status, resp.Err.Text = wire.StatusNoNamespace, missing.Text
+		}
 	}
 	return resp
 }
 
-// where says on which nodes a key lives.
-func (n *Node) where(key []byte) *wire.Where {
+// where says on which nodes a key of a namespace lives.
+func (n *Node) where(namespace string, key []byte) (*wire.Where, error) {
 	v := n.view.Load()
+	replicas, err := v.Replicas(namespace)
+	if err != nil {
+		return nil, err
+	}
 	slot := ring.Slot(key)
 	w := &wire.Where{Slot: slot, Partition: v.Table.Partition(slot)}
 	for _, x := range v.Table.List(w.Partition) {
@@ -51,13 +62,13 @@ func (n *Node) where(key []byte) *wire.Where {
 		seat := wire.Seat{
 			Node: node.ID, Name: node.Name, Addr: node.ClientAddr, Datacenter: node.Datacenter, Rack: node.Rack, Alive: v.UpAt(x.Node),
 		}
-		if x.Owner {
+		if x.Holds(replicas) {
 			w.Owners = append(w.Owners, seat)
 		} else {
 			w.Fallbacks = append(w.Fallbacks, seat)
 		}
 	}
-	return w
+	return w, nil
 }
 
 func nodesUp(v *replica.View) (up int) {

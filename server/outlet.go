@@ -74,7 +74,10 @@ func (n *Node) makeRoom(key []byte, bytes int, do func(now vclock.Now)) {
 	n.large.Lock()
 	defer n.large.Unlock()
 	v := n.view.Load()
-	owners, _ := v.Others(v.Table.Partition(ring.Slot(key)))
+	var owners []uint64
+	for _, o := range v.Others(v.Table.Partition(ring.Slot(key))) {
+		owners = append(owners, o.Node)
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	now := n.clock.now()

@@ -106,7 +106,11 @@ func TestABadScanCursorIsRefusedByName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cursor := wire.ScanCursor{Partition: n.where([]byte("k")).Partition, At: 1}.Append(nil)
+	where, err := n.where("", []byte("k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursor := wire.ScanCursor{Partition: where.Partition, At: 1}.Append(nil)
 	if r := raw.ask(&wire.Request{Op: wire.OpScan, ID: 9, Key: cursor}); len(r.Items) != 3 {
 		t.Errorf("%d of 3 keys are told", len(r.Items))
 	}

@@ -24,6 +24,9 @@ func (w *world) checkAgreement() {
 		name := keyName(key)
 		first, at := uint64(0), -1
 		for _, place := range v.Table.Owners(v.Table.Partition(ring.Slot(name))) {
+			if !place.Holds(uint8(w.plan.Cluster.Replicas)) {
+				continue
+			}
 			i := int(v.Table.Nodes()[place.Node].ID - 1)
 			switch stamp := held[i][string(name)]; {
 			case stamp == 0:

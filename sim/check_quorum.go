@@ -22,7 +22,11 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 	}
 	v := w.nodes[c].core.View()
 	var owners, serve datacenters
+	replicas := uint8(w.plan.Cluster.Replicas)
 	for _, place := range v.Table.Owners(v.Table.Partition(ring.Slot(keyName(o.key)))) {
+		if !place.Holds(replicas) {
+			continue
+		}
 		owners[place.Datacenter]++
 		if w.reaches(c, int(v.Table.Nodes()[place.Node].ID-1), o.begin) {
 			serve[place.Datacenter]++
@@ -89,7 +93,7 @@ func (w *world) coordinator(o *op) (c int, ok bool) {
 		return o.taker - 1, w.reaches(o.node, o.taker-1, o.begin)
 	}
 	for _, place := range v.Table.Owners(p) {
-		if !w.reaches(o.node, int(v.Table.Nodes()[place.Node].ID-1), o.begin) {
+		if place.Holds(uint8(w.plan.Cluster.Replicas)) && !w.reaches(o.node, int(v.Table.Nodes()[place.Node].ID-1), o.begin) {
 			return 0, false
 		}
 	}
@@ -104,7 +108,7 @@ func (w *world) takes(from uint64, to int, m *wire.Message) {
 	if r, ok := w.reply(to, from, m.ID); !ok || r.Outcome == wire.OutcomeOK {
 		o, n := &w.ops[w.request.ID-1], &w.nodes[to]
 		v := n.core.View()
-		o.taker, o.owned = to+1, v.Owns(n.id, v.Table.Partition(ring.Slot(keyName(o.key))))
+		o.taker, o.owned = to+1, v.Holds(n.id, v.Table.Partition(ring.Slot(keyName(o.key))), keyName(o.key))
 	}
 }
 

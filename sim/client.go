@@ -103,7 +103,7 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 		return
 	}
 	k, shard := n.core.Locate(n.core.View(), r)
-	o.owned = n.core.View().Owns(n.id, k.Partition)
+	o.owned = n.core.View().Holds(n.id, k.Partition, k.Bytes)
 	n.core.Shards()[shard].Request(w.clock(n), k, coordinator.Client{Conn: 1, ID: r.ID}, r, w.frame[wire.FrameHeader:], &n.out)
 	w.flush(i)
 }

@@ -26,6 +26,9 @@ func Draw(seed uint64) Plan {
 	p.Asks = drawAsks(r, &p)
 	p.Faults = drawFaults(r, &p)
 	p.drawModes(rand.New(rand.NewPCG(seed, 0x5b0a2)))
+	if r, c := rand.New(rand.NewPCG(seed, 0x5b0a3)), &p.Cluster; r.IntN(4) == 0 {
+		c.More = min(1+r.IntN(2), max(c.Nodes/c.Datacenters-c.Replicas, 0))
+	}
 	return p
 }
 

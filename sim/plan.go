@@ -23,6 +23,7 @@ type Cluster struct {
 	Nodes       int
 	Datacenters int
 	Replicas    int // in each datacenter
+	More        int // replicas that another namespace has beyond these: owners of a partition that are none of the keys asked for
 	Read, Write wire.Level
 	R, W        uint8 // with wire.LevelExplicit
 	Sloppy      bool  // some keys are written sloppily

@@ -77,6 +77,9 @@ func (w *world) foundCluster() {
 	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
 		Name: ring.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Mode: mode, Version: 1,
 	}}}
+	if c.More > 0 {
+		w.first = w.first.WithNamespace(ring.Namespace{Name: "wide", Replicas: uint8(c.Replicas + c.More), Version: 1})
+	}
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		n.id, n.dc, n.disk = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters), newPlatter(w.rng)

@@ -71,7 +71,7 @@ func TestTheIndexShrinksWithItsEntries(t *testing.T) {
 	many := heap() - before
 	for p := range uint32(4096) {
 		s.Recover(p, 1<<40)
-		s.Recovered(p, 1<<40, func(hash uint64, _ vclock.Stamp) bool { return hash%16 == 0 }, nil)
+		s.Recovered(p, 1<<40, func(k Key, _ vclock.Stamp) bool { return k.Hash%16 == 0 }, nil)
 	}
 	if few := heap() - before; few > many/8 {
 		t.Errorf("%d bytes for a sixteenth of the entries, %d for all", few, many)

@@ -191,13 +191,13 @@ func (o *oracle) retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Re
 }
 
 // recovered takes only a mark above everything when records are to go, so that none has to leave a ghost.
-func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(uint64, vclock.Stamp) bool, ghosts []*known) {
+func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(Key, vclock.Stamp) bool, ghosts []*known) {
 	o.mark[p] = max(o.mark[p], mark)
 	vouched := o.recovery[p]
 	delete(o.recovery, p)
 	later := o.mark[p]
 	o.entries = slices.DeleteFunc(o.entries, func(e *known) bool {
-		gone := e.partition == p && (e.ghost || e.set.Dot.Stamp <= vouched && !keep(e.hash, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
+		gone := e.partition == p && (e.ghost || e.set.Dot.Stamp <= vouched && !keep(Key{Hash: e.hash}, e.set.Dot.Stamp)) && e.set.Dot.Stamp <= o.mark[p]
 		if gone {
 			later = max(later, dated(e.set))
 		}
@@ -348,7 +348,7 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 			case op == 28:
 				mark, keep := d.dot().Stamp, keepAll
 				if rapid.Bool().Draw(t, "drops") {
-					mark, keep = d.stamp+1, func(hash uint64, _ vclock.Stamp) bool { return hash%4 < 2 }
+					mark, keep = d.stamp+1, func(k Key, _ vclock.Stamp) bool { return k.Hash%4 < 2 }
 				}
 				var ghosts []Ghost
 				var same []*known
@@ -424,7 +424,7 @@ func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 			case op == 18:
 				odd := rapid.Uint64Range(1, 3).Draw(t, "keep every")
 				ghosts := []Ghost{{Hash: uint64(p) + 2*odd, Stamp: d.dot().Stamp}}
-				s.Recovered(p, d.dot().Stamp, func(hash uint64, _ vclock.Stamp) bool { return hash%odd == 0 }, ghosts)
+				s.Recovered(p, d.dot().Stamp, func(k Key, _ vclock.Stamp) bool { return k.Hash%odd == 0 }, ghosts)
 			default:
 				s.Drop(p)
 				for name, l := range latest {

@@ -15,20 +15,30 @@ type partition struct {
 	mark       vclock.Stamp
 	recovering bool
 	recovery   vclock.Stamp // floor while recovering, else 0
+	lone       vclock.Stamp // greatest floor of a recovery that has ended: of lone keys, what came before is lost for good
 }
 
 // forgotten is the stamp at or below which this partition may have forgotten a key since it began: while it is held
-// what was forgotten before the record came and is not in it, else that of its hash's entry (a ghost, or the record of a colliding key, which took
-// the ghost's place), else the mark.
-func (p *partition) forgotten(e *entry, held bool) vclock.Stamp {
+// what was forgotten before the record came and is not in it, else that of its hash's entry (a ghost, or the record of a
+// colliding key, which took the ghost's place), else the mark; of a lone key, what was lost with memory, too.
+func (p *partition) forgotten(k Key, e *entry, held bool) (floor vclock.Stamp) {
 	switch {
 	case held:
 		return e.below()
 	case e != nil:
-		return e.stamp
+		floor = e.stamp
 	default:
-		return p.mark
+		floor = p.mark
 	}
+	if k.Lone {
+		floor = max(floor, p.lone)
+	}
+	return floor
+}
+
+// key is that of a record of the partition with that number.
+func (p *partition) key(number uint32, e *entry) Key {
+	return Key{Bytes: e.key(), Hash: e.hash, Partition: number}
 }
 
 func (p *partition) add(e *entry) {
@@ -103,19 +113,20 @@ func (s *Store) Recovering(p uint32) (floor vclock.Stamp, ok bool) {
 // vouched for if what it covers has the votes. One that does not stay leaves a
 // ghost only where the mark does not cover it. Own ghosts at or below the mark go too: they know only what happened
 // since this replica began, and the mark may stand for something greater from before.
-func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(hash uint64, stamp vclock.Stamp) bool, ghosts []Ghost) {
+func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(k Key, stamp vclock.Stamp) bool, ghosts []Ghost) {
 	t := s.at(p)
 	t.mark = max(t.mark, mark)
 	vouched := t.recovery
 	t.recovering, t.recovery = false, 0
+	t.lone = max(t.lone, vouched)
 	covers := t.mark
 	for i := len(t.entries) - 1; i >= 0; i-- { // backwards: each step takes out at most one entry
 		switch e := t.entries[i]; {
 		case e.isRecord() && e.packed: // nothing is newer, but something may be missing in it
-			if set := e.load(&s.own); !keep(e.hash, set.Covers()) {
+			if set := e.load(&s.own); !keep(t.key(p, e), set.Covers()) {
 				e.setBelow(max(e.below(), vouched, t.mark))
 			}
-		case e.isRecord() && (e.stamp > vouched || keep(e.hash, e.stamp)):
+		case e.isRecord() && (e.stamp > vouched || keep(t.key(p, e), e.stamp)):
 		case e.stamp <= t.mark:
 			covers = max(covers, past(e.stamp, e.deadline))
 			s.remove(e)

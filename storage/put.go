@@ -62,7 +62,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 		known = e.load(&s.own)
 	}
 	several := set.Packed || known.Packed
-	forgotten := p.forgotten(e, held)
+	forgotten := p.forgotten(k, e, held)
 	floor := max(forgotten, least)
 	if held {
 		floor = least // what is held lies above what it came under, and so does the two together
@@ -160,7 +160,7 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 			return Result{Outcome: Stored}
 		}
 	}
-	if aim.Stamp > max(p.forgotten(e, held), p.recovery) {
+	if aim.Stamp > max(p.forgotten(k, e, held), p.recovery) {
 		return Result{Outcome: Missing}
 	}
 	switch {

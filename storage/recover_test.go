@@ -12,7 +12,7 @@ func inPartition(name string, p uint32) Key {
 	return k
 }
 
-func keepAll(uint64, vclock.Stamp) bool { return true }
+func keepAll(Key, vclock.Stamp) bool { return true }
 
 func TestARecoveringPartitionAnswersEveryKeyWithItsFloor(t *testing.T) {
 	s := newStore(t, Config{})
@@ -113,7 +113,7 @@ func TestRecoveredKeepsWhatHasVotesAndTheMarkCoversTheRest(t *testing.T) {
 	s.Refill(voted, value(alice, 40, "v"), wall)
 	s.Refill(uncovered, value(alice, 90, "u"), wall)
 	mustPut(t, s, since, value(alice, 150, "s"))
-	s.Recovered(1, 60, func(hash uint64, stamp vclock.Stamp) bool { return hash == kept.Hash && stamp == 30 }, nil)
+	s.Recovered(1, 60, func(k Key, stamp vclock.Stamp) bool { return k.Hash == kept.Hash && stamp == 30 }, nil)
 
 	for _, c := range []struct {
 		k     Key
@@ -198,7 +198,7 @@ func TestRecoveredStaysWithinItsLimitsHoweverManyGhostsItIsGiven(t *testing.T) {
 	for i := range ghosts {
 		ghosts[i] = Ghost{Hash: uint64(1000 + i), Stamp: vclock.Stamp(1000 + i*7%500)}
 	}
-	s.Recovered(1, 0, func(hash uint64, _ vclock.Stamp) bool { return hash%3 == 0 }, ghosts)
+	s.Recovered(1, 0, func(k Key, _ vclock.Stamp) bool { return k.Hash%3 == 0 }, ghosts)
 	if st := s.Stats(); st.BytesUsed > st.BytesMax || st.Ghosts > 8 {
 		t.Errorf("%+v", st)
 	}
@@ -251,7 +251,7 @@ func TestAnOlderGhostDoesNotStandForANewerOneThatTheMarkHasPassedDuringRecovery(
 	if r := s.Refill(k, value(alice, 10, "old"), wall); r.Outcome != Stored {
 		t.Fatal(r)
 	}
-	keepNone := func(uint64, vclock.Stamp) bool { return false }
+	keepNone := func(Key, vclock.Stamp) bool { return false }
 	s.Recovered(k.Partition, 5, keepNone, []Ghost{{Hash: k.Hash, Stamp: 20}})
 	if _, floor := s.Get(k, wall); floor < 20 {
 		t.Errorf("floor %v of a key that another owner knows of 20", floor)

@@ -132,7 +132,7 @@ func TestARecoveredRecordOfSeveralVersionsVotesOnlyWhereOthersVouchForIt(t *test
 		s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
 		s.Recover(k.Partition, 50)
 		mustPut(t, s, k, sum(t, &vclock.Set{}, 1, 60))
-		s.Recovered(k.Partition, 0, func(uint64, vclock.Stamp) bool { return keeps }, nil)
+		s.Recovered(k.Partition, 0, func(Key, vclock.Stamp) bool { return keeps }, nil)
 		want := vclock.Stamp(50)
 		if keeps {
 			want = 0

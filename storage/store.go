@@ -11,6 +11,7 @@ type Key struct {
 	Bytes     []byte
 	Hash      uint64 // cluster-wide hash of Bytes
 	Partition uint32
+	Lone      bool // no other replica is to have it: what this one forgot, nobody can tell it
 }
 
 // Store is the engine of one shard. It is not safe for concurrent use, and a Key or partition of another
@@ -79,7 +80,7 @@ func (s *Store) Peek(k Key, wall int64) (vclock.Set, vclock.Stamp) {
 func (s *Store) look(k Key, wall int64) (set vclock.Set, floor vclock.Stamp, record *entry) {
 	p := s.at(k.Partition)
 	e, held := s.find(p, k, wall)
-	floor = max(p.forgotten(e, held), p.recovery)
+	floor = max(p.forgotten(k, e, held), p.recovery)
 	if held {
 		return e.load(&s.lent), floor, e
 	}

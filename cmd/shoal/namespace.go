@@ -54,7 +54,7 @@ func (t *tool) namespaceCommand() *cli.Command {
 			"keys of a namespace unreachable, at once and for good, and drop the namespace itself: both want --force.",
 		Flags: sessionFlags(
 			&cli.StringFlag{Name: "mode", Usage: "create: `MODE`, what is kept of writes that did not know of each other: lww, siblings", DefaultText: ring.LWW.String()},
-			&cli.IntFlag{Name: "replicas", Usage: "create: `N` copies in each datacenter, as many as in the default namespace", DefaultText: "those of the default namespace"},
+			&cli.IntFlag{Name: "replicas", Usage: "create: `N` copies in each datacenter, at most as many as in the default namespace", DefaultText: "those of the default namespace"},
 			&cli.StringFlag{Name: "read", Usage: "create, set: `LEVEL` of reads that name none", DefaultText: "that of the default namespace"},
 			&cli.StringFlag{Name: "write", Usage: "create, set: `LEVEL` of writes that name none", DefaultText: "that of the default namespace"},
 			&cli.DurationFlag{Name: "ttl", Usage: "create, set: what is set without a time to live expires after `TIME`", DefaultText: "never"},

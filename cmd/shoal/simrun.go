@@ -183,6 +183,9 @@ func (t *tool) showCut(plan *sim.Plan, r *sim.Result, done bool) error {
 func simShape(plan *sim.Plan) []table.Row {
 	c, net := &plan.Cluster, &plan.Net
 	shape := count(c.Nodes, "node") + ", " + count(c.Replicas, "replica")
+	if c.More > 0 {
+		shape += fmt.Sprintf(" beside a namespace of %d", c.Replicas+c.More)
+	}
 	if c.Datacenters > 1 {
 		shape += fmt.Sprintf(" in each of %d datacenters", c.Datacenters)
 	}

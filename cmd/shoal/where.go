@@ -31,7 +31,7 @@ type seat struct {
 
 func (t *tool) whereCommand() *cli.Command {
 	return &cli.Command{
-		Name: "where", Usage: "print which nodes hold a key", ArgsUsage: "KEY", Flags: sessionFlags(hexFlag(), watchFlag()),
+		Name: "where", Usage: "print which nodes hold a key", ArgsUsage: "KEY", Flags: sessionFlags(namespaceFlag("n"), hexFlag(), watchFlag()),
 		Action: asking(oneKey, func(c *cli.Context, s *session, key string) error {
 			return t.follow(c, s.style, func(ctx context.Context) (view, error) {
 				w, err := s.Where(ctx, key)
