@@ -325,7 +325,7 @@ func (s *stage) reply(w *words) {
 }
 
 // set is a version: is=n1@900.0 value=v, with saw=, at= and register=; and what was added to it, add=n2@901.0:3, or
-// siblings beside it, beside=n3@902.0:text.
+// siblings beside it, beside=n3@902.0:text; covered=902.0 takes all up to that for seen.
 func (s *stage) set(w *words) vclock.Set {
 	m := vclock.Set{Dot: w.dot("is"), Tombstone: w.has("tombstone"), Deadline: vclock.Deadline{At: w.int("at", 0), Stamp: w.stamp("register")}}
 	if v := w.named["value"]; v != "" {
@@ -352,6 +352,9 @@ func (s *stage) set(w *words) vclock.Set {
 		if err != nil {
 			s.t.Fatal(err)
 		}
+	}
+	if floor := w.stamp("covered"); floor > 0 {
+		m = m.Forget(floor)
 	}
 	return m
 }

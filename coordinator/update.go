@@ -36,8 +36,9 @@ type Update struct {
 	anew    bool         // the owners had forgotten the key: what was there before does not count
 	writing bool
 	ended   bool
-	told    []byte      // the counter, or how long the value is, in digits
-	was     []wire.Item // with call.Previous: what was there
+	told    []byte       // the counter, or how long the value is, in digits
+	was     []wire.Item  // with call.Previous: what was there
+	covered vclock.Stamp // up to this the records that are known take all for seen
 }
 
 // packedActors is how many actors the context of several versions keeps when it is stamped. Merges may make it more.
@@ -125,6 +126,7 @@ func (u *Update) wrote(e *Env) {
 func (u *Update) known(e *Env) (known vclock.Set, floor, own vclock.Stamp) {
 	mine, own := e.Own.Holding(u.call.ID, u.write.key)
 	known, _ = vclock.Merge(&u.read.best, &mine)
+	u.covered = known.Context.Floor
 	if floor = own; u.read.verdict == forgotten {
 		u.anew = true
 		floor = max(floor, u.read.floor())
@@ -230,6 +232,8 @@ func (u *Update) happened(e *Env, known *vclock.Set) fate {
 		return standing
 	case u.call.Siblings && known.Replaced(u.tried):
 		return followed
+	case u.call.Siblings && u.tried.Stamp <= u.covered && u.write.mayBeHeld():
+		return lost // a floor has swallowed who had seen it: written anew it might come back to one who replaced it
 	case u.call.Siblings:
 	case known.Dot == u.tried:
 		return standing

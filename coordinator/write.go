@@ -114,7 +114,7 @@ func (w *write) send(e *Env) {
 	for i := range w.seats {
 		switch s := &w.seats[i]; {
 		case !s.Up:
-			s.state, s.reason = failed, wire.OutcomeDown
+			s.state, s.reason, s.sent = failed, wire.OutcomeDown, 0
 		case !s.Owner:
 			s.state, s.target = idle, 0
 		default:
@@ -122,6 +122,18 @@ func (w *write) send(e *Env) {
 		}
 	}
 	w.judge(e)
+}
+
+// mayBeHeld reports whether an owner has what was sent last, or may have.
+func (w *write) mayBeHeld() bool {
+	for i := range w.seats {
+		switch s := &w.seats[i]; {
+		case s.sent != wire.KindStore:
+		case s.state == served, s.state == asked, s.reason == wire.OutcomeDown, s.reason == wire.OutcomeSilent:
+			return true
+		}
+	}
+	return false
 }
 
 // ask completes m with the write's record and sends it to s.

@@ -64,8 +64,8 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	several := set.Packed || known.Packed
 	forgotten := p.forgotten(k, e, held)
 	floor := max(forgotten, least)
-	if held {
-		floor = least // what is held lies above what it came under, and so does the two together
+	if held && set.Packed {
+		floor = least // what may be missing is told of the two together
 	}
 	result := Result{Outcome: Stored}
 	switch {

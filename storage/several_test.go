@@ -127,6 +127,20 @@ func TestAWriteThatIsTakenForSeenIsSuperseded(t *testing.T) { // I1
 	}
 }
 
+// Seed 6001120: a value that stands alone cannot say that something newer may be missing, as several versions do.
+func TestAValueBelowWhatMayBeMissingIsBehind(t *testing.T) { // I2 I8
+	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s.Recover(k.Partition, 90)
+	s.Refill(k, sum(t, &vclock.Set{}, 1, 60), wall)
+	s.Recovered(k.Partition, 0, func(Key, vclock.Stamp) bool { return false }, nil)
+	if r := s.Put(k, value(alice, 70, "7"), wall); r.Outcome != Behind || r.Known.Stamp != 90 {
+		t.Errorf("%+v", r)
+	}
+	if r := s.Put(k, value(alice, 91, "7"), wall); r.Outcome != Stored || floorOf(s, k) != 0 {
+		t.Errorf("%+v, floor %v", r, floorOf(s, k))
+	}
+}
+
 func TestARecoveredRecordOfSeveralVersionsVotesOnlyWhereOthersVouchForIt(t *testing.T) {
 	for _, keeps := range []bool{true, false} {
 		s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
