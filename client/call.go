@@ -29,6 +29,8 @@ type call struct {
 	tried    []*link     // in this round of attempts
 	node     *link       // that was asked, or answered, last; nil: none yet
 	only     *link       // where set, no other is asked
+	asked    *wire.Hello // of the boot that it was sent to last
+	taker    *wire.Hello // of the boot that may have carried it out, and alone may be sent it again; nil: there is none
 
 	timer   *time.Timer
 	done    chan *flight // what has ended; room for all flights
@@ -117,6 +119,12 @@ func (k *call) repeatable() bool {
 		return true
 	}
 	return k.options.idempotent
+}
+
+// once reports whether the call is told apart by its node from all others, so that it can be sent there again.
+func (k *call) once() bool {
+	q := &k.request
+	return !k.repeatable() && !q.Previous && (q.Op == wire.OpIncr || q.Op == wire.OpAppend || q.Condition != wire.Always)
 }
 
 // addr is the node's for errors and hooks.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,8 @@ type Client struct {
 	options   options
 	seeds     []*link // in the order of the addresses given
 	routes    atomic.Pointer[routes]
+	session   uint64        // tells this client's requests from all others
+	serials   atomic.Uint64 // given to requests that must not be carried out twice
 	preferred atomic.Uint32 // index of the link in routes that takes what concerns no key
 	cluster   atomic.Uint64 // id of the cluster, once a node has said it
 	near      site
@@ -49,7 +52,7 @@ func Dial(ctx context.Context, addrs []string, opts ...Option) (*Client, error) 
 	if len(addrs) == 0 {
 		return nil, errors.New("client: no address given: name at least one node, as host:port")
 	}
-	c := &Client{options: defaultOptions(), links: map[string]*link{}, news: make(chan struct{})}
+	c := &Client{options: defaultOptions(), links: map[string]*link{}, news: make(chan struct{}), session: rand.Uint64() | 1}
 	for _, set := range opts {
 		set(&c.options)
 	}

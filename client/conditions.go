@@ -55,8 +55,8 @@ func Initial(n int64) CallOption {
 
 // Incr adds by to the counter of key and returns what it stands at. One that is not there begins at 0, or at Initial, and
 // lives WithTTL; one that is there keeps its own. A value is a counter if it is an integer of 64 bits in digits, else
-// the error is *NotNumberError; a sum that is none is *RangeError. An addition that may have happened is never sent
-// again, whatever the options say.
+// the error is *NotNumberError; a sum that is none is *RangeError. An addition that may have happened is sent again only to
+// the node that may have carried it out, which knows it again, whatever the options say; if that has restarted, it is indeterminate.
 func (v *verbs) Incr(ctx context.Context, key string, by int64, opts ...CallOption) (int64, error) {
 	k := v.call(wire.OpIncr, key, opts)
 	defer k.release()
@@ -82,8 +82,7 @@ func (v *verbs) Decr(ctx context.Context, key string, by int64, opts ...CallOpti
 }
 
 // Append adds value to the end of what key has, which may be nothing, and returns how many bytes that are now. A new
-// value lives WithTTL; one that is there keeps its own. An append that may have happened is never sent again, whatever the
-// options say.
+// value lives WithTTL; one that is there keeps its own. An append is sent again as an addition is.
 func (v *verbs) Append(ctx context.Context, key string, value []byte, opts ...CallOption) (int64, error) {
 	k := v.call(wire.OpAppend, key, opts)
 	defer k.release()
@@ -143,7 +142,7 @@ func (k *call) unmet() error {
 		return nil
 	}
 	err := error(&NotMetError{Op: k.request.Op, Stamp: k.response.Stamp})
-	if k.unsure {
+	if k.unsure && k.taker == nil { // which knows what came of the attempt before
 		err = &RetryError{Attempts: k.retries + 1, Indeterminate: true, Err: err}
 	}
 	return err

@@ -13,8 +13,10 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// An addition whose connection broke may have happened: it is not sent again, even where the caller says that it may be.
-func TestAnAdditionIsNeverSentAgain(t *testing.T) {
+// An addition whose connection broke may have happened: it is sent again to the boot that may have carried it out, as the
+// same, and to no other, even where the caller says that it may be.
+func TestWhatMustNotHappenTwiceIsSentAgainToTheSameBootAndNoOther(t *testing.T) {
+	type id struct{ session, serial, boot uint64 }
 	for name, call := range map[string]func(*Client) error{
 		"incr": func(c *Client) error { _, err := c.Incr(t.Context(), "k", 1); return err },
 		"decr": func(c *Client) error { _, err := c.Decr(t.Context(), "k", 1); return err },
@@ -22,14 +24,50 @@ func TestAnAdditionIsNeverSentAgain(t *testing.T) {
 			_, err := c.Append(t.Context(), "k", []byte("v"))
 			return err
 		},
-		"get and set": func(c *Client) error { _, _, err := c.GetAndSet(t.Context(), "k", nil); return err },
+		"set if absent": func(c *Client) error { return c.Set(t.Context(), "k", []byte("v"), IfAbsent()) },
 	} {
-		a, b := newFake(t), newFake(t)
-		a.answer = func(*wire.Request, func(*wire.Response)) { a.cut() }
-		c := dial(t, []Option{WithDefaults(Idempotent())}, a, b)
-		if err := call(c); !Indeterminate(err) || len(a.ops()) != 1 || len(b.ops()) != 0 {
-			t.Errorf("%s: %v, asked %v and %v", name, err, a.ops(), b.ops())
+		for _, restarts := range []bool{false, true} {
+			a, b := newFake(t), newFake(t)
+			a.hello.Node, a.hello.Boot, b.hello.Node, b.hello.Boot = 1, 11, 2, 12
+			var ids []id
+			a.answer = func(q *wire.Request, reply func(*wire.Response)) {
+				if ids = append(ids, id{q.Session, q.Serial, q.Boot}); len(ids) > 1 {
+					reply(&wire.Response{Value: []byte("5")})
+					return
+				}
+				if restarts {
+					a.mu.Lock()
+					a.hello.Boot = 13
+					a.mu.Unlock()
+				}
+				a.cut()
+			}
+			c := dial(t, nil, a, b)
+			err := call(c)
+			if len(b.ops()) != 0 {
+				t.Errorf("%s: another node was asked: %v", name, b.ops())
+			}
+			if restarts {
+				if !Indeterminate(err) || len(ids) != 1 {
+					t.Errorf("%s, to a node that restarted: %v, asked %v", name, err, ids)
+				}
+				continue
+			}
+			if err != nil || len(ids) != 2 || ids[0].session == 0 || ids[0].boot != 0 || ids[1] != (id{ids[0].session, ids[0].serial, 11}) {
+				t.Errorf("%s: %v, asked %v", name, err, ids)
+			}
 		}
+	}
+}
+
+// Nor is what the answer would tell another thing of the second time.
+func TestAGetAndSetIsNeverSentAgain(t *testing.T) {
+	a, b := newFake(t), newFake(t)
+	a.hello.Boot, b.hello.Boot = 11, 12
+	a.answer = func(*wire.Request, func(*wire.Response)) { a.cut() }
+	c := dial(t, nil, a, b)
+	if _, _, err := c.GetAndSet(t.Context(), "k", nil); !Indeterminate(err) || len(a.ops()) != 1 || len(b.ops()) != 0 {
+		t.Errorf("%v, asked %v and %v", err, a.ops(), b.ops())
 	}
 }
 

@@ -32,6 +32,8 @@ type (
 	RangeError = wire.RangeError
 	// ContextError is returned for a context that is not one of the key; nothing was done.
 	ContextError = wire.ContextError
+	// UnsureError is returned for a call that was sent again, where the node does not know any more whether it was carried out.
+	UnsureError = wire.UnsureError
 	// InternalError is returned for a failure that is the node's own.
 	InternalError = wire.InternalError
 )
@@ -132,8 +134,11 @@ func Indeterminate(err error) bool {
 		timeout     *TimeoutError
 		internal    *InternalError
 		interrupted *InterruptedError
+		unsure      *UnsureError
 	)
 	switch {
+	case errors.As(err, &unsure):
+		return true
 	case errors.As(err, &multi):
 		return slices.ContainsFunc(multi.Errs, Indeterminate)
 	case errors.As(err, &retried):

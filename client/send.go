@@ -134,6 +134,9 @@ func (c *Client) finish(ctx context.Context, k *call, err error) error {
 
 // send makes one attempt, at the best node that has not been tried.
 func (c *Client) send(ctx context.Context, k *call, now time.Duration) error {
+	if k.taker != nil {
+		k.tried = k.tried[:0]
+	}
 	cn := c.pick(k)
 	for cn == nil {
 		again := len(k.tried) > 0
@@ -148,10 +151,17 @@ func (c *Client) send(ctx context.Context, k *call, now time.Duration) error {
 		now = sinceEpoch()
 		cn = c.pick(k)
 	}
+	if k.taker != nil && (cn.hello.Node != k.taker.Node || cn.hello.Boot != k.taker.Boot) {
+		return &lostError{cause: errRestarted}
+	}
 	k.attempts++
 	k.node = cn.link
 	k.tried = append(k.tried, cn.link)
 	k.fill(ctx, k.limit-grace-now)
+	if k.once() {
+		k.identify(c)
+		k.asked = &cn.hello
+	}
 	return cn.start(ctx, k, &k.flights[0], now)
 }
 
@@ -160,6 +170,9 @@ func (c *Client) send(ctx context.Context, k *call, now time.Duration) error {
 func (c *Client) pick(k *call) *conn {
 	if k.only != nil {
 		return k.only.connected()
+	}
+	if k.taker != nil {
+		return k.node.connected()
 	}
 	r := c.routes.Load()
 	if cn := r.owner(k); cn != nil {
@@ -272,6 +285,10 @@ func (c *Client) candidates(k *call) []*link {
 		add(k.only)
 		return all
 	}
+	if k.taker != nil {
+		add(k.node)
+		return all
+	}
 	r := c.routes.Load()
 	for _, at := range r.ownersFor(&k.request) {
 		add(r.links[at])
@@ -305,6 +322,20 @@ func (c *Client) explain(ctx context.Context, k *call, err error) error {
 	return err
 }
 
+// errRestarted is the cause where the boot that may have carried a request out has ended: no other could tell.
+var errRestarted = errors.New("the node that may have done it has restarted since")
+
+// identify gives the request what it is told apart by.
+func (k *call) identify(c *Client) {
+	q := &k.request
+	if q.Session = c.session; q.Serial == 0 {
+		q.Serial = c.serials.Add(1)
+	}
+	if q.Boot = 0; k.taker != nil {
+		q.Boot = k.taker.Boot
+	}
+}
+
 // again decides whether another attempt may help and is allowed, and waits until it is due.
 func (c *Client) again(ctx context.Context, k *call, err error) bool {
 	var (
@@ -316,11 +347,14 @@ func (c *Client) again(ctx context.Context, k *call, err error) bool {
 	)
 	sent, moved := true, false
 	switch {
-	case ctx.Err() != nil, c.life.Err() != nil, k.retries >= c.options.retries, k.only != nil, errors.Is(err, errTimeUp):
+	case ctx.Err() != nil, c.life.Err() != nil, k.retries >= c.options.retries, k.only != nil, errors.Is(err, errTimeUp), errors.Is(err, errRestarted):
 		return false
 	case errors.As(err, &interrupted):
 		if interrupted.Indeterminate && !k.repeatable() {
-			return false
+			if !k.once() || k.asked.Boot == 0 {
+				return false
+			}
+			k.taker = k.asked // who has it, perhaps, will know it again
 		}
 		moved = true
 	case errors.As(err, &notReady):

@@ -91,6 +91,7 @@ type Client struct {
 	Conn uint64 // which connection
 	ID   uint64 // the client's own request id, or the forwarder's message id
 	Part uint32 // which key of a multi-get, from 1; 0: the answer is whole
+	Once uint64 // by which number the answer is remembered, should the request be sent again; 0: it is not
 }
 
 // Answer is a response for a client.

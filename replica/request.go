@@ -15,6 +15,16 @@ import (
 // what Node.Locate made of r; frame is the request as it came. Everything may alias memory that is used again after the return.
 func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, out *Outbox) {
 	s.enter(now, out)
+	if r.Session != 0 {
+		if resp, waits := s.once.begin(now.Mono, &client, r); waits {
+			s.stats.Repeated++
+			return
+		} else if resp != nil {
+			s.stats.Repeated++
+			s.out.Answer(client, resp)
+			return
+		}
+	}
 	s.request(k, client, r, frame, false)
 }
 
@@ -163,7 +173,7 @@ func (s *Shard) wind() {
 
 func (s *Shard) reject(client coordinator.Client, op wire.Op, status wire.Status, text string) {
 	s.stats.Failed++
-	s.out.Answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: text}})
+	s.answer(client, &wire.Response{Status: status, Err: &wire.Error{Op: op, Text: text}})
 }
 
 // ask is the level of the request, or its namespace's, for a client in datacenter local.

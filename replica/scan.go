@@ -119,5 +119,5 @@ func (s *Shard) scan(k storage.Key, ns space, client coordinator.Client, r *wire
 		return
 	}
 	resp := p.Response()
-	s.out.Answer(client, &resp)
+	s.answer(client, &resp)
 }

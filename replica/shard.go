@@ -35,6 +35,7 @@ type Shard struct {
 	swept  time.Duration // when expired records were last looked for
 	out    *Outbox       // of the call under way
 	stats  ShardStats
+	once   once
 
 	self   []wire.Message // sends of this node to itself, not yet served
 	list   []coordinator.Peer
@@ -63,6 +64,7 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 		return nil, err
 	}
 	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(cfg.Hints)}
+	s.once.init(cfg.Self.Boot, onceMax)
 	s.calls.init(uint64(number), cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)))
 	s.refill.init(cfg)
 	s.peers.init()
@@ -166,7 +168,7 @@ func (s *Shard) flush(c *call) {
 		for i := range s.eff.Answers {
 			a := &s.eff.Answers[i]
 			s.count(&a.Response)
-			s.out.Answer(a.Client, &a.Response)
+			s.answer(a.Client, &a.Response)
 			if c.started != s.now.Mono {
 				s.out.Latency[LatencyBucket(s.now.Mono-c.started)]++
 			}

@@ -15,6 +15,7 @@ type ShardStats struct {
 	Late       int64 `json:"late"`      // foreground writes that came past their deadline
 	Ahead      int64 `json:"ahead"`     // stamps beyond the skew bound or the ceiling
 	Malformed  int64 `json:"malformed"` // pages that made no sense
+	Repeated   int64 `json:"repeated"`  // requests sent again, or told apart from such
 	Hedges     int64 `json:"hedges"`
 	Repairs    int64 `json:"repairs"`
 	Restamps   int64 `json:"restamps"`
@@ -47,6 +48,7 @@ func (s *Shard) Add(t *Stats) {
 	a.Late += s.stats.Late
 	a.Ahead += s.stats.Ahead
 	a.Malformed += s.stats.Malformed
+	a.Repeated += s.stats.Repeated
 	a.Hedges += int64(s.eff.Hedges)
 	a.Repairs += int64(s.eff.Repairs)
 	a.Restamps += int64(s.eff.Restamps)

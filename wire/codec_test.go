@@ -33,6 +33,7 @@ func sampleRequests() []Request {
 		{Op: OpSet, ID: 16, Key: []byte("k"), Value: []byte("v"), Condition: Version, Than: 1 << 60},
 		{Op: OpGet, ID: 17, Key: []byte("k"), Siblings: true},
 		{Op: OpSet, ID: 18, Key: []byte("k"), Value: []byte("v"), Context: []byte("what it had seen")},
+		{Op: OpIncr, ID: 19, Key: []byte("k"), By: 5, Session: 1 << 63, Serial: 300, Boot: 7},
 	}
 }
 

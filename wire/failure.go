@@ -137,6 +137,18 @@ func (e *NamespaceError) Error() string {
 	return fmt.Sprintf("wire: %v: %s", e.Op, text)
 }
 
+// UnsureError is returned for a call that was sent again, since no answer came, where the node does not know any more whether
+// it was carried out before. It was not carried out now.
+type UnsureError struct {
+	Op   Op
+	Text string
+}
+
+// Error says so.
+func (e *UnsureError) Error() string {
+	return say(e.Op, "sent again, and not known whether it was carried out before", e.Text, true, "look what is there")
+}
+
 // InternalError is returned for a failure that is the node's own, or of a kind unknown here.
 type InternalError struct {
 	Op            Op
@@ -180,6 +192,8 @@ func (r *Response) AsError() error {
 		return &RangeError{Op: e.Op}
 	case StatusContext:
 		return &ContextError{Op: e.Op, Text: e.Text}
+	case StatusUnsure:
+		return &UnsureError{Op: e.Op, Text: e.Text}
 	case StatusNoNamespace:
 		return &NamespaceError{Op: e.Op, Text: e.Text}
 	default:

@@ -26,8 +26,8 @@ func requestValues(q *Request) []any {
 		uint64(q.Op), q.ID, uint64(q.Level), uint64(q.R), uint64(q.W), one(q.Sloppy) | one(q.Previous)<<1 | one(q.Siblings)<<2, uint64(q.Timeout),
 		bin(q.Key), bin(q.Value), q.TTL, keys,
 	}
-	more := []any{q.Namespace, bin(q.Context), uint64(q.Condition), q.Than, q.By}
-	for _, nothing := range []bool{q.By == 0, q.Than == 0, q.Condition == Always, len(q.Context) == 0, q.Namespace == ""} {
+	more := []any{q.Namespace, bin(q.Context), uint64(q.Condition), q.Than, q.By, q.Session, q.Serial, q.Boot}
+	for _, nothing := range []bool{q.Boot == 0, q.Serial == 0, q.Session == 0, q.By == 0, q.Than == 0, q.Condition == Always, len(q.Context) == 0, q.Namespace == ""} {
 		if !nothing {
 			break
 		}
@@ -286,6 +286,9 @@ func anyRequest(t *rapid.T) *Request {
 	if rapid.Bool().Draw(t, "more") {
 		q.Context = bytes.Repeat([]byte{7}, rapid.IntRange(0, contextMax).Draw(t, "context"))
 		q.Condition, q.Than, q.By = Condition(number(t, uint64(Version))), number(t, 1<<64-1)*uint64(rapid.IntRange(0, 1).Draw(t, "than")), signed(t)
+		if rapid.Bool().Draw(t, "told apart") {
+			q.Session, q.Serial, q.Boot = number(t, 1<<64-1), number(t, 1<<64-1), number(t, 1<<64-1)
+		}
 	}
 	return q
 }

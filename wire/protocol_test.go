@@ -345,10 +345,10 @@ func TestFieldTablesOfTheProtocolAreInTheOrderOfTheBytes(t *testing.T) {
 	})
 	check("Request", AppendRequest(nil, &Request{
 		Op: OpTouch, ID: 2, Level: LevelTwo, R: 5, W: 6, Sloppy: true, Timeout: 7, Key: []byte("8"), Value: []byte("9"), TTL: 10, Keys: [][]byte{[]byte("11")},
-		Namespace: "twelve", Context: []byte("13"), Condition: Present, Than: 15, By: 16,
+		Namespace: "twelve", Context: []byte("13"), Condition: Present, Than: 15, By: 16, Session: 17, Serial: 18, Boot: 19,
 	})[FrameHeader:], map[string]any{
 		"op": 4, "id": 2, "level": 3, "r": 5, "w": 6, "flags": 1, "timeout_ms": 7, "key": "8", "value": "9", "ttl_ms": 10, "keys": []any{"11"},
-		"namespace": "twelve", "context": "13", "condition": 2, "than": 15, "by": 16,
+		"namespace": "twelve", "context": "13", "condition": 2, "than": 15, "by": 16, "session": 17, "serial": 18, "boot": 19,
 	})
 	failure := &Error{Op: OpSet, Want: 3, Got: 1, Failed: []Failure{{Node: 4, Reason: OutcomeDown}}, Text: "five"}
 	item := Item{Status: StatusNotFound, Stamp: 2, Value: []byte("three"), Deadline: 4, Forgotten: true}

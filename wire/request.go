@@ -62,7 +62,7 @@ func (o Op) Changes() bool { return o.Writes() || o == OpNamespace }
 // Request is one client call. One struct serves every operation, so that a connection decodes into the
 // same memory again and again; slices alias the frame.
 //
-//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys, namespace, context, condition, than, by]
+//	[op, id, level, r, w, flags, timeout_ms, key, value, ttl_ms, keys, namespace, context, condition, than, by, session, serial, boot]
 type Request struct {
 	Op      Op
 	ID      uint64   // chosen by the client, echoed in the response
@@ -84,6 +84,11 @@ type Request struct {
 	Condition Condition // OpSet, OpDelete
 	Than      uint64    // with Version
 	By        int64     // OpIncr: what to add
+
+	// By these a request that is sent again, since no answer came, is told from another.
+	Session uint64 // of the client, drawn at random; 0: the request is not told apart
+	Serial  uint64 // of the request in its session
+	Boot    uint64 // sent again: the boot of the node that it was sent to before, and is sent to again; else 0
 }
 
 // Status is how a client call ended.
@@ -107,7 +112,17 @@ const (
 	StatusNotNumber Status = 24 // nothing was done; the value is not an integer of 64 bits
 	StatusRange     Status = 25 // nothing was done; the sum would not be within 64 bits
 	StatusContext   Status = 26 // nothing was done; the context is not one that this cluster gave for this key
+	StatusUnsure    Status = 27 // sent again, and it is not known any more whether it was carried out; it was not now
 )
+
+// Undone reports whether nothing was done, so that the request may be sent again as it is.
+func (s Status) Undone() bool {
+	switch s {
+	case StatusBadRequest, StatusTooLarge, StatusOverloaded, StatusNotReady, StatusNoNamespace, StatusNotNumber, StatusRange, StatusContext:
+		return true
+	}
+	return false
+}
 
 // Response answers one Request; slices alias the frame or the memory the answering machine lends.
 //

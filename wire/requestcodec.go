@@ -23,9 +23,12 @@ import "github.com/shoalcache/shoal/ring"
 //	condition   number: a Condition
 //	than        number, 64 bits: with condition version
 //	by          number, signed
+//	session     number, 64 bits
+//	serial      number, 64 bits
+//	boot        number, 64 bits
 const (
 	requestFields = 11
-	requestMore   = 5
+	requestMore   = 8
 )
 
 // known reports whether this version of the protocol has the operation.
@@ -66,12 +69,27 @@ func AppendRequest(dst []byte, q *Request) []byte {
 	if more > 4 {
 		dst = appendInt(dst, q.By)
 	}
+	if more > 5 {
+		dst = appendUint(dst, q.Session)
+	}
+	if more > 6 {
+		dst = appendUint(dst, q.Serial)
+	}
+	if more > 7 {
+		dst = appendUint(dst, q.Boot)
+	}
 	return closeFrame(dst, start)
 }
 
 // more is how many fields a request has that most have not.
 func (q *Request) more() int {
 	switch {
+	case q.Boot != 0:
+		return 8
+	case q.Serial != 0:
+		return 7
+	case q.Session != 0:
+		return 6
 	case q.By != 0:
 		return 5
 	case q.Than != 0:
@@ -116,6 +134,7 @@ func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 		q.Keys = append(q.Keys, r.bytes("key", l.Key))
 	}
 	q.Context, q.Condition, q.Than, q.By = nil, Always, 0, 0
+	q.Session, q.Serial, q.Boot = 0, 0, 0
 	name := []byte(nil)
 	if extra > 0 {
 		name = r.bytes("namespace", ring.NameMax)
@@ -134,6 +153,15 @@ func DecodeRequest(frame []byte, q *Request, l *Limits) error {
 	}
 	if extra > 4 {
 		q.By = r.int()
+	}
+	if extra > 5 {
+		q.Session = r.uint()
+	}
+	if extra > 6 {
+		q.Serial = r.uint()
+	}
+	if extra > 7 {
+		q.Boot = r.uint()
 	}
 	r.skip(max(extra-requestMore, 0))
 	return r.done()

@@ -1,0 +1,116 @@
+package replica
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// Whatever copies of requests come, in whatever order and however little is remembered: each request is carried out once at
+// most, and answered as what came of it.
+func TestARequestIsCarriedOutOnceHoweverOftenItIsSent(t *testing.T) { // I9
+	rapid.Check(t, func(t *rapid.T) {
+		const boot = 7
+		type copied struct {
+			r      wire.Request
+			client coordinator.Client
+			sent   time.Duration
+		}
+		type fate struct {
+			done    bool
+			value   string
+			running bool
+		}
+		var o once
+		o.init(boot, rapid.IntRange(1, 5).Draw(t, "remembered"))
+		var flying []copied // on their way, or lying in a connection
+		fates := map[onceID]*fate{}
+		waiting := map[uint64][]onceID{} // by the client's id: whose answer it waits for
+		var running []coordinator.Client
+		of := map[uint64]onceID{} // by the number that an answer is remembered by
+		now := time.Duration(0)
+		serials, conns, ids := map[uint64]uint64{}, uint64(0), uint64(0)
+		judge := func(id onceID, resp *wire.Response) {
+			f := fates[id]
+			switch {
+			case resp.Status == wire.StatusUnsure, resp.Status == wire.StatusNotReady, resp.Status == wire.StatusOverloaded:
+			case resp.Status == wire.StatusOK && (!f.done || string(resp.Value) != f.value):
+				t.Fatalf("%v is answered %q, it came to %+v", id, resp.Value, f)
+			case resp.Status != wire.StatusOK:
+				t.Fatalf("%v is answered with status %d", id, resp.Status)
+			}
+		}
+		for range rapid.IntRange(5, 60).Draw(t, "steps") {
+			now += time.Duration(rapid.IntRange(0, 30).Draw(t, "seconds")) * time.Second
+			flying = slices.DeleteFunc(flying, func(c copied) bool { return c.r.Boot == 0 && now-c.sent >= lingerMax })
+			switch step := rapid.IntRange(0, 9).Draw(t, "step"); {
+			case step < 3: // a new request, and perhaps copies of it by newer connections
+				session := uint64(rapid.IntRange(1, 3).Draw(t, "session"))
+				serials[session]++
+				r := wire.Request{Op: wire.OpIncr, Session: session, Serial: serials[session]}
+				fates[onceID{session, r.Serial}] = &fate{}
+				for range rapid.IntRange(1, 3).Draw(t, "copies") {
+					if rapid.Bool().Draw(t, "connects") || r.Boot != 0 || conns == 0 {
+						conns++
+					}
+					ids++
+					flying = append(flying, copied{r, coordinator.Client{Conn: conns, ID: ids}, now})
+					r.Boot = boot
+				}
+			case step < 8 && len(flying) > 0: // one arrives
+				i := rapid.IntRange(0, len(flying)-1).Draw(t, "arrives")
+				c := flying[i]
+				flying = slices.Delete(flying, i, i+1)
+				id := onceID{c.r.Session, c.r.Serial}
+				resp, waits := o.begin(now, &c.client, &c.r)
+				switch f := fates[id]; {
+				case resp != nil:
+					judge(id, resp)
+				case waits:
+					waiting[c.client.ID] = append(waiting[c.client.ID], id)
+				case f.done, f.running:
+					t.Fatalf("%v is carried out twice", id)
+				default:
+					f.running = true
+					of[c.client.Once] = id
+					running = append(running, c.client)
+				}
+			case len(running) > 0: // one comes to something
+				i := rapid.IntRange(0, len(running)-1).Draw(t, "ends")
+				client := running[i]
+				running = slices.Delete(running, i, i+1)
+				id := of[client.Once]
+				f := fates[id]
+				f.running = false
+				resp := wire.Response{Status: wire.StatusOverloaded}
+				if rapid.IntRange(0, 3).Draw(t, "happens") > 0 {
+					f.done, f.value = true, rapid.StringMatching("[0-9]{1,4}").Draw(t, "value")
+					resp = wire.Response{Value: []byte(f.value)}
+				}
+				if waiter, waits := o.done(now, client.Once, &resp); waits {
+					judge(waiting[waiter.ID][0], &resp)
+				}
+			}
+			if len(o.entries) > o.most || len(o.index) > o.most || len(o.sessions) > 2*o.most {
+				t.Fatalf("%d entries, %d ids, %d sessions: at most %d", len(o.entries), len(o.index), len(o.sessions), o.most)
+			}
+		}
+	})
+}
+
+func TestWhatWasSentToAnotherBootIsNotCarriedOut(t *testing.T) {
+	var o once
+	o.init(7, 4)
+	client := coordinator.Client{Conn: 1, ID: 1}
+	if resp, waits := o.begin(0, &client, &wire.Request{Op: wire.OpIncr, Session: 1, Serial: 1, Boot: 8}); waits || resp == nil || resp.Status != wire.StatusUnsure {
+		t.Errorf("%+v, waits %t", resp, waits)
+	}
+	if resp, waits := o.begin(0, &client, &wire.Request{Op: wire.OpIncr, Session: 1, Serial: 1, Boot: 7}); waits || resp != nil || client.Once == 0 {
+		t.Errorf("sent again to this boot, which has forgotten nothing: %+v, waits %t", resp, waits)
+	}
+}
