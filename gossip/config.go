@@ -36,6 +36,9 @@ type Config struct {
 	// Log takes this package's lines and memberlist's, repeated lines sampled. Default: none are written.
 	Log *zap.Logger
 
+	// Reach, where set, says whether anything may be sent to an address, host:port: for tests that part a cluster.
+	Reach func(addr string) bool
+
 	// State is the encoded cluster map, at most 1 MiB; called from memberlist's goroutines, so it must be quick.
 	// The slice is only read.
 	State func() []byte

@@ -57,7 +57,12 @@ type Gossip struct {
 // Start opens the port and begins to gossip, knowing nobody but itself and whoever Known lists. Errors: what
 // Validate finds, ErrInUse, and what keeps an address from being used.
 func Start(cfg Config) (*Gossip, error) {
-	return start(cfg, func(t memberlist.NodeAwareTransport) memberlist.NodeAwareTransport { return t })
+	return start(cfg, func(t memberlist.NodeAwareTransport) memberlist.NodeAwareTransport {
+		if cfg.Reach != nil {
+			return walled{t, cfg.Reach}
+		}
+		return t
+	})
 }
 
 // start lets tests stand between memberlist and the guard.

@@ -43,6 +43,10 @@ type Config struct {
 	Version       string // shown in status
 	Log           *zap.Logger
 
+	// Reach, where set, says whether this node can reach the peer or gossip port of another at an address, host:port. It is for
+	// tests that part a cluster, and may change its mind at any time.
+	Reach func(addr string) bool
+
 	tuning *tuning // nil: defaultTuning
 }
 

@@ -73,10 +73,17 @@ func (l *link) dial(ctx context.Context) (net.Conn, uint64, error) {
 	l.mu.Lock()
 	addr := l.addr
 	l.mu.Unlock()
+	reach := l.n.cfg.Reach
+	if reach != nil && !reach(addr) {
+		return nil, 0, fmt.Errorf("server: dialling node %s: %w", l.name, errOutOfReach)
+	}
 	d := net.Dialer{Timeout: dialTimeout}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, 0, fmt.Errorf("server: dialling node %s: %w", l.name, err)
+	}
+	if reach != nil {
+		conn = walled{conn, addr, reach}
 	}
 	asked := l.n.clock.now()
 	theirs, err := l.n.greet(conn)

@@ -172,7 +172,8 @@ func (n *Node) build(floor vclock.Stamp) error {
 func (n *Node) open(ctx context.Context) error {
 	n.mu.Lock() // gossip's callbacks wait until there is a gossip to call back
 	g, err := gossip.Start(gossip.Config{
-		Self: n.self, Cluster: n.cfg.ClusterName, BindAddr: n.cfg.GossipAddr, Advertise: n.cfg.AdvertiseHost,
+		Reach: n.cfg.Reach,
+		Self:  n.self, Cluster: n.cfg.ClusterName, BindAddr: n.cfg.GossipAddr, Advertise: n.cfg.AdvertiseHost,
 		Meta: gossip.Meta{
 			ClusterID: n.clusterID(), Name: n.cfg.Name, ClientAddr: n.me.ClientAddr, PeerAddr: n.me.PeerAddr,
 			Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack,

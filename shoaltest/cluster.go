@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 type Cluster struct {
 	dir    string
 	client *client.Client
+
+	parts atomic.Pointer[parts] // nil while every node reaches every other
 
 	mu      sync.Mutex      // of what follows; held while a node is started or stopped
 	configs []server.Config // with the addresses that the first start found
@@ -81,6 +84,7 @@ func start(ctx context.Context, dir string, n int, change []func(int, *server.Co
 		if i > 0 {
 			cfg.Join = []string{c.nodes[0].GossipAddr()}
 		}
+		cfg.Reach = func(addr string) bool { return c.parts.Load().reach(i, addr) }
 		for _, f := range change {
 			f(i, &cfg)
 		}

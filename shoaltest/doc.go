@@ -14,6 +14,9 @@
 // NewCluster takes everything down at the end of the test, and shows the nodes' logs only if it failed. Start is for
 // what has no testing.TB: a TestMain whose tests share a cluster, an example, a demonstration.
 //
+// Part cuts the network between nodes, and Heal mends it: what both sides do meanwhile, and what is left of it, is a test of a
+// few lines (ExampleCluster_Part).
+//
 // CheckKV says whether a program's own stand-in for a client does what client.KV promises.
 //
 // The periods of the nodes are those of server.Quick: a node that was killed serves at most two seconds after Restart
