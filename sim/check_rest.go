@@ -14,6 +14,7 @@ func (w *world) checkRest() {
 			return
 		}
 	}
+	rested := w.sane() && w.settled(w.now-settlesFor) // who was told late that it has no place starts late
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		switch {
@@ -22,7 +23,7 @@ func (w *world) checkRest() {
 			return
 		case n.core == nil:
 			continue
-		case n.recovering() && w.sane():
+		case n.recovering() && rested:
 			w.fail("liveness", "n%d has not recovered %v after the faults ended", n.id, w.now-w.calm)
 			return
 		}
@@ -31,7 +32,7 @@ func (w *world) checkRest() {
 				w.fail("liveness", "shard %d of n%d has %d requests under way %v after the last was asked", s, n.id, shard.Busy(), w.now-w.calm)
 			}
 			for o := range w.nodes {
-				if owed := shard.OwedTo(uint64(o + 1)); owed > 0 && w.sane() {
+				if owed := shard.OwedTo(uint64(o + 1)); owed > 0 && rested {
 					w.fail("liveness", "shard %d of n%d owes n%d %d hints %v after the faults ended", s, n.id, o+1, owed, w.now-w.calm)
 				}
 			}
