@@ -16,6 +16,12 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 	if o.ask.Op != wire.OpGet && !o.writes() && !o.touches() || !w.timely(o.begin) {
 		return
 	}
+	if w.unsettled(o.begin) {
+		return // who has not heard of a flush gets no reply
+	}
+	if o.ask.Only != wire.Always || o.ask.Was {
+		return // it fails where another write overtakes it, and all go to one owner, by way of whom may not be seen here
+	}
 	c, ok := w.coordinator(o)
 	if !ok {
 		return

@@ -59,8 +59,12 @@ type world struct {
 	audits   map[replicaKey]audited
 	deleted  map[string]bool   // keys that somebody asked to delete
 	glances  map[int][]*glance // at each key, by the clients of siblings
-	owed     []handoff         // what fallbacks were asked to keep
-	handoffs []handoff         // what they keep
+	met      map[int][]uint64  // the latest versions of each key that clients have met; nil where none asks by them
+	turned   time.Duration     // when a node last changed what it believes of who is there
+	changes  []*mapChange      // of the namespace
+	era      era
+	owed     []handoff // what fallbacks were asked to keep
+	handoffs []handoff // what they keep
 	auditOut replica.Outbox
 }
 
@@ -77,6 +81,11 @@ func (w *world) foundCluster() {
 	w.first = &ring.Map{ClusterID: 7, Cluster: "sim", Partitions: c.Partitions, Namespaces: []ring.Namespace{{
 		Name: ring.DefaultNamespace, Replicas: uint8(c.Replicas), Read: uint8(c.Read), Write: uint8(c.Write), Mode: mode, Version: 1,
 	}}}
+	if c.Space != "" {
+		ns := w.first.Namespaces[0]
+		ns.Name = c.Space
+		w.first = w.first.WithNamespace(ns)
+	}
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		n.id, n.dc, n.disk = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters), newPlatter(w.rng)
@@ -90,7 +99,11 @@ func (w *world) foundCluster() {
 		w.start(i)
 	}
 	for i := range w.plan.Asks {
-		w.at(event{at: w.plan.Asks[i].At, what: ask, index: int32(i)})
+		a := &w.plan.Asks[i]
+		if a.Only == wire.Version && w.met == nil {
+			w.met = map[int][]uint64{}
+		}
+		w.at(event{at: a.At, what: ask, index: int32(i)})
 	}
 	for i := range w.plan.Faults {
 		w.at(event{at: w.plan.Faults[i].At, what: begin, index: int32(i)})
