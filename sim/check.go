@@ -20,6 +20,7 @@ func (w *world) check() {
 		if w.checkFlushed(key, ops); w.failed != nil {
 			return
 		}
+		w.checkSessions(key, ops)
 		for _, ops := range w.eras(ops) {
 			if w.checkKey(key, ops); w.failed != nil {
 				return

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/internal/session"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -29,15 +30,23 @@ type op struct {
 	done       bool          // the client waits no more
 	ok         bool          // it was answered, with a value, none, or an acknowledgement
 	replied    bool          // the node has answered, whether or not anyone listened
-	retry      bool
-	owned      bool // who took it last to coordinate it owned the key then
-	taker      int  // the node that another handed it to, from 1; 0: none
-	status     wire.Status
-	stamp      uint64
-	wrote      int // read: the op that the value is of, from 1
-	deadline   int64
-	wall       int64 // at the node when it answered
-	forgotten  bool
+	turn
+	owned     bool // who took it last to coordinate it owned the key then
+	taker     int  // the node that another handed it to, from 1; 0: none
+	status    wire.Status
+	stamp     uint64
+	wrote     int // read: the op that the value is of, from 1
+	deadline  int64
+	wall      int64 // at the node when it answered
+	forgotten bool
+}
+
+// turn is which call of a client's an op is: it may ask for one thing several times.
+type turn struct {
+	retry  bool
+	tries  int           // how often it was asked before for its session
+	first  time.Duration // when that began
+	passed bool          // its answer was none for its session
 }
 
 const (
@@ -60,14 +69,14 @@ func (w *world) ask(a *Ask) {
 				w.askChange(i, a)
 				return
 			}
-			w.askNode(i, a, false)
+			w.askNode(i, a, turn{first: w.now})
 			return
 		}
 	}
 	w.count("nobody to ask")
 }
 
-func (w *world) askNode(i int, a *Ask, retry bool) {
+func (w *world) askNode(i int, a *Ask, t turn) {
 	n := &w.nodes[i]
 	timeout := a.Timeout
 	if timeout == 0 {
@@ -75,7 +84,7 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	}
 	number := len(w.ops)
 	w.ops = append(w.ops, op{
-		number: number + 1, ask: a, key: a.Key, node: i, begin: w.now, end: never, until: w.now + timeout, retry: retry,
+		number: number + 1, ask: a, key: a.Key, node: i, begin: w.now, end: never, until: w.now + timeout, turn: t,
 		sloppy: w.plan.Cluster.sloppy(a.Key) && a.Op != wire.OpGet,
 	})
 	o := &w.ops[number]
@@ -90,6 +99,9 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	}
 	if c := &w.plan.Cluster; c.Read == wire.LevelExplicit {
 		r.Level, r.R, r.W = wire.LevelExplicit, c.R, c.W
+	}
+	if t.tries > 0 {
+		r.Level, r.R, r.W = session.Levels[t.tries-1], 0, 0
 	}
 	if a.Op == wire.OpDelete {
 		w.deleted[string(r.Key)] = true
@@ -177,20 +189,23 @@ func (w *world) answered(i int, r *wire.Response) {
 	}
 	w.tellAnswered(o, r)
 	w.checkQuorum(o, r)
-	if !o.ok {
+	switch {
+	case !o.ok:
 		w.again(o)
+	case o.ask.Session > 0:
+		w.keepSession(o)
 	}
 }
 
 // again lets a client ask once more, elsewhere, what failed.
 func (w *world) again(o *op) {
-	if o.retry || !w.plan.Cluster.Retries {
+	if o.retry || o.tries > 0 || !w.plan.Cluster.Retries {
 		return
 	}
 	for d := 1; d < len(w.nodes); d++ {
 		if i := (o.node + d) % len(w.nodes); w.nodes[i].core != nil {
 			w.count("retried")
-			w.askNode(i, o.ask, true)
+			w.askNode(i, o.ask, turn{retry: true, first: w.now})
 			return
 		}
 	}

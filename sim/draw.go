@@ -78,7 +78,7 @@ func (p *Plan) drawCalls(r *rand.Rand) {
 		return
 	}
 	c := &p.Cluster
-	if c.Counters > 0 && r.IntN(2) == 0 {
+	if c.Counters > 0 {
 		p.drawCounted(r)
 	}
 	if r.IntN(2) == 0 {
@@ -90,6 +90,9 @@ func (p *Plan) drawCalls(r *rand.Rand) {
 	if r.IntN(3) == 0 {
 		p.drawFlushes(r)
 	}
+	if r.IntN(3) == 0 {
+		p.drawSessions(r)
+	}
 }
 
 // drawCounted gives counters a TTL, all calls of one the same, and some of them a number to begin at.
@@ -98,7 +101,7 @@ func (p *Plan) drawCounted(r *rand.Rand) {
 	ttls := make([]time.Duration, c.Counters)
 	for i := range ttls {
 		if r.IntN(3) > 0 {
-			ttls[i] = between(r, 2*time.Second, time.Minute)
+			ttls[i] = between(r, 200*time.Millisecond, 20*time.Second)
 		}
 	}
 	initial := r.IntN(2) == 0
@@ -187,6 +190,20 @@ func (p *Plan) drawFlushes(r *rand.Rand) {
 	}
 	if c.Space != "" {
 		change(p.Trouble+healFor/3, wire.NamespaceCreate)
+	}
+}
+
+// drawSessions makes most calls those of a few sessions, in half of the clusters at the levels that need it most.
+func (p *Plan) drawSessions(r *rand.Rand) {
+	c := &p.Cluster
+	c.Sessions = 1 + r.IntN(4)
+	if r.IntN(2) == 0 {
+		c.Read, c.Write, c.R, c.W, c.Down = wire.LevelOne, wire.LevelOne, 0, 0, 1
+	}
+	for i := range p.Asks {
+		if a := &p.Asks[i]; a.Op != wire.OpNamespace {
+			a.Session = r.IntN(c.Sessions + 1)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type Cluster struct {
 	Siblings    bool   // concurrent writes are kept, and clients write with what they have read
 	Lists       int    // further keys, to whose values clients mostly append
 	Space       string // the namespace that all is asked in; empty: the default one
+	Sessions    int    // of clients
 	Flushes     bool   // it is flushed, or dropped and created again
 	TTLs        bool
 	Skew        time.Duration // clocks lie within this, either side of the truth
@@ -64,6 +65,7 @@ type Ask struct {
 	Pick    int           // which of the contexts, or of the versions, that clients have met is written with
 	Only    wire.Condition
 	Was     bool   // it asks for the value that was there
+	Session int    // of the client, from 1; 0: none
 	Change  string // OpNamespace: what is done to the namespace
 	Initial int64  // what a counter that is not there begins at
 	Last    bool   // asked when all is well, of what is left

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/shoalcache/shoal/internal/session"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
@@ -61,6 +62,7 @@ type world struct {
 	glances  map[int][]*glance // at each key, by the clients of siblings
 	met      map[int][]uint64  // the latest versions of each key that clients have met; nil where none asks by them
 	turned   time.Duration     // when a node last changed what it believes of who is there
+	sessions []session.Memory  // of clients
 	changes  []*mapChange      // of the namespace
 	era      era
 	owed     []handoff // what fallbacks were asked to keep
@@ -108,6 +110,9 @@ func (w *world) foundCluster() {
 	for i := range w.plan.Faults {
 		w.at(event{at: w.plan.Faults[i].At, what: begin, index: int32(i)})
 	}
+	for range c.Sessions {
+		w.sessions = append(w.sessions, session.New(c.names()))
+	}
 	w.at(event{at: auditPeriod, what: audit})
 	w.at(event{at: w.plan.Trouble, what: calm})
 }
@@ -139,6 +144,8 @@ func (w *world) happen(e *event) {
 		w.beat(int(e.node))
 	case look:
 		w.look(int(e.node))
+	case renew:
+		w.renew(&w.ops[e.index])
 	case boot:
 		w.start(int(e.node))
 	case ask:
