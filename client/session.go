@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoalcache/shoal/internal/session"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -19,10 +20,9 @@ import (
 // It keeps a stamp for each of the last keys that it has met. It may be used by any number of goroutines, and by any client of
 // the cluster that it was used with first.
 type Session struct {
-	mu          sync.Mutex
-	most        int // keys of young
-	cluster     uint64
-	young, aged map[string]uint64 // by namespace and key; aged is what was young before
+	mu      sync.Mutex
+	cluster uint64
+	memory  session.Memory // by namespace and key
 }
 
 // SessionKeysDefault is how many keys a session remembers, for sure, that is told nothing else.
@@ -34,7 +34,7 @@ func NewSession(keys int) *Session {
 	if keys <= 0 {
 		keys = SessionKeysDefault
 	}
-	return &Session{most: keys, young: map[string]uint64{}}
+	return &Session{memory: session.New(keys)}
 }
 
 // WithSession makes the call one of a session.
@@ -80,33 +80,25 @@ func (s *Session) bind(cluster uint64) error {
 func (s *Session) met(name string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(s.young[name], s.aged[name])
+	return s.memory.Met(name)
 }
 
 // meet notes that the session has met a version of a key.
 func (s *Session) meet(name string, stamp uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stamp = max(stamp, s.young[name], s.aged[name])
-	if _, ok := s.young[name]; !ok && len(s.young) >= s.most {
-		s.young, s.aged = map[string]uint64{}, s.young
-	}
-	s.young[name] = stamp
+	s.memory.Meet(name, stamp)
 }
 
-// forget lets the key be as one that was never met.
-func (s *Session) forget(name string) {
+// read judges what a read was told after so many tries.
+func (s *Session) read(name string, tries int, told *wire.Item) session.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.young, name)
-	delete(s.aged, name)
+	return s.memory.Read(name, tries, session.Answer{Stamp: told.Stamp, Missing: told.Status == wire.StatusNotFound, Forgotten: told.Forgotten})
 }
 
 // sessionName tells the keys of namespaces apart.
 func sessionName(namespace string, key []byte) string { return namespace + "\x00" + string(key) }
-
-// sessionLevels are what a read is tried at that was answered with less than the session has met.
-var sessionLevels = [...]Level{wire.LevelQuorum, wire.LevelAll, wire.LevelAll}
 
 // sessionPause is how long the last try waits for what is on its way.
 const sessionPause = 50 * time.Millisecond
@@ -160,19 +152,13 @@ func (v *verbs) renew(ctx context.Context, k *call, key string, first wire.Item,
 	s, name := k.options.session, sessionName(k.options.namespace, []byte(key))
 	told := first
 	for i := 0; ; i++ {
-		met := s.met(name)
-		if told.Stamp >= met || told.Forgotten {
-			s.meet(name, told.Stamp)
+		switch s.read(name, i, &told) {
+		case session.Take:
 			return nil
-		}
-		if told.Status == wire.StatusNotFound && i == len(sessionLevels) {
-			s.forget(name) // all owners say so: it was flushed, has expired, or is forgotten by all
-			return nil
-		}
-		if i == len(sessionLevels) {
+		case session.Fail:
 			return &SessionError{Key: key}
 		}
-		if i == len(sessionLevels)-1 {
+		if i == len(session.Levels)-1 {
 			select {
 			case <-ctx.Done():
 				return &SessionError{Key: key, Err: ctx.Err()}
@@ -181,7 +167,7 @@ func (v *verbs) renew(ctx context.Context, k *call, key string, first wire.Item,
 		}
 		again := calls.Get().(*call)
 		again.options = k.options
-		again.options.session, again.options.level = nil, sessionLevels[i]
+		again.options.session, again.options.level = nil, session.Levels[i]
 		again.keys = append(again.keys[:0], key...)
 		again.request.Op, again.request.Key = op, again.keys
 		err := v.backend.do(ctx, again)

@@ -133,7 +133,7 @@ func TestASessionIsBoundedAndForgetsTheOldestFirst(t *testing.T) {
 	for i := range 1000 {
 		s.meet(fmt.Sprint(i), uint64(i+1))
 	}
-	if n := len(s.young) + len(s.aged); n > 20 {
+	if n := s.memory.Len(); n > 20 {
 		t.Errorf("%d keys", n)
 	}
 	for i := 990; i < 1000; i++ {

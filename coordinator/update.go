@@ -157,8 +157,13 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	}
 	value, there := known.Reading()
 	if fate == unsent {
-		if !u.met(&known, there) {
+		switch {
+		case u.met(&known, there):
+		case u.tried.IsZero():
 			u.end(e, u.notMet(&known, value, there))
+			return false
+		default: // it was when that was sent, which somebody may have met
+			u.end(e, shortage(c.Op, wire.StatusQuorum, &w.quorum, &tally{}, w.seats))
 			return false
 		}
 		if c.Previous {

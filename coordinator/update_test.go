@@ -80,6 +80,17 @@ func TestAnUpdateThatTheOwnersForgotIsNotAnsweredAsSuperseded(t *testing.T) {
 	}
 }
 
+// Nor is it answered as not done, where what is there by then does not meet the condition: somebody may have met it.
+func TestAnUpdateThatWasSentIsNeverAnsweredAsNotMet(t *testing.T) {
+	o := newOvertake(t, Call{Op: wire.OpSet, Value: []byte("v"), Condition: wire.Present}, &vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 2, Boot: 1}, Stamp: 5}, Value: []byte("w")})
+	o.own.set = vclock.Set{}
+	o.fetched(&o.own.set, 0, 1)
+	o.fetched(&vclock.Set{}, o.floor, 2, 3)
+	if a := o.eff.Answers; len(a) != 1 || a[0].Response.Status != wire.StatusQuorum {
+		t.Errorf("%+v", a)
+	}
+}
+
 // A sum that was sent and forgotten is not part of what the counter stands at when it begins anew.
 func TestAnAdditionThatTheOwnersForgotIsAddedAnew(t *testing.T) {
 	o := newOvertake(t, Call{Op: wire.OpIncr, By: 7}, &vclock.Set{})

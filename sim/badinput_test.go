@@ -56,7 +56,7 @@ func TestBadInputIsRefusedAndCountedAndNothingIsLost(t *testing.T) {
 
 // badInputOnly is a plan in which there is room for all, every message arrives, and nothing goes wrong but these.
 func badInputOnly(seed uint64, only []FaultKind) Plan {
-	p := Draw(seed)
+	p := drawPlain(seed)
 	p.Cluster = Cluster{
 		Nodes: 3 + int(seed)%3, Datacenters: 1, Replicas: 3, Read: wire.LevelQuorum, Write: wire.LevelQuorum,
 		Partitions: 8, Shards: 2, Memory: 1 << 20, Keys: p.Cluster.Keys, Skew: 20 * time.Millisecond, Down: 1,

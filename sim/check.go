@@ -17,22 +17,14 @@ func (w *world) check() {
 		history[o.key] = append(history[o.key], o)
 	}
 	for key, ops := range history {
-		if w.plan.Cluster.counter(key) {
-			w.checkCounter(key, ops)
-			continue
+		if w.checkFlushed(key, ops); w.failed != nil {
+			return
 		}
-		if w.checkValues(key, ops); w.failed != nil {
-			return // what nobody wrote has no write that it could be judged by
-		}
-		if w.plan.Cluster.Siblings {
-			w.checkSiblings(key, ops)
-			continue
-		}
-		w.checkDeadlines(ops)
-		if w.strict(key) {
-			w.checkFresh(key, ops)
-			w.checkOrder(key, ops)
-			w.checkLost(key, ops)
+		w.checkSessions(key, ops)
+		for _, ops := range w.eras(ops) {
+			if w.checkKey(key, ops); w.failed != nil {
+				return
+			}
 		}
 	}
 	w.checkForks()
@@ -40,6 +32,33 @@ func (w *world) check() {
 	w.checkRest()
 	if w.failed == nil {
 		w.checkAgreement()
+	}
+}
+
+// checkKey judges the history of a key between two flushes.
+func (w *world) checkKey(key int, ops []*op) {
+	c := &w.plan.Cluster
+	switch {
+	case c.counter(key):
+		w.checkCounter(key, ops)
+		return
+	case c.list(key):
+		w.checkList(key, ops)
+		return
+	}
+	if w.checkValues(key, ops); w.failed != nil {
+		return // what nobody wrote has no write that it could be judged by
+	}
+	w.checkConditions(key, ops)
+	if c.Siblings {
+		w.checkSiblings(key, ops)
+		return
+	}
+	w.checkDeadlines(ops)
+	if w.strict(key) {
+		w.checkFresh(key, ops)
+		w.checkOrder(key, ops)
+		w.checkLost(key, ops)
 	}
 }
 

@@ -47,7 +47,7 @@ func (w *world) keys(i int) map[string]uint64 {
 	shards := n.core.Shards()
 	for p := range w.plan.Cluster.Partitions {
 		var page replica.ScanPage
-		r := wire.Request{Op: wire.OpScan, Key: wire.ScanCursor{Partition: p}.Append(nil)}
+		r := wire.Request{Op: wire.OpScan, Namespace: w.plan.Cluster.Space, Key: wire.ScanCursor{Partition: p}.Append(nil)}
 		if page.Open(n.core.View(), &r) != nil {
 			continue
 		}

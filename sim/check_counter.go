@@ -11,7 +11,8 @@ import (
 // checkCounter is I9: a counter stands at no less than what was acknowledged before it was read, and at no more than what
 // had been asked for by then, both since it was last set or deleted. It does not judge while two of those, or one that
 // failed, may have come in either order. Where an addition found too few owners that had not forgotten the counter, it began
-// anew, and says so; what had begun before is then not counted on.
+// anew, and says so; what had begun before is then not counted on. It is I11, too: a counter with a TTL begins anew when that
+// has passed, no earlier than what began it says and no later.
 func (w *world) checkCounter(key int, ops []*op) {
 	strict := w.strict(key)
 	for _, r := range ops {
@@ -39,7 +40,14 @@ func (w *world) checkCounter(key int, ops []*op) {
 			if o.ask.Op != wire.OpIncr || o.begin > r.end || w.over(o) < since {
 				continue
 			}
-			if most += o.ask.By; o == r || o.ok && o.end < r.begin && o.begin > anew {
+			if w.gone(ops, base, o, r) {
+				w.count("counter judged without what expired")
+				continue
+			}
+			if most += o.ask.By; o.ask.Initial != 0 && !w.begun(ops, base, o) {
+				most += o.ask.Initial
+			}
+			if o == r || o.ok && o.end < r.begin && o.begin > anew && !w.mayHaveExpired(ops, o, r) {
 				least += o.ask.By
 			}
 		}
@@ -59,9 +67,45 @@ func (w *world) checkCounter(key int, ops []*op) {
 	}
 }
 
+// begun reports whether addition o certainly found its counter there, so that it did not begin it.
+func (w *world) begun(ops []*op, base, o *op) bool {
+	if o.forgotten || !o.ok || !w.strict(o.key) {
+		return false
+	}
+	anew := w.anew(ops, o)
+	for _, x := range ops {
+		if x != o && (x.ask.Op == wire.OpIncr || x == base && x.ask.Op == wire.OpSet) && x.ok && x.end < o.begin && x.begin > anew &&
+			(base == nil || x == base || x.begin > base.end) && !w.mayHaveExpired(ops, x, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayHaveExpired reports whether the counter that a was added to may have expired since, by the end of r: whatever may have begun
+// it has set its deadline.
+func (w *world) mayHaveExpired(ops []*op, a, r *op) bool {
+	for _, b := range ops {
+		if b.ask.Op != wire.OpIncr || b.ask.TTL == 0 || b.begin > r.end || b.ok && b.sum != b.ask.By+b.ask.Initial {
+			continue
+		}
+		if from, to := b.begin+b.ask.TTL-w.apart(), w.over(b)+b.ask.TTL+w.apart(); from <= r.end && to >= a.begin {
+			return true
+		}
+	}
+	return false
+}
+
+// gone reports whether the counter that o was added to has certainly expired when r reads: whatever began it did so before o
+// was acknowledged, and all that add to it would have given it the same TTL.
+func (w *world) gone(ops []*op, base, o, r *op) bool {
+	return o.ask.TTL > 0 && o.ok && o.end+o.ask.TTL+w.apart() < r.begin && (base == nil || base.ask.Op == wire.OpDelete) && w.strict(o.key) &&
+		w.anew(ops, r) < o.begin
+}
+
 // isCounter reports whether a key of that name is a counter.
 func (w *world) isCounter(name []byte) bool {
-	key, err := strconv.Atoi(string(name[1:]))
+	key, err := strconv.Atoi(string(plainName(name)[1:]))
 	return err == nil && w.plan.Cluster.counter(key)
 }
 

@@ -66,7 +66,7 @@ func (w *world) checkHandoffs() {
 		return // what only those had who lost their memory is lost; and it takes half of the owners to get it back
 	}
 	for key, u := range w.newest() {
-		if u != nil && !w.expires(keyName(key)) && !(u.hinted && w.forgetful(u.begin) >= acks) {
+		if u != nil && !w.mayBeFlushed(u) && !w.expires(keyName(key)) && !(u.hinted && w.forgetful(u.begin) >= acks) {
 			w.checkKnown(u)
 		}
 	}
@@ -98,9 +98,12 @@ func (w *world) newest() []*op {
 // waits reports whether a hint may still be on its way. It fails one that is not, and that its target does not know.
 func (w *world) waits(h *handoff) bool {
 	f, t := &w.nodes[h.fallback], &w.nodes[h.target]
+	_, name := ring.SplitInnerKey(h.key)
 	switch known := w.audits[replicaKey{h.target, xxhash.Sum64(h.key)}].known; {
 	case f.core == nil || f.life != h.life || t.life > h.lifeAfter:
 		return false // its memory is gone
+	case !f.core.View().Holds(t.id, f.core.View().Table.Partition(ring.Slot(name)), h.key):
+		return false // it was flushed
 	case t.core == nil:
 		return true
 	case h.stamp <= t.floor: // it may be refused there until that owner has recovered, by what others know
@@ -111,7 +114,7 @@ func (w *world) waits(h *handoff) bool {
 	}
 	v := f.core.View()
 	shards := f.core.Shards()
-	if shards[v.Table.Partition(ring.Slot(h.key))%uint32(len(shards))].OwedTo(t.id) > 0 {
+	if shards[v.Table.Partition(ring.Slot(plainName(h.key)))%uint32(len(shards))].OwedTo(t.id) > 0 {
 		return true
 	}
 	if !w.expires(h.key) {
@@ -125,12 +128,15 @@ func (w *world) checkKnown(u *op) {
 	name := keyName(u.key)
 	known := vclock.Stamp(0)
 	for i := range w.nodes {
-		if a := w.audits[replicaKey{i, xxhash.Sum64(name)}]; w.nodes[i].core != nil && a.life == w.nodes[i].life {
+		if w.nodes[i].core == nil {
+			continue
+		}
+		if a := w.audits[replicaKey{i, xxhash.Sum64(w.inner(&w.nodes[i], name))}]; a.life == w.nodes[i].life {
 			known = max(known, a.known)
 		}
 	}
 	for i := range w.handoffs {
-		if h := &w.handoffs[i]; bytes.Equal(h.key, name) {
+		if h := &w.handoffs[i]; bytes.Equal(plainName(h.key), name) {
 			known = max(known, h.stamp)
 		}
 	}
@@ -143,7 +149,7 @@ func (w *world) checkKnown(u *op) {
 // expires reports whether anything was to end by itself what a key holds.
 func (w *world) expires(key []byte) bool {
 	for i := range w.ops {
-		if o := &w.ops[i]; o.ask.TTL > 0 && o.ask.TTL < ttlUnit && string(keyName(o.key)) == string(key) {
+		if o := &w.ops[i]; o.ask.TTL > 0 && o.ask.TTL < ttlUnit && string(keyName(o.key)) == string(plainName(key)) {
 			return true
 		}
 	}

@@ -22,7 +22,7 @@ func (w *world) checkLate(to int, p *packet, m *wire.Message) {
 		by = min(by, w.ops[number-1].until)
 	}
 	if w.now > by+replica.SkewAllowed+w.apart() && w.stored(to, p.from, m.ID) {
-		w.fail("late", "n%d takes the %v of k%s at %v, whose deadline was %v", to+1, m.Kind, m.Key[1:], w.now, by)
+		w.fail("late", "n%d takes the %v of %s at %v, whose deadline was %v", to+1, m.Kind, plainName(m.Key), w.now, by)
 	}
 }
 

@@ -33,7 +33,7 @@ func (w *world) checkLost(key int, ops []*op) {
 // not served early); nil if there is none.
 func (w *world) live(ops []*op, r *op) (u *op) {
 	for _, o := range ops {
-		if o.ask.Op == wire.OpSet && o.ok && o.end < r.begin && (u == nil || o.begin > u.begin) {
+		if o.ask.Op == wire.OpSet && o.writes() && o.ok && o.end < r.begin && (u == nil || o.begin > u.begin) {
 			u = o
 		}
 	}
@@ -58,5 +58,5 @@ func (w *world) over(o *op) time.Duration {
 
 // brief reports whether the op may end its key's value within the run.
 func (o *op) brief() bool {
-	return o.ask.Op == wire.OpDelete || o.ask.TTL > 0 && o.ask.TTL < ttlUnit
+	return o.status != wire.StatusNotMet && (o.ask.Op == wire.OpDelete || o.ask.TTL > 0 && o.ask.TTL < ttlUnit)
 }

@@ -16,6 +16,15 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 	if o.ask.Op != wire.OpGet && !o.writes() && !o.touches() || !w.timely(o.begin) {
 		return
 	}
+	if o.tries > 0 {
+		return // at a level of its own
+	}
+	if w.unsettled(o.begin) {
+		return // who has not heard of a flush gets no reply
+	}
+	if o.ask.Only != wire.Always || o.ask.Was {
+		return // it fails where another write overtakes it, and all go to one owner, by way of whom may not be seen here
+	}
 	c, ok := w.coordinator(o)
 	if !ok {
 		return
@@ -100,6 +109,14 @@ func (w *world) coordinator(o *op) (c int, ok bool) {
 	return o.node, true
 }
 
+// owns reports whether a node owns the keys of a partition that are asked for.
+func (w *world) owns(n *node, p uint32) bool {
+	t := n.core.View().Table
+	return slices.ContainsFunc(t.Owners(p), func(x ring.Place) bool {
+		return t.Nodes()[x.Node].ID == n.id && x.Holds(uint8(w.plan.Cluster.Replicas))
+	})
+}
+
 // takes notes which node takes a write that another node has handed on, and has just been told to: it may hand it back.
 func (w *world) takes(from uint64, to int, m *wire.Message) {
 	if m.Kind != wire.KindForward || w.request.ID == 0 || w.request.ID > uint64(len(w.ops)) {
@@ -108,7 +125,7 @@ func (w *world) takes(from uint64, to int, m *wire.Message) {
 	if r, ok := w.reply(to, from, m.ID); !ok || r.Outcome == wire.OutcomeOK {
 		o, n := &w.ops[w.request.ID-1], &w.nodes[to]
 		v := n.core.View()
-		o.taker, o.owned = to+1, v.Holds(n.id, v.Table.Partition(ring.Slot(keyName(o.key))), keyName(o.key))
+		o.taker, o.owned = to+1, w.owns(n, v.Table.Partition(ring.Slot(keyName(o.key))))
 	}
 }
 

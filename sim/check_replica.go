@@ -52,7 +52,7 @@ func (w *world) auditPartition(i int, p uint32) {
 		}
 		hash := xxhash.Sum64(e.Key)
 		here[hash], packed[hash] = max(e.Set.Dot.Stamp, e.Below), e.Set.Packed
-		if e.Set.Tombstone && !w.deleted[string(e.Key)] {
+		if e.Set.Tombstone && !w.deleted[string(plainName(e.Key))] {
 			w.fail("I12", "n%d holds a tombstone of %s, %v, which nobody has deleted", n.id, e.Key, e.Set.Dot.Stamp)
 		}
 	})
@@ -64,7 +64,7 @@ func (w *world) auditPartition(i int, p uint32) {
 		if n.core.View().Table.Partition(ring.Slot(name)) != p {
 			continue
 		}
-		at := replicaKey{i, xxhash.Sum64(name)}
+		at := replicaKey{i, xxhash.Sum64(w.inner(n, name))}
 		before, now := w.audits[at], max(here[at.hash], mark, floor)
 		if before.life == n.life && now < before.stamp && !packed[at.hash] { // who vouches for several versions knows which were acknowledged
 			w.fail("I8", "n%d held %s at %v, and now knows no more than %v of it", n.id, name, before.stamp, now)

@@ -12,7 +12,7 @@ func (w *world) checkValues(key int, ops []*op) {
 			w.fail("values", "op %d reads a value that nobody wrote", o.number)
 			return
 		}
-		if v := &w.ops[o.wrote-1]; v.key != key || v.ask.Op != wire.OpSet || v.begin > o.end {
+		if v := &w.ops[o.wrote-1]; v.key != key || v.ask.Op != wire.OpSet || !v.writes() || v.begin > o.end {
 			w.fail("values", "op %d reads %d, which nobody had written to k%d", o.number, o.wrote, key)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/internal/session"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -17,22 +18,35 @@ type op struct {
 	begin, end time.Duration // end: never, unless it was answered well
 	until      time.Duration // its deadline
 	sloppy     bool
-	hinted     bool    // a hint counted towards W
-	sum        int64   // what a counter stood at
-	with       *glance // what a writer of siblings had seen
-	items      []int   // siblings: the ops whose values were read
-	done       bool    // the client waits no more
-	ok         bool    // it was answered, with a value, none, or an acknowledgement
-	replied    bool    // the node has answered, whether or not anyone listened
-	retry      bool
-	owned      bool // who took it last to coordinate it owned the key then
-	taker      int  // the node that another handed it to, from 1; 0: none
-	status     wire.Status
-	stamp      uint64
-	wrote      int // read: the op that the value is of, from 1
-	deadline   int64
-	wall       int64 // at the node when it answered
-	forgotten  bool
+	hinted     bool          // a hint counted towards W
+	sum        int64         // what a counter stood at
+	with       *glance       // what a writer of siblings had seen
+	items      []int         // siblings, lists: the ops whose values were read
+	than       uint64        // the version of the condition
+	saw        sight         // what it found, where it says so
+	quiet      time.Duration // since when all had known one owner to judge
+	epoch      uint32        // of the namespace, as the node that was asked had it
+	life       uint32        // of that
+	done       bool          // the client waits no more
+	ok         bool          // it was answered, with a value, none, or an acknowledgement
+	replied    bool          // the node has answered, whether or not anyone listened
+	turn
+	owned     bool // who took it last to coordinate it owned the key then
+	taker     int  // the node that another handed it to, from 1; 0: none
+	status    wire.Status
+	stamp     uint64
+	wrote     int // read: the op that the value is of, from 1
+	deadline  int64
+	wall      int64 // at the node when it answered
+	forgotten bool
+}
+
+// turn is which call of a client's an op is: it may ask for one thing several times.
+type turn struct {
+	retry  bool
+	tries  int           // how often it was asked before for its session
+	first  time.Duration // when that began
+	passed bool          // its answer was none for its session
 }
 
 const (
@@ -42,20 +56,27 @@ const (
 
 func keyName(key int) []byte { return strconv.AppendInt([]byte("k"), int64(key), 10) }
 
-func (o *op) writes() bool { return o.ask.Op == wire.OpSet || o.ask.Op == wire.OpDelete }
+// writes reports whether the op is a set or delete, and not one whose condition was not met.
+func (o *op) writes() bool {
+	return (o.ask.Op == wire.OpSet || o.ask.Op == wire.OpDelete) && o.status != wire.StatusNotMet
+}
 
 // ask lets a client ask; where the node is down it finds another.
 func (w *world) ask(a *Ask) {
 	for d := range w.nodes {
 		if i := (a.Node + d) % len(w.nodes); w.nodes[i].core != nil {
-			w.askNode(i, a, false)
+			if a.Op == wire.OpNamespace {
+				w.askChange(i, a)
+				return
+			}
+			w.askNode(i, a, turn{first: w.now})
 			return
 		}
 	}
 	w.count("nobody to ask")
 }
 
-func (w *world) askNode(i int, a *Ask, retry bool) {
+func (w *world) askNode(i int, a *Ask, t turn) {
 	n := &w.nodes[i]
 	timeout := a.Timeout
 	if timeout == 0 {
@@ -63,18 +84,24 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 	}
 	number := len(w.ops)
 	w.ops = append(w.ops, op{
-		number: number + 1, ask: a, key: a.Key, node: i, begin: w.now, end: never, until: w.now + timeout, retry: retry,
+		number: number + 1, ask: a, key: a.Key, node: i, begin: w.now, end: never, until: w.now + timeout, turn: t,
 		sloppy: w.plan.Cluster.sloppy(a.Key) && a.Op != wire.OpGet,
 	})
 	o := &w.ops[number]
 	w.open[i] = append(w.open[i], int32(number))
+	if o.life = n.life; w.plan.Cluster.Flushes {
+		o.epoch = w.space(n).Epoch
+	}
 	r := &w.request
 	*r = wire.Request{
 		Op: a.Op, ID: uint64(number + 1), Key: keyName(a.Key), Timeout: uint32(timeout.Milliseconds()),
-		TTL: a.TTL.Milliseconds(), Sloppy: o.sloppy,
+		TTL: a.TTL.Milliseconds(), Sloppy: o.sloppy, Namespace: w.plan.Cluster.Space,
 	}
 	if c := &w.plan.Cluster; c.Read == wire.LevelExplicit {
 		r.Level, r.R, r.W = wire.LevelExplicit, c.R, c.W
+	}
+	if t.tries > 0 {
+		r.Level, r.R, r.W = session.Levels[t.tries-1], 0, 0
 	}
 	if a.Op == wire.OpDelete {
 		w.deleted[string(r.Key)] = true
@@ -86,9 +113,18 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 		}
 	}
 	if a.Op == wire.OpIncr {
-		r.By = a.By
+		if r.By = a.By; a.Initial != 0 {
+			r.Value = strconv.AppendInt(nil, a.Initial, 10)
+		}
 	}
-	if w.plan.Cluster.Siblings {
+	if w.plan.Cluster.list(a.Key) && (a.Op == wire.OpSet || a.Op == wire.OpAppend) {
+		r.Value = piece(number + 1)
+	}
+	if r.Condition, r.Previous = a.Only, a.Was; a.Only == wire.Version {
+		o.than = w.pickMet(a)
+		r.Than = o.than
+	}
+	if w.plan.Cluster.Siblings && !w.plan.Cluster.list(a.Key) {
 		w.remind(o, r)
 	}
 	w.tellAsked(o)
@@ -103,7 +139,7 @@ func (w *world) askNode(i int, a *Ask, retry bool) {
 		return
 	}
 	k, shard := n.core.Locate(n.core.View(), r)
-	o.owned = n.core.View().Holds(n.id, k.Partition, k.Bytes)
+	o.owned = w.owns(n, k.Partition)
 	n.core.Shards()[shard].Request(w.clock(n), k, coordinator.Client{Conn: 1, ID: r.ID}, r, w.frame[wire.FrameHeader:], &n.out)
 	w.flush(i)
 }
@@ -122,15 +158,25 @@ func (w *world) answered(i int, r *wire.Response) {
 	}
 	o.done, o.status, o.stamp, o.deadline, o.forgotten, o.wall = true, r.Status, r.Stamp, r.Deadline, r.Forgotten, w.clock(&w.nodes[i]).Wall
 	o.hinted = r.Hinted > 0
-	if o.ok = r.Status == wire.StatusOK || r.Status == wire.StatusNotFound; o.ok {
+	if o.ok = r.Status == wire.StatusOK || r.Status == wire.StatusNotFound || r.Status == wire.StatusNotMet; o.ok {
 		o.end = w.now
 	}
 	if len(r.Items) > 0 && o.ask.Op == wire.OpGet { // of siblings the latest
 		r.Value = r.Items[0].Value
 	}
-	if o.ask.Op == wire.OpGet && r.Status == wire.StatusOK {
+	switch {
+	case o.ask.Op == wire.OpGet && r.Status == wire.StatusOK && w.plan.Cluster.list(o.key):
+		w.takePieces(o, r.Value)
+	case o.ask.Op == wire.OpGet && r.Status == wire.StatusOK:
 		o.wrote, _ = strconv.Atoi(string(r.Value))
 		w.count("hit")
+	case o.ask.Op == wire.OpAppend && r.Status == wire.StatusOK:
+		o.sum, _ = strconv.ParseInt(string(r.Value), 10, 64)
+	case o.ok && (o.ask.Only != wire.Always || o.ask.Was):
+		w.takeSight(o, r)
+	}
+	if w.met != nil && r.Stamp != 0 {
+		w.meet(o.key, r.Stamp)
 	}
 	if w.plan.Cluster.counter(o.key) && r.Status == wire.StatusOK && (o.ask.Op == wire.OpGet || o.ask.Op == wire.OpIncr) {
 		sum, err := strconv.ParseInt(string(r.Value), 10, 64)
@@ -138,25 +184,28 @@ func (w *world) answered(i int, r *wire.Response) {
 			w.fail("I9", "op %d at n%d is told %q of a counter", o.number, o.node+1, r.Value)
 		}
 	}
-	if w.plan.Cluster.Siblings && o.ok && o.ask.Op == wire.OpGet {
+	if w.plan.Cluster.Siblings && o.ok && o.ask.Op == wire.OpGet && !w.plan.Cluster.list(o.key) {
 		w.glimpse(o, r)
 	}
 	w.tellAnswered(o, r)
 	w.checkQuorum(o, r)
-	if !o.ok {
+	switch {
+	case !o.ok:
 		w.again(o)
+	case o.ask.Session > 0:
+		w.keepSession(o)
 	}
 }
 
 // again lets a client ask once more, elsewhere, what failed.
 func (w *world) again(o *op) {
-	if o.retry || !w.plan.Cluster.Retries {
+	if o.retry || o.tries > 0 || !w.plan.Cluster.Retries {
 		return
 	}
 	for d := 1; d < len(w.nodes); d++ {
 		if i := (o.node + d) % len(w.nodes); w.nodes[i].core != nil {
 			w.count("retried")
-			w.askNode(i, o.ask, true)
+			w.askNode(i, o.ask, turn{retry: true, first: w.now})
 			return
 		}
 	}

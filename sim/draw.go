@@ -13,6 +13,17 @@ import (
 // Draw makes the plan of a seed: every seed has a cluster of its own, and faults of its own kinds and rates (swarm
 // testing, Groce et al., 2012: what one run leaves out gives room to what hides behind it).
 func Draw(seed uint64) Plan {
+	p := drawPlain(seed)
+	p.drawModes(rand.New(rand.NewPCG(seed, 0x5b0a2)))
+	p.drawCalls(rand.New(rand.NewPCG(seed, 0x5b0a3)))
+	if r, c := rand.New(rand.NewPCG(seed, 0x5b0a4)), &p.Cluster; r.IntN(4) == 0 {
+		c.More = min(1+r.IntN(2), max(c.Nodes/c.Datacenters-c.Replicas, 0))
+	}
+	return p
+}
+
+// drawPlain makes a plan of sets, deletes, touches and gets of last-write-wins.
+func drawPlain(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 0x5b0a1))
 	p := Plan{Seed: seed, Trouble: 90 * time.Second}
 	if r.IntN(8) == 0 {
@@ -25,10 +36,6 @@ func Draw(seed uint64) Plan {
 	}
 	p.Asks = drawAsks(r, &p)
 	p.Faults = drawFaults(r, &p)
-	p.drawModes(rand.New(rand.NewPCG(seed, 0x5b0a2)))
-	if r, c := rand.New(rand.NewPCG(seed, 0x5b0a3)), &p.Cluster; r.IntN(4) == 0 {
-		c.More = min(1+r.IntN(2), max(c.Nodes/c.Datacenters-c.Replicas, 0))
-	}
 	return p
 }
 
@@ -70,6 +77,150 @@ func (p *Plan) drawModes(r *rand.Rand) {
 			}
 			a.Pick = r.IntN(glancesMax)
 		}
+	}
+}
+
+// drawCalls lets the clients of one cluster in four make further calls: under conditions, for the value that was there, that
+// append, that count with a TTL. It draws by a source of its own as well.
+func (p *Plan) drawCalls(r *rand.Rand) {
+	if r.IntN(4) > 0 {
+		return
+	}
+	c := &p.Cluster
+	if c.Counters > 0 {
+		p.drawCounted(r)
+	}
+	if r.IntN(2) == 0 {
+		p.drawConditions(r)
+	}
+	if r.IntN(3) == 0 {
+		p.drawLists(r)
+	}
+	if r.IntN(3) == 0 {
+		p.drawFlushes(r)
+	}
+	if r.IntN(3) == 0 {
+		p.drawSessions(r)
+	}
+}
+
+// drawCounted gives counters a TTL, all calls of one the same, and some of them a number to begin at.
+func (p *Plan) drawCounted(r *rand.Rand) {
+	c := &p.Cluster
+	ttls := make([]time.Duration, c.Counters)
+	for i := range ttls {
+		if r.IntN(3) > 0 {
+			ttls[i] = between(r, 200*time.Millisecond, 20*time.Second)
+		}
+	}
+	initial := r.IntN(2) == 0
+	for i := range p.Asks {
+		a := &p.Asks[i]
+		if !c.counter(a.Key) {
+			continue
+		}
+		ttl := ttls[a.Key-c.Keys]
+		if a.Op == wire.OpSet && ttl > 0 && r.IntN(2) == 0 { // else it never expires again until it is deleted
+			a.Op, a.By = wire.OpDelete, 0
+		}
+		if a.Op == wire.OpIncr {
+			if a.TTL = ttl; initial && r.IntN(2) == 0 {
+				a.Initial = 1000 * (1 + r.Int64N(9))
+			}
+		}
+	}
+}
+
+// drawConditions puts half of the writes under a condition, or asks for what was there, or both.
+func (p *Plan) drawConditions(r *rand.Rand) {
+	c := &p.Cluster
+	for i := range p.Asks {
+		a := &p.Asks[i]
+		if a.Last || a.After || a.Key >= c.Keys || a.Op != wire.OpSet && a.Op != wire.OpDelete || r.IntN(2) == 0 {
+			continue
+		}
+		a.Only, a.Was, a.Pick = wire.Condition(r.IntN(4)), r.IntN(3) > 0, r.IntN(metMax+1)
+		a.Was = a.Was || a.Only == wire.Always
+	}
+}
+
+// drawLists adds keys whose values are appended to.
+func (p *Plan) drawLists(r *rand.Rand) {
+	c := &p.Cluster
+	c.Lists = 1 + r.IntN(4)
+	first := c.Keys + c.Counters
+	for i := range p.Asks {
+		a := &p.Asks[i]
+		if a.Last || a.After || a.Key >= c.Keys || r.IntN(5) > 0 {
+			continue
+		}
+		a.Key, a.TTL, a.Only, a.Was = first+r.IntN(c.Lists), 0, wire.Always, false
+		switch n := r.IntN(40); {
+		case n == 0:
+			a.Op = wire.OpSet
+		case n < 4 && !c.Siblings: // else few are ever long
+			a.Op, a.By = wire.OpDelete, 0
+		case n < 16:
+			a.Op = wire.OpGet
+		default:
+			a.Op = wire.OpAppend
+		}
+	}
+	for i := range c.Lists {
+		at := p.Trouble + healFor - 5*time.Second
+		p.add(
+			Ask{At: at, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: first + i, Patient: true, Last: true},
+			Ask{At: at + time.Second, Node: r.IntN(c.Nodes), Op: wire.OpAppend, Key: first + i, Patient: true, After: true},
+			Ask{At: at + 2*time.Second, Node: r.IntN(c.Nodes), Op: wire.OpGet, Key: first + i, Patient: true, After: true})
+	}
+}
+
+// drawFlushes lets the namespace be emptied now and then, and half of them be another than the default one, which can be dropped
+// and created again.
+func (p *Plan) drawFlushes(r *rand.Rand) {
+	c := &p.Cluster
+	if c.Flushes = true; r.IntN(2) == 0 {
+		c.Space = "s"
+	}
+	change := func(at time.Duration, what string) {
+		p.add(Ask{At: at, Node: r.IntN(c.Nodes), Op: wire.OpNamespace, Change: what, Patient: true})
+	}
+	for range 1 + r.IntN(5) {
+		at := 2*time.Second + time.Duration(r.Int64N(int64(p.Trouble-2*time.Second)))
+		if c.Space == "" || r.IntN(2) == 0 {
+			change(at, wire.NamespaceFlush)
+			continue
+		}
+		change(at, wire.NamespaceDrop)
+		for range 3 { // who has not heard of the drop has nothing to create
+			at += between(r, 20*time.Millisecond, 4*time.Second)
+			change(at, wire.NamespaceCreate)
+		}
+	}
+	if c.Space != "" {
+		change(p.Trouble+healFor/3, wire.NamespaceCreate)
+	}
+}
+
+// drawSessions makes most calls those of a few sessions, in half of the clusters at the levels that need it most.
+func (p *Plan) drawSessions(r *rand.Rand) {
+	c := &p.Cluster
+	c.Sessions = 1 + r.IntN(4)
+	if r.IntN(2) == 0 {
+		c.Read, c.Write, c.R, c.W, c.Down = wire.LevelOne, wire.LevelOne, 0, 0, 1
+	}
+	for i := range p.Asks {
+		if a := &p.Asks[i]; a.Op != wire.OpNamespace {
+			a.Session = r.IntN(c.Sessions + 1)
+		}
+	}
+}
+
+// add appends operations, and numbers them.
+func (p *Plan) add(asks ...Ask) {
+	for _, a := range asks {
+		a.Number = len(p.Asks) + 1
+		p.Asks = append(p.Asks, a)
 	}
 }
 
@@ -155,7 +306,7 @@ func drawAsks(r *rand.Rand, p *Plan) []Ask {
 		case k < reads:
 			a.Op = wire.OpGet
 		case k < reads+0.08:
-			a.Op = wire.OpDelete
+			a.Op, a.By = wire.OpDelete, 0
 		case k < reads+0.08+touches:
 			a.Op = wire.OpTouch
 			switch {

@@ -91,4 +91,6 @@ func (w *world) mapChanged(i int) {
 		w.sendMap(i, o)
 	}
 	w.view(i)
+	w.settle()
+	w.changeHeard(i)
 }

@@ -5,6 +5,7 @@ import "time"
 // peer is what a node believes of another: what gossip and the links tell, late, and sometimes wrongly.
 type peer struct {
 	up     bool
+	under  uint64        // the placement that it last told to go by; only where the namespace changes
 	sees   bool          // what it would believe, if it were quick
 	since  time.Duration // how long it takes it to notice
 	saw    time.Duration // when it last saw it
@@ -51,6 +52,7 @@ func (w *world) look(i int) {
 			continue // and greets again
 		}
 		p.turned, p.up = w.now, sees
+		w.turned = w.now
 		if n.core.SetUp(other.id, sees) {
 			changed = true
 			w.say("n%d has n%d for %s", n.id, other.id, map[bool]string{true: "up", false: "down"}[sees])
@@ -58,6 +60,7 @@ func (w *world) look(i int) {
 		if sees {
 			w.sendMap(i, o)
 		}
+		w.changeHeard(i)
 	}
 	if changed {
 		w.view(i)

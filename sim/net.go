@@ -11,6 +11,7 @@ import (
 type packet struct {
 	from, to uint64 // nodes
 	under    uint64 // the sender's placement
+	life     uint32 // a beat: the sender's
 	frame    []byte // without its length
 }
 
@@ -90,7 +91,7 @@ func (w *world) carry(p packet) {
 		w.roughen(int(p.from-1), int(p.to-1), w.now+delay)
 	}
 	at, q := w.packet()
-	q.from, q.to, q.under = p.from, p.to, p.under
+	q.from, q.to, q.under, q.life = p.from, p.to, p.under, p.life
 	q.frame = append(q.frame[:0], p.frame...)
 	if w.cutShort[int(p.from-1)*len(w.nodes)+int(p.to-1)] > 0 {
 		q.frame = q.frame[:w.rng.IntN(len(q.frame))]
@@ -146,7 +147,9 @@ func (w *world) deliver(p *packet) {
 		}
 		w.learn(to, theirs)
 	case wire.KindBeat:
+		w.goesBy(to, p)
 		if n.core.Beat(w.clock(n), p.from, m.Wall) {
+			w.turned = w.now
 			w.view(to)
 		}
 	default:
@@ -184,7 +187,7 @@ func (w *world) beat(i int) {
 	w.frame = wire.AppendMessage(w.frame[:0], &wire.Message{Kind: wire.KindBeat, Wall: w.clock(n).Wall, Floor: n.ceiling})
 	for o := range w.nodes {
 		if o != i {
-			w.send(packet{from: n.id, to: uint64(o + 1), frame: w.frame[wire.FrameHeader:]})
+			w.send(packet{from: n.id, to: uint64(o + 1), under: n.core.View().Placement, life: n.life, frame: w.frame[wire.FrameHeader:]})
 		}
 	}
 	w.at(event{at: w.now + beatPeriod, what: beat, node: int32(i), life: n.life})

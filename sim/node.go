@@ -222,6 +222,7 @@ func (w *world) run(i int) {
 		panic(err) // the plan makes no config that a node refuses
 	}
 	n.core, n.doomed = core, false
+	w.turned = w.now
 	if !w.hearAll(i) {
 		return
 	}
@@ -252,8 +253,10 @@ func (w *world) stop(i int) {
 	}
 	n.end()
 	n.lost = true
+	w.turned = w.now
 	n.life++
 	w.hangUp(i)
+	w.settle()
 }
 
 // raise puts a ceiling ahead of the clock, and of what is wanted, on disk, if that takes it.

@@ -31,8 +31,12 @@ type Cluster struct {
 	Shards      int
 	Memory      int64 // bytes of storage on each node
 	Keys        int
-	Counters    int  // further keys, which clients mostly add to and read
-	Siblings    bool // concurrent writes are kept, and clients write with what they have read
+	Counters    int    // further keys, which clients mostly add to and read
+	Siblings    bool   // concurrent writes are kept, and clients write with what they have read
+	Lists       int    // further keys, to whose values clients mostly append
+	Space       string // the namespace that all is asked in; empty: the default one
+	Sessions    int    // of clients
+	Flushes     bool   // it is flushed, or dropped and created again
 	TTLs        bool
 	Skew        time.Duration // clocks lie within this, either side of the truth
 	Drift       float64       // and run faster or slower by up to this share
@@ -59,10 +63,15 @@ type Ask struct {
 	Timeout time.Duration // 0: the default
 	Patient bool          // else the client turns away before the deadline
 	By      int64         // added to a counter, or what it is set to
-	Pick    int           // which of the contexts that clients have is written with
-	Last    bool          // asked when all is well, of what is left
-	After   bool          // asked after that: it must be acknowledged
-	Number  int           // from 1, whatever is left out
+	Pick    int           // which of the contexts, or of the versions, that clients have met is written with
+	Only    wire.Condition
+	Was     bool   // it asks for the value that was there
+	Session int    // of the client, from 1; 0: none
+	Change  string // OpNamespace: what is done to the namespace
+	Initial int64  // what a counter that is not there begins at
+	Last    bool   // asked when all is well, of what is left
+	After   bool   // asked after that: it must be acknowledged
+	Number  int    // from 1, whatever is left out
 }
 
 // Keep is the plan with the operations and the faults of these numbers only; nil keeps all.
@@ -87,11 +96,14 @@ func (p Plan) Numbers() (operations, faults []int) {
 	return operations, faults
 }
 
-// names is how many keys there are of all kinds; the counters are the last.
-func (c *Cluster) names() int { return c.Keys + c.Counters }
+// names is how many keys there are of all kinds: first plain ones, then counters, then lists.
+func (c *Cluster) names() int { return c.Keys + c.Counters + c.Lists }
 
 // counter reports whether a key is one.
-func (c *Cluster) counter(key int) bool { return key >= c.Keys }
+func (c *Cluster) counter(key int) bool { return key >= c.Keys && key < c.Keys+c.Counters }
+
+// list reports whether a key is one whose value is appended to.
+func (c *Cluster) list(key int) bool { return key >= c.Keys+c.Counters }
 
 // owners is how many a key has.
 func (c *Cluster) owners() int { return min(c.Replicas, c.Nodes/c.Datacenters) * c.Datacenters }

@@ -14,7 +14,7 @@ import (
 
 var seeds = flag.Int("sim.seeds", 200, "runs of TestEverySeedKeepsEveryPromise, each of them made twice")
 
-// I1, I2, I4 to I8, I11 to I13 and I18, as far as each checker goes; that whatever is asked is answered and whatever is
+// I1, I2, I4 to I13 and I18 to I20, as far as each checker goes; that whatever is asked is answered and whatever is
 // owed is delivered; and that equal plans have equal traces.
 func TestEverySeedKeepsEveryPromise(t *testing.T) {
 	n := *seeds
@@ -50,6 +50,9 @@ func reached() []string {
 		"agreement judged", "deadline judged", "quorum judged without an owner", "handoff judged", "known judged", "vote refused", "recovering read", "repair sent", "hint sent",
 		"store behind", "store superseded", "store late", "store ahead", "store missing", "store gone", "store hinted",
 		"evicted", "expired", "mark raised", "conflict", "behind", "restamp", "repair", "hedge", "late", "ahead", "forgotten", "recovered", "refilled",
+		"condition met", "condition not met", "previous value", "condition judged", "condition judged by what is missing", "rivals judged", "list judged", "append judged", "counter judged without what expired",
+		"session judged", "session asked again and was answered", "session let go",
+		"change flush", "change drop", "change create", "change answered", "flush judged",
 		"forwarded", "hint added", "hint merged", "hint delivered", "hint refused", "hint dropped",
 	}
 	for k := range faultKinds {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/shoalcache/shoal/internal/session"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
@@ -59,8 +60,13 @@ type world struct {
 	audits   map[replicaKey]audited
 	deleted  map[string]bool   // keys that somebody asked to delete
 	glances  map[int][]*glance // at each key, by the clients of siblings
-	owed     []handoff         // what fallbacks were asked to keep
-	handoffs []handoff         // what they keep
+	met      map[int][]uint64  // the latest versions of each key that clients have met; nil where none asks by them
+	turned   time.Duration     // when a node last changed what it believes of who is there
+	sessions []session.Memory  // of clients
+	changes  []*mapChange      // of the namespace
+	era      era
+	owed     []handoff // what fallbacks were asked to keep
+	handoffs []handoff // what they keep
 	auditOut replica.Outbox
 }
 
@@ -80,6 +86,11 @@ func (w *world) foundCluster() {
 	if c.More > 0 {
 		w.first = w.first.WithNamespace(ring.Namespace{Name: "wide", Replicas: uint8(c.Replicas + c.More), Version: 1})
 	}
+	if c.Space != "" {
+		ns := w.first.Namespaces[0]
+		ns.Name = c.Space
+		w.first = w.first.WithNamespace(ns)
+	}
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		n.id, n.dc, n.disk = uint64(i+1), fmt.Sprint("dc", i%c.Datacenters), newPlatter(w.rng)
@@ -93,10 +104,17 @@ func (w *world) foundCluster() {
 		w.start(i)
 	}
 	for i := range w.plan.Asks {
-		w.at(event{at: w.plan.Asks[i].At, what: ask, index: int32(i)})
+		a := &w.plan.Asks[i]
+		if a.Only == wire.Version && w.met == nil {
+			w.met = map[int][]uint64{}
+		}
+		w.at(event{at: a.At, what: ask, index: int32(i)})
 	}
 	for i := range w.plan.Faults {
 		w.at(event{at: w.plan.Faults[i].At, what: begin, index: int32(i)})
+	}
+	for range c.Sessions {
+		w.sessions = append(w.sessions, session.New(c.names()))
 	}
 	w.at(event{at: auditPeriod, what: audit})
 	w.at(event{at: w.plan.Trouble, what: calm})
@@ -129,6 +147,8 @@ func (w *world) happen(e *event) {
 		w.beat(int(e.node))
 	case look:
 		w.look(int(e.node))
+	case renew:
+		w.renew(&w.ops[e.index])
 	case boot:
 		w.start(int(e.node))
 	case ask:
