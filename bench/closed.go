@@ -2,8 +2,6 @@ package bench
 
 import (
 	"sync/atomic"
-
-	"github.com/shoalcache/shoal/wire"
 )
 
 // stretch is a part of a run that connections drive in a closed loop until it is over.
@@ -25,7 +23,7 @@ func (r *run) loading() *stretch {
 			return int(min(max(left, 0), int64(n))), false
 		},
 		draw: func(w *worker, now int64, _ bool) {
-			w.append(slot{op: wire.OpSet, key: uint64(next.Add(1) - 1), began: now, loads: true})
+			w.append(slot{op: w.writing(), key: uint64(next.Add(1) - 1), began: now, loads: true})
 		},
 	}
 }

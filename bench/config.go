@@ -25,6 +25,7 @@ type Config struct {
 
 	ReadShare   float64 // part of the requests that read, 0 (the default) to 1
 	ModifyShare float64 // part of the requests that read a key and then write it, which makes two requests; default 0
+	Counters    bool    // what writes adds 1 to a counter, in place of setting a value; keys are then others
 	Keys        int     // how many there are, and by which Distribution they are drawn; default 100,000
 	Distribution
 	Sizes []Size   // of values, in bytes; default 100
@@ -115,6 +116,9 @@ func (c Config) Validate() error {
 	c.checkMix(&p)
 	c.checkSizes(&p)
 	if c.Verify {
+		if c.Counters {
+			p.add("verify with counters: it is values that can be verified")
+		}
 		if c.Keys > VerifyKeysMax {
 			p.add("keys %d: at most %d can be verified", c.Keys, VerifyKeysMax)
 		}

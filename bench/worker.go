@@ -40,6 +40,9 @@ func newLoad(cfg Config, id uint64) *load {
 	for len(l.payload) < l.sizes.most()+slack {
 		l.payload = binary.LittleEndian.AppendUint64(l.payload, random.Uint64()) // nothing that compresses
 	}
+	if cfg.Counters {
+		l.prefix = "counter:"
+	}
 	if cfg.Verify {
 		l.prefix = fmt.Sprintf("verify-%016x:", id)
 		l.history = newHistory(cfg.Keys)
@@ -149,11 +152,11 @@ func (w *worker) underway() int { return len(w.slots) - len(w.free) }
 // draw appends the next request to the batch, to count as begun at began. There must be a free slot.
 func (w *worker) draw(began int64, counts bool) {
 	if n := len(w.again); n > 0 { // a write that belongs to a read
-		w.append(slot{op: wire.OpSet, key: w.again[n-1], began: began, counts: counts})
+		w.append(slot{op: w.writing(), key: w.again[n-1], began: began, counts: counts})
 		w.again = w.again[:n-1]
 		return
 	}
-	s := slot{op: wire.OpSet, began: began, counts: counts}
+	s := slot{op: w.writing(), began: began, counts: counts}
 	reads := w.cfg.ReadShare
 	if modifies := w.cfg.ModifyShare; reads > 0 || modifies > 0 {
 		switch u := w.random.Float64(); {
@@ -163,9 +166,17 @@ func (w *worker) draw(began int64, counts bool) {
 			s.op, s.modify = wire.OpGet, true
 		}
 	}
-	s.key = w.keys.next(w.random, s.op == wire.OpSet)
-	s.insert = s.op == wire.OpSet && w.keys.frontier != nil
+	s.key = w.keys.next(w.random, s.op != wire.OpGet)
+	s.insert = s.op != wire.OpGet && w.keys.frontier != nil
 	w.append(s)
+}
+
+// writing is the operation of writes.
+func (l *load) writing() wire.Op {
+	if l.cfg.Counters {
+		return wire.OpIncr
+	}
+	return wire.OpSet
 }
 
 // append puts a request into a slot and its bytes into the batch.
@@ -178,8 +189,10 @@ func (w *worker) append(s slot) {
 	if w.history != nil && s.op == wire.OpSet {
 		w.begin(&s)
 	}
-	w.request.ID, w.request.Op, w.request.Value, w.request.TTL = s.id, s.op, nil, 0
+	w.request.ID, w.request.Op, w.request.Value, w.request.TTL, w.request.By = s.id, s.op, nil, 0, 0
 	switch {
+	case s.op == wire.OpIncr:
+		w.request.By, w.request.TTL = 1, w.ttl()
 	case s.op == wire.OpSet:
 		w.request.Value, w.request.TTL = w.valueOf(&s), w.ttl()
 	case w.history != nil:

@@ -23,6 +23,8 @@ type NodeStats struct {
 	P50Micros            int64   `msgpack:"p50_us" json:"p50_us"`
 	P99Micros            int64   `msgpack:"p99_us" json:"p99_us"`
 	HintsOwed            int64   `msgpack:"hints_owed" json:"hints_owed"`
+	Conflicts            int64   `msgpack:"conflicts" json:"conflicts"`                   // versions it met that had not seen each other: one was kept, or both as siblings
+	SiblingsCollapsed    int64   `msgpack:"siblings_collapsed" json:"siblings_collapsed"` // that gave way to newer ones, being more than a key may have
 	PartitionsOwned      int64   `msgpack:"partitions_owned" json:"partitions_owned"`
 	PartitionsRecovering int64   `msgpack:"partitions_recovering" json:"partitions_recovering"`
 	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`

@@ -13,7 +13,7 @@ import (
 )
 
 // benchOps are what a load may consist of.
-var benchOps = []string{"set", "get", "mixed"}
+var benchOps = []string{"set", "get", "mixed", "incr"}
 
 // What a load is bounded by if nothing is said.
 const (
@@ -52,7 +52,7 @@ func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Category: category, Name: "workload", Usage: "YCSB's `NAME`: " + strings.Join(workloadNames(), ", ")},
 		&cli.StringFlag{Category: category, Name: "op", Usage: "`OP`: " + strings.Join(benchOps, ", "), Value: "set"},
-		&cli.Float64Flag{Category: category, Name: "read-share", Usage: "`SHARE` of a mixed load that reads, 0 to 1", Value: 0.5},
+		&cli.Float64Flag{Category: category, Name: "read-share", Usage: "`SHARE` of a mixed load that reads, 0 to 1, or of counters (0)", Value: 0.5},
 		&cli.IntFlag{Category: category, Name: "depth", Usage: "`N` requests under way on each connection, in batches; with --rate the most", DefaultText: "1; with --rate 1024"},
 		&cli.BoolFlag{Category: category, Name: "sliding", Usage: "send the next request when one is answered, not in batches"},
 		&cli.Float64Flag{Category: category, Name: "rate", Usage: "`N` requests a second are due in all, whatever the cluster answers"},
@@ -240,12 +240,16 @@ func readMix(c *cli.Context, cfg *bench.Config) error {
 	switch op := c.String("op"); {
 	case !slices.Contains(benchOps, op):
 		return unknown("--op", op, benchOps)
-	case c.IsSet("read-share") && op != "mixed":
-		return usage("--read-share goes with --op mixed")
+	case c.IsSet("read-share") && op != "mixed" && op != "incr":
+		return usage("--read-share goes with --op mixed or incr")
 	case op == "get":
 		cfg.ReadShare = 1
 	case op == "mixed":
 		cfg.ReadShare = c.Float64("read-share")
+	case op == "incr":
+		if cfg.Counters = true; c.IsSet("read-share") {
+			cfg.ReadShare = c.Float64("read-share")
+		}
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type clusterStatus struct {
 	Replicas  int          `json:"replicas"`
 	Agreed    bool         `json:"agreed"` // all that answered hold the same map
 	Up        int          `json:"nodes_up"`
+	Conflicts int64        `json:"conflicts"` // of all nodes since each started, as are:
+	Collapsed int64        `json:"siblings_collapsed"`
 	Nodes     []nodeStatus `json:"nodes"`
 }
 
@@ -132,6 +134,8 @@ func gather(ctx context.Context, s *session, m *ring.Map) *clusterStatus {
 			doc.Agreed = doc.Agreed && (doc.Up == 0 || n.MapHash == hash)
 			hash = n.MapHash
 			doc.Up++
+			doc.Conflicts += n.Conflicts
+			doc.Collapsed += n.SiblingsCollapsed
 		}
 	}
 	slices.SortStableFunc(doc.Nodes, func(a, b nodeStatus) int {
@@ -155,10 +159,15 @@ func (doc *clusterStatus) show(t *tool) error {
 		rows = append(rows, t.statusRow(&doc.Nodes[i]))
 	}
 	err := t.table(table.Row{
-		"NODE", "STATE", "ADDRESS", "DC/RACK", "SHARE", "MEMORY", "KEYS", "OPS/S", "P99", "HINTS", "RECOVERING", "UPTIME",
+		"NODE", "STATE", "ADDRESS", "DC/RACK", "SHARE", "MEMORY", "KEYS", "OPS/S", "P99", "HINTS", "CONFLICTS", "RECOVERING", "UPTIME",
 	}, rows)
 	if err != nil {
 		return err
+	}
+	if doc.Collapsed > 0 {
+		if err := t.write(fmt.Appendf(nil, "\n%s gave way to newer ones: keys that are written side by side and never resolved\n", count(int(doc.Collapsed), "sibling"))); err != nil {
+			return err
+		}
 	}
 	for _, n := range doc.Nodes {
 		if !n.Up {
@@ -176,7 +185,7 @@ func (doc *clusterStatus) show(t *tool) error {
 func (t *tool) statusRow(n *nodeStatus) table.Row {
 	site := site(n.Datacenter, n.Rack)
 	if !n.Up {
-		return table.Row{n.Name, t.colour(text.FgRed, n.State), n.ClientAddr, site, "", "", "", "", "", "", "", ""}
+		return table.Row{n.Name, t.colour(text.FgRed, n.State), n.ClientAddr, site, "", "", "", "", "", "", "", "", ""}
 	}
 	state := t.colour(text.FgGreen, n.State)
 	if n.State != ring.Active.String() || n.PartitionsRecovering > 0 {
@@ -191,7 +200,7 @@ func (t *tool) statusRow(n *nodeStatus) table.Row {
 		strconv.FormatFloat(100*n.Share, 'f', 1, 64) + "%",
 		formatSize(n.MemoryUsed) + "/" + formatSize(n.MemoryLimit),
 		n.Keys, strconv.FormatFloat(n.OpsPerSecond, 'f', 0, 64), formatMicros(n.P99Micros),
-		n.HintsOwed, recovering, formatUptime(n.UptimeMillis),
+		n.HintsOwed, n.Conflicts, recovering, formatUptime(n.UptimeMillis),
 	}
 }
 
