@@ -71,6 +71,7 @@ type Effects struct {
 	CeilingWanted vclock.Stamp // a machine waits until the ceiling has reached this
 	Hedges        int          // reads that asked one more owner than they had to
 	Collapsed     int          // siblings that gave way to newer ones, being too many
+	Conflicts     int          // writes that left siblings beside theirs
 	Repairs       int          // stale copies sent the newer version
 	Restamps      int          // writes stamped again above what an owner knew
 	Forgotten     int          // reads answered by enough owners and voted for by too few

@@ -336,6 +336,9 @@ func (u *Update) sibling(e *Env, known *vclock.Set, dot vclock.Dot, value []byte
 	}
 	next, dropped := known.Supersede(vclock.Version{Dot: dot, Tombstone: c.Op == wire.OpDelete, Value: value}, &seen, e.Config.Siblings, at)
 	e.Eff.Collapsed += dropped
+	if next.Conflicting() {
+		e.Eff.Conflicts++
+	}
 	return next
 }
 

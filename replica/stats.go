@@ -19,6 +19,7 @@ type ShardStats struct {
 	Hedges     int64 `json:"hedges"`
 	Repairs    int64 `json:"repairs"`
 	Restamps   int64 `json:"restamps"`
+	Conflicts  int64 `json:"conflicts"`          // writes that left siblings beside theirs
 	Collapsed  int64 `json:"siblings_collapsed"` // that gave way to newer ones, being too many
 	Contexts   int64 `json:"contexts_refused"`   // not given for the key, or not as they came
 	Forgotten  int64 `json:"forgotten"`
@@ -52,6 +53,7 @@ func (s *Shard) Add(t *Stats) {
 	a.Hedges += int64(s.eff.Hedges)
 	a.Repairs += int64(s.eff.Repairs)
 	a.Restamps += int64(s.eff.Restamps)
+	a.Conflicts += int64(s.eff.Conflicts)
 	a.Collapsed += int64(s.eff.Collapsed)
 	a.Contexts += s.stats.Contexts
 	a.Forgotten += int64(s.eff.Forgotten)

@@ -100,7 +100,7 @@ func (n *Node) Stats() *wire.NodeStats {
 		MapHash: v.Hash, Nodes: len(v.Table.Nodes()), NodesUp: nodesUp(v), UptimeMillis: uptime.Milliseconds(),
 		MemoryLimit: t.Storage.BytesMax, MemoryUsed: t.Storage.BytesUsed, Keys: int64(t.Storage.Keys),
 		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed),
-		Conflicts: int64(t.Storage.Conflicts), SiblingsCollapsed: t.Collapsed,
+		Conflicts: int64(t.Storage.Conflicts) + t.ShardStats.Conflicts, SiblingsCollapsed: t.Collapsed,
 		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering), Goroutines: runtime.NumGoroutine(),
 		Mallocs: mallocs(),
 	}
