@@ -180,28 +180,28 @@ func (w *world) mayBeFlushed(o *op) bool {
 }
 
 // eras parts a history at the flushes: in each part are the calls that lie in a time in which all nodes went by one epoch,
-// and, as failed, the writes that lie in it only partly.
+// and, as failed, the writes that may lie in it.
 func (w *world) eras(ops []*op) [][]*op {
 	if len(w.era.windows) == 0 {
 		return [][]*op{ops}
 	}
 	ops = w.sure(ops)
 	var parts [][]*op
-	from := time.Duration(-1)
+	from, began := time.Duration(-1), time.Duration(-1) // since when all did, and some
 	for _, next := range append(w.era.windows, window{from: never, emptied: true}) {
 		if !next.emptied {
 			continue
 		}
 		var part []*op
 		for _, o := range ops {
-			if o.begin < next.from && (o.ok && o.begin > from || !o.ok && w.over(o) > from) {
+			if o.begin < next.from && (o.ok && o.begin > from || !o.ok && w.over(o) > began) {
 				part = append(part, o)
 			}
 		}
 		if len(part) > 0 {
 			parts = append(parts, part)
 		}
-		from = next.to
+		from, began = next.to, next.from
 	}
 	return parts
 }

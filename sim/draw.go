@@ -141,6 +141,9 @@ func (p *Plan) drawConditions(r *rand.Rand) {
 		}
 		a.Only, a.Was, a.Pick = wire.Condition(r.IntN(4)), r.IntN(3) > 0, r.IntN(metMax+1)
 		a.Was = a.Was || a.Only == wire.Always
+		if b := &p.Asks[max(i-1, 0)]; i > 0 && b.At == a.At && b.Only != wire.Always && r.IntN(2) == 0 { // a rival
+			a.Key, a.Op, a.Only, a.Pick, a.TTL = b.Key, b.Op, b.Only, b.Pick, b.TTL
+		}
 	}
 }
 
@@ -155,6 +158,9 @@ func (p *Plan) drawLists(r *rand.Rand) {
 			continue
 		}
 		a.Key, a.TTL, a.Only, a.Was = first+r.IntN(c.Lists), 0, wire.Always, false
+		if b := &p.Asks[max(i-1, 0)]; b.At == a.At && c.list(b.Key) {
+			a.Key = b.Key
+		}
 		switch n := r.IntN(40); {
 		case n == 0:
 			a.Op = wire.OpSet

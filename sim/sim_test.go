@@ -50,7 +50,7 @@ func reached() []string {
 		"agreement judged", "deadline judged", "quorum judged without an owner", "handoff judged", "known judged", "vote refused", "recovering read", "repair sent", "hint sent",
 		"store behind", "store superseded", "store late", "store ahead", "store missing", "store gone", "store hinted",
 		"evicted", "expired", "mark raised", "conflict", "behind", "restamp", "repair", "hedge", "late", "ahead", "forgotten", "recovered", "refilled",
-		"condition met", "condition not met", "previous value", "condition judged", "condition judged by what is missing", "rivals judged", "list judged", "append judged", "counter judged without what expired",
+		"condition met", "condition not met", "previous value", "condition judged", "condition judged by what is missing", "rivals judged", "list judged", "append judged", "counter judged by what was acknowledged",
 		"session judged", "session asked again and was answered", "session let go",
 		"change flush", "change drop", "change create", "change answered", "flush judged",
 		"forwarded", "hint added", "hint merged", "hint delivered", "hint refused", "hint dropped",
