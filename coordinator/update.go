@@ -38,6 +38,7 @@ type Update struct {
 	ended   bool
 	told    []byte       // the counter, or how long the value is, in digits
 	was     []wire.Item  // with call.Previous: what was there
+	follows bool         // what is written is a later version, which has this one's in it
 	covered vclock.Stamp // up to this the records that are known take all for seen
 }
 
@@ -147,11 +148,15 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	}
 	w, c := &u.write, &u.call
 	fate := u.happened(e, &known)
+	if u.follows = fate == followed && u.read.verdict == voted; u.follows { // W owners must have what has it in it
+		w.value, w.seen = append(w.value[:0], known.Value...), append(w.seen[:0], known.Context.Seen...)
+		w.set = known
+		w.set.Value, w.set.Context.Seen = w.value, w.seen
+		u.vouch(e)
+		return true
+	}
 	switch fate {
-	case followed:
-		u.end(e, wire.Response{Status: wire.StatusOK, Stamp: uint64(u.tried.Stamp), Value: u.told, Items: u.was})
-		return false
-	case lost:
+	case followed, lost:
 		u.end(e, shortage(c.Op, wire.StatusQuorum, &w.quorum, &tally{}, w.seats))
 		return false
 	}
@@ -219,7 +224,7 @@ type fate uint8
 const (
 	unsent   fate = iota // or nobody has it: what is written is worked out anew
 	standing             // it is the latest: what is written is the same, stamped again
-	followed             // and one who had seen it has written since: it has happened
+	followed             // one who had seen it has written since: it has happened once that has
 	lost                 // another was written at once, and who wrote that may have seen it or not
 )
 
@@ -460,6 +465,9 @@ func (u *Update) answer(e *Env) {
 	r.Forgotten = u.anew
 	if r.Status == wire.StatusOK {
 		r.Value, r.Items = u.told, u.was
+		if u.follows {
+			r.Stamp = uint64(u.tried.Stamp)
+		}
 	}
 	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
 	u.was = nil // the effects have it; a machine that waits for the next call keeps no value

@@ -15,6 +15,7 @@ import (
 
 // Config bounds a queue. Every field must be positive.
 type Config struct {
+	First       uint64        // ids are greater: another number in every boot, so that answers to those of an earlier one find nothing; default 0
 	BytesMax    int64         // of keys, values and overhead; over it a hint is dropped and its partition is dirty; default 64 MiB
 	WindowMax   int           // hints on the way to one node at a time; more drains faster and bursts harder; default 64
 	Rate        int64         // bytes sent to one node per second; more drains faster and leaves requests less; default 8 MiB
@@ -84,7 +85,7 @@ type entry struct {
 }
 
 // New makes an empty queue.
-func New(cfg Config) *Queue { return &Queue{cfg: cfg, dirty: map[uint32]bool{}} }
+func New(cfg Config) *Queue { return &Queue{cfg: cfg, last: cfg.First, dirty: map[uint32]bool{}} }
 
 // Owed is a hint to be kept; Key and Set are copied.
 type Owed struct {

@@ -15,7 +15,7 @@ import (
 //	+------+----------+---------------+--------+-------+
 //
 // A generation makes a slot's earlier tenants' replies harmless (I18); it starts somewhere else in every
-// boot, so those of an earlier boot are too. Hints and refills number the low 52 bits as they like.
+// boot, so those of an earlier boot are too. Hints and refills count in the low 52 bits, from another number in every boot.
 const (
 	idKindShift       = 62
 	idShardShift      = 52

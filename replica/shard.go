@@ -63,10 +63,13 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(cfg.Hints)}
+	boot := cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)) // where the numbers of what is asked begin
+	owes := cfg.Hints
+	owes.First = boot & (ownMask >> 1)
+	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(owes)}
 	s.once.init(cfg.Self.Boot, onceMax)
-	s.calls.init(uint64(number), cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)))
-	s.refill.init(cfg)
+	s.calls.init(uint64(number), boot)
+	s.refill.init(cfg, boot&(ownMask>>1))
 	s.peers.init()
 	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Own: holder{s}, Eff: &s.eff}
 	return s, nil

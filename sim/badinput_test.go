@@ -62,10 +62,8 @@ func badInputOnly(seed uint64, only []FaultKind) Plan {
 		Partitions: 8, Shards: 2, Memory: 1 << 20, Keys: p.Cluster.Keys, Skew: 20 * time.Millisecond, Down: 1,
 	}
 	p.Net = Net{Delay: time.Millisecond, Gossip: time.Second}
-	p.Asks = slices.DeleteFunc(p.Asks, func(a Ask) bool { return a.Key >= p.Cluster.Keys || a.Op == wire.OpNamespace })
 	for i := range p.Asks {
 		a := &p.Asks[i]
-		a.Session = 0
 		a.Node, a.Patient, a.Timeout, a.TTL = a.Node%p.Cluster.Nodes, true, 0, 0
 	}
 	p.Faults = nil
