@@ -33,7 +33,9 @@ type refill struct {
 	waiting
 }
 
-func (r *refills) init(cfg *Config, serial uint64) { r.most, r.cfg, r.serial = cfg.RefillsMax, cfg.Refill, serial }
+func (r *refills) init(cfg *Config, serial uint64) {
+	r.most, r.cfg, r.serial = cfg.RefillsMax, cfg.Refill, serial
+}
 
 // own brings the shard's partitions in line with a new placement. Every partition gained, if only for the keys of some
 // namespace, is recovering from now on: it may hold nothing of what was acknowledged before.
