@@ -717,3 +717,30 @@ func TestAnOwnerThatMovesUpRecoversWhatItGains(t *testing.T) {
 		}
 	}
 }
+
+func TestAConditionIsJudgedByOneOwnerWhicheverDatacenterIsAsked(t *testing.T) { // I19
+	for k := range 20 {
+		judges := map[uint64]bool{}
+		for id := uint64(1); id <= 3; id++ {
+			n := founded(t, id, 3)
+			for other := uint64(1); other <= 3; other++ {
+				n.SetUp(other, true)
+			}
+			look(n, 0)
+			r := wire.Request{Op: wire.OpSet, ID: 1, Key: fmt.Append(nil, "k", k), Value: []byte("v"), Condition: wire.Absent}
+			loc, shard := n.Locate(n.View(), &r)
+			var out Outbox
+			n.Shards()[shard].Request(recoverNow(0), loc, coordinator.Client{Conn: 1, ID: 1}, &r, wire.AppendRequest(nil, &r)[wire.FrameHeader:], &out)
+			judge := id
+			for _, p := range out.Peers {
+				if m := messages(t, &out, p.To); len(m) > 0 && m[0].Kind == wire.KindForward {
+					judge = p.To
+				}
+			}
+			judges[judge] = true
+		}
+		if len(judges) != 1 {
+			t.Errorf("k%d is judged by %v", k, judges)
+		}
+	}
+}

@@ -56,7 +56,8 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 		}
 	}
 	s.seats(k.Partition, ns.Replicas, ask.Sloppy)
-	if r.Op.Writes() && (!s.coordinates(force) || client.Node == 0 && s.judged(r, k.Partition, ns.Replicas)) {
+	elsewhere := r.Op.Writes() && client.Node == 0 && s.judged(r, k.Partition, ns.Replicas)
+	if r.Op.Writes() && (elsewhere || !s.coordinates(force)) {
 		s.forward(k, ns, client, r, frame)
 		return
 	}

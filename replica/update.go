@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/ring"
@@ -59,16 +60,22 @@ func (s *Shard) salt(key uint64) uint64 {
 	return s.cfg.Hash(b[:])
 }
 
-// judged reports whether another owner is to judge a request's condition: the first that is up, so that as few as can be
-// judge at once.
+// judged reports whether another owner is to judge a request's condition: the first that is up, in whichever datacenter, so that
+// as few as can be judge at once. It then stands first in s.list.
 func (s *Shard) judged(r *wire.Request, p uint32, replicas uint8) bool {
 	if r.Condition == wire.Always && r.Op != wire.OpAppend && !r.Previous {
 		return false
 	}
 	for _, x := range s.view.Table.Owners(p) {
-		if x.Holds(replicas) && s.view.UpAt(x.Node) {
-			return s.view.Table.Nodes()[x.Node].ID != s.cfg.Self.Node
+		if !x.Holds(replicas) || !s.view.UpAt(x.Node) {
+			continue
 		}
+		judge := s.view.Table.Nodes()[x.Node].ID
+		i := slices.IndexFunc(s.list, func(p coordinator.Peer) bool { return p.Node == judge })
+		first := s.list[i]
+		copy(s.list[1:], s.list[:i])
+		s.list[0] = first
+		return judge != s.cfg.Self.Node
 	}
 	return false
 }

@@ -99,7 +99,7 @@ func (n *Node) fetchMap(ctx context.Context) (*ring.Map, error) {
 		Self: vclock.Actor{Node: random64() | 1, Boot: n.self.Boot}, Cluster: n.cfg.ClusterName,
 		BindAddr: net.JoinHostPort(host, "0"), Advertise: n.cfg.AdvertiseHost,
 		Meta:    gossip.Meta{ClusterID: n.dir.Identity().ClusterID, Name: n.cfg.Name},
-		Timings: n.cfg.tuning.gossip, Log: n.log.Named("join"),
+		Timings: n.cfg.tuning.gossip, Log: n.log.Named("join"), Reach: n.cfg.Reach,
 		State: func() []byte { return nil },
 		OnState: func(_ vclock.Actor, b []byte) error {
 			m, err := wire.DecodeMap(b)
@@ -171,6 +171,9 @@ func (n *Node) identify(ctx context.Context, m *ring.Map) error {
 func (n *Node) runs(ctx context.Context, m *ring.Map, x *ring.Node) bool {
 	if x.PeerAddr == n.advertised(n.peers) {
 		return false // that address is this process's now
+	}
+	if n.cfg.Reach != nil && !n.cfg.Reach(x.PeerAddr) {
+		return false
 	}
 	d := net.Dialer{Timeout: dialTimeout}
 	c, err := d.DialContext(ctx, "tcp", x.PeerAddr)

@@ -1,6 +1,7 @@
 package shoaltest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -207,19 +208,22 @@ func (c *Cluster) restart(ctx context.Context, i int) error {
 // it waits until ctx ends; the error says for whom.
 func (c *Cluster) WaitRecovered(ctx context.Context) error { return c.wait(ctx, recovered) }
 
-// wait returns once lacking finds nothing to wait for in the running nodes.
+// wait returns once lacking finds nothing to wait for in the running nodes of any side.
 func (c *Cluster) wait(ctx context.Context, lacking func(running []*server.Node) string) error {
 	tick := time.NewTicker(pollPeriod)
 	defer tick.Stop()
 	for {
-		running := slices.DeleteFunc(c.Nodes(), stopped)
-		lacks := lacking(running)
+		running, lacks := 0, ""
+		for _, side := range c.sides() {
+			running += len(side)
+			lacks = cmp.Or(lacks, lacking(side))
+		}
 		if lacks == "" {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("shoaltest: with %d of %d nodes running, %s: %w", len(running), len(c.configs), lacks, ctx.Err())
+			return fmt.Errorf("shoaltest: with %d of %d nodes running, %s: %w", running, len(c.configs), lacks, ctx.Err())
 		case <-tick.C:
 		}
 	}

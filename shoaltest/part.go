@@ -44,41 +44,45 @@ func (c *Cluster) Part(sides ...[]int) error {
 		}
 	}
 	c.parts.Store(p)
-	return c.waitParts(p)
+	return c.settle("parting")
 }
 
 // Heal ends what Part began, and returns once all running nodes see each other. What one side owes the other comes after
 // that.
 func (c *Cluster) Heal() error {
 	c.parts.Store(nil)
+	return c.settle("healing")
+}
+
+// sides are the running nodes, those of each side together.
+func (c *Cluster) sides() [][]*server.Node {
+	p := c.parts.Load()
+	of := map[int]int{}
+	var sides [][]*server.Node
+	for i, n := range c.Nodes() {
+		if stopped(n) {
+			continue
+		}
+		side := 0
+		if p != nil {
+			side = p.side[i]
+		}
+		at, ok := of[side]
+		if !ok {
+			at = len(sides)
+			of[side], sides = at, append(sides, nil)
+		}
+		sides[at] = append(sides[at], n)
+	}
+	return sides
+}
+
+// settle waits until the nodes of each side see each other and nobody else.
+func (c *Cluster) settle(what string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := c.wait(ctx, whole); err != nil {
-		return fmt.Errorf("healing: %w", err)
-	}
-	return nil
-}
-
-func (c *Cluster) waitParts(p *parts) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	nodes := c.Nodes()
-	err := c.wait(ctx, func([]*server.Node) string {
-		running := map[int]int{} // by side
-		for i, n := range nodes {
-			if !stopped(n) {
-				running[p.side[i]]++
-			}
-		}
-		for i, n := range nodes {
-			if s := n.Stats(); !stopped(n) && s.NodesUp != running[p.side[i]] {
-				return fmt.Sprintf("node %s sees %d running, on its side are %d", s.Name, s.NodesUp, running[p.side[i]])
-			}
-		}
-		return ""
-	})
-	if err != nil {
-		return fmt.Errorf("parting: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

@@ -42,6 +42,27 @@ func TestAPartedNodeHearsNothingAndTheOthersGoOn(t *testing.T) {
 	}
 }
 
+func TestANodeThatRestartsOnItsSideStaysThere(t *testing.T) {
+	c := shoaltest.NewCluster(t, 3)
+	if err := c.Part([]int{0}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Restart(0); err != nil {
+		t.Fatal(err)
+	}
+	if up := c.Nodes()[0].Stats().NodesUp; up != 1 {
+		t.Errorf("it sees %d nodes", up)
+	}
+	if err := c.Part([]int{0, 1}); err != nil { // other sides
+		t.Fatal(err)
+	}
+	for i, want := range []int{2, 2, 1} {
+		if up := c.Nodes()[i].Stats().NodesUp; up != want {
+			t.Errorf("node %d sees %d nodes, want %d", i, up, want)
+		}
+	}
+}
+
 func TestPartRefusesWhatIsNoNodeOrOnTwoSides(t *testing.T) {
 	c := shoaltest.NewCluster(t, 1)
 	for want, sides := range map[string][][]int{"no node 1": {{1}}, "no node -1": {{-1}}, "on two sides": {{0}, {0}}} {

@@ -106,6 +106,8 @@ func (w *world) waits(h *handoff) bool {
 		return false // it was flushed
 	case t.core == nil:
 		return true
+	case !t.core.View().Holds(t.id, t.core.View().Table.Partition(ring.Slot(name)), h.key):
+		return false // it was flushed there
 	case h.stamp <= t.floor: // it may be refused there until that owner has recovered, by what others know
 		return false
 	case known >= h.stamp:

@@ -15,9 +15,10 @@ const auditPeriod = 10 * time.Second
 
 // audited is what a process was seen to hold of a key.
 type audited struct {
-	life  uint32
-	stamp vclock.Stamp
-	known vclock.Stamp // that, or what it may have forgotten of what it was told
+	life   uint32
+	stamp  vclock.Stamp
+	known  vclock.Stamp // that, or what it may have forgotten of what it was told
+	packed bool
 }
 
 // replicaKey is a key, by its hash, at one node.
@@ -66,10 +67,10 @@ func (w *world) auditPartition(i int, p uint32) {
 		}
 		at := replicaKey{i, xxhash.Sum64(w.inner(n, name))}
 		before, now := w.audits[at], max(here[at.hash], mark, floor)
-		if before.life == n.life && now < before.stamp && !packed[at.hash] { // who vouches for several versions knows which were acknowledged
+		if before.life == n.life && now < before.stamp && !packed[at.hash] && !before.packed { // who vouches for several versions knows which were acknowledged
 			w.fail("I8", "n%d held %s at %v, and now knows no more than %v of it", n.id, name, before.stamp, now)
 		}
-		w.audits[at] = audited{n.life, here[at.hash], max(here[at.hash], mark)}
+		w.audits[at] = audited{n.life, here[at.hash], max(here[at.hash], mark), packed[at.hash]}
 	}
 }
 
