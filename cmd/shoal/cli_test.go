@@ -158,7 +158,7 @@ var (
 	// counted are the numbers that have no unit: how many, which one, or a part of 1.
 	counted = regexp.MustCompile(`^(nodes|racks|replicas|keys|lines|slot|partition|partitions|share|conns|depth|requests|reads|hits|` +
 		`misses|writes|sets|count|protocol|node|boot|map_hash|goroutines|mallocs|seconds|window|unique_keys|operations|` +
-		`stale|corrupt|foreign|failed|lost|wrong|seed|seeds|from|clean|starved|acknowledged|faults|events|epoch|version)$|^(keys|lines|nodes|partitions|hints|indeterminate|failed|checked)_[a-z_]+$`)
+		`stale|corrupt|foreign|failed|lost|wrong|seed|seeds|from|clean|starved|acknowledged|faults|events|epoch|version|conflicts)$|^(keys|lines|nodes|partitions|hints|siblings|indeterminate|failed|checked)_[a-z_]+$`)
 )
 
 // checkNames wants a name with a unit for every number of a type.
