@@ -170,11 +170,11 @@ func TestMultiGetLeavesOutWhatDoesNotFitItsResponse(t *testing.T) { // I16
 	var keys []string
 	for i := range 24 {
 		keys = append(keys, fmt.Sprint("k", i))
-		if err := c.Set(t.Context(), keys[i], make([]byte, 1<<20)); err != nil {
+		if err := c.Set(t.Context(), keys[i], make([]byte, 1<<20), client.WithTimeout(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	results, err := c.MGet(t.Context(), keys)
+	results, err := c.MGet(t.Context(), keys, client.WithTimeout(time.Minute)) // 16 MiB under the race detector
 	if err != nil {
 		t.Fatal(err)
 	}
