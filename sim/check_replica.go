@@ -15,10 +15,9 @@ const auditPeriod = 10 * time.Second
 
 // audited is what a process was seen to hold of a key.
 type audited struct {
-	life   uint32
-	stamp  vclock.Stamp
-	known  vclock.Stamp // that, or what it may have forgotten of what it was told
-	packed bool
+	life  uint32
+	stamp vclock.Stamp
+	known vclock.Stamp // that, or what it may have forgotten of what it was told
 }
 
 // replicaKey is a key, by its hash, at one node.
@@ -45,14 +44,14 @@ func (w *world) audit() {
 
 func (w *world) auditPartition(i int, p uint32) {
 	n := &w.nodes[i]
-	here, packed := map[uint64]vclock.Stamp{}, map[uint64]bool{}
+	here := map[uint64]vclock.Stamp{}
 	mark, floor, owned := w.pages(i, p, func(e *wire.PageEntry) {
 		if e.IsGhost {
 			here[e.Ghost.Hash] = e.Ghost.Stamp
 			return
 		}
 		hash := xxhash.Sum64(e.Key)
-		here[hash], packed[hash] = max(e.Set.Dot.Stamp, e.Below), e.Set.Packed
+		here[hash] = max(e.Set.Dot.Stamp, e.Below)
 		if e.Set.Tombstone && !w.deleted[string(plainName(e.Key))] {
 			w.fail("I12", "n%d holds a tombstone of %s, %v, which nobody has deleted", n.id, e.Key, e.Set.Dot.Stamp)
 		}
@@ -67,12 +66,15 @@ func (w *world) auditPartition(i int, p uint32) {
 		}
 		at := replicaKey{i, xxhash.Sum64(w.inner(n, name))}
 		before, now := w.audits[at], max(here[at.hash], mark, floor)
-		if before.life == n.life && now < before.stamp && !packed[at.hash] && !before.packed { // who vouches for several versions knows which were acknowledged
+		if before.life == n.life && now < before.stamp && !w.several(key) { // who vouches for several versions knows which were acknowledged
 			w.fail("I8", "n%d held %s at %v, and now knows no more than %v of it", n.id, name, before.stamp, now)
 		}
-		w.audits[at] = audited{n.life, here[at.hash], max(here[at.hash], mark), packed[at.hash]}
+		w.audits[at] = audited{n.life, here[at.hash], max(here[at.hash], mark)}
 	}
 }
+
+// several reports whether a key may have been several versions since it was looked at last.
+func (w *world) several(key int) bool { return w.plan.Cluster.Siblings || w.plan.Cluster.counter(key) }
 
 // pages shows what a node knows of a partition, as it would tell another owner, which changes nothing of it: the mark
 // that covers what it does not show, its floor while it recovers, and whether it owns the partition.
