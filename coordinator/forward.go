@@ -14,6 +14,7 @@ func anyOne() *Quorum { return &Quorum{need: [datacentersMax]uint8{1}} }
 // request that may have been carried out is never sent twice, or the late copy could undo a later write.
 type Forward struct {
 	id     uint64
+	round  uint64 // of asking, modulo 1<<RoundBits
 	body   []byte // the request's frame payload
 	op     wire.Op
 	seats  seats
@@ -27,7 +28,7 @@ type Forward struct {
 // Start hands c.Body to the first node of c.Peers that is up.
 func (f *Forward) Start(e *Env, c *Call) {
 	f.id, f.op, f.client, f.until, f.expire = c.ID, c.Op, c.Client, c.Until, c.Expires
-	f.force, f.done = false, false
+	f.round, f.force, f.done = 0, false, false
 	f.body = append(f.body[:0], c.Body...)
 	f.seats = fill(f.seats, c.Peers)
 	f.next(e)
@@ -53,8 +54,9 @@ func (f *Forward) send(e *Env) bool {
 			continue
 		}
 		s.state = asked
+		f.round = (f.round + 1) & roundMask
 		e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
-			Kind: wire.KindForward, ID: f.id, Expires: f.expire, Body: f.body, Force: f.force,
+			Kind: wire.KindForward, ID: f.id | f.round, Expires: f.expire, Body: f.body, Force: f.force,
 		}})
 		return true
 	}
@@ -79,10 +81,11 @@ func (f *Forward) insist() bool {
 // Restart leaves the request where it was handed: its coordinator restarts it.
 func (f *Forward) Restart(*Env, *Call) {}
 
-// Reply relays the owner's response, or goes on to the next node when the owner refused to start.
+// Reply relays the owner's response, or goes on to the next node when the owner refused to start. A node is asked twice
+// when it is asked to insist, and what it answered before must not count as its answer then: it may have begun since.
 func (f *Forward) Reply(e *Env, from uint64, m *wire.Message) {
 	s := f.seats.find(from)
-	if f.done || s == nil || s.state != asked || m.Kind != wire.KindForwardReply {
+	if f.done || s == nil || s.state != asked || m.Kind != wire.KindForwardReply || m.ID != f.id|f.round {
 		return
 	}
 	s.state, s.reason = failed, m.Outcome

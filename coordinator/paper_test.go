@@ -215,5 +215,5 @@ func TestDynamo5StaleRepliesAreRepaired(t *testing.T) {
 // version stamp that causally subsumes the version that has been updated by the write request".
 func TestDynamo64WritesAreHandedToAnOwner(t *testing.T) {
 	s := newStage(t)
-	s.wants(`send n2 forward "as it came"`, "self n9", "peers n1/down n2 n3", "forward k")
+	s.wants(`send n2 forward #1 "as it came"`, "self n9", "peers n1/down n2 n3", "forward k")
 }
