@@ -53,6 +53,7 @@ func compile(m *ring.Map, near site, linkTo func(*ring.Node) *link, seeds []*lin
 		distance[i] = near.distance(&nodes[i])
 	}
 	spread := func(replicas uint8) (all owners) {
+		all.nodes = make([]uint16, 0, int(m.Partitions)*len(table.Owners(0)))
 		for p := range m.Partitions {
 			at := len(all.nodes)
 			for _, place := range table.Owners(p) {
@@ -67,12 +68,16 @@ func compile(m *ring.Map, near site, linkTo func(*ring.Node) *link, seeds []*lin
 		return all
 	}
 	r.owners = spread(ring.ReplicasMax)
+	of := map[uint8]owners{}
 	for i := range m.Namespaces {
 		if ns := &m.Namespaces[i]; !ns.Dropped && int(ns.Replicas) < m.Replicas() {
+			if _, known := of[ns.Replicas]; !known {
+				of[ns.Replicas] = spread(ns.Replicas)
+			}
 			if r.fewer == nil {
 				r.fewer = map[string]owners{}
 			}
-			r.fewer[ns.Name] = spread(ns.Replicas)
+			r.fewer[ns.Name] = of[ns.Replicas]
 		}
 	}
 	for _, l := range seeds {

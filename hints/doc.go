@@ -30,7 +30,7 @@
 //	kept := q.Add(hints.Owed{Target: node, Partition: p, Key: key, Set: &set})
 //	sends = q.Tick(now, up, sends[:0])
 //	sends = q.Ack(now, hints.Reply{From: node, ID: id, Outcome: outcome}, sends[:0])
-//	q.Forget(func(target uint64, p uint32) bool { return !owns(target, p) }) // when owners changed
+//	q.Forget(func(target uint64, p uint32, key string) bool { return !owns(target, p, key) }) // when owners changed
 //
 // # Invariants
 //

@@ -52,7 +52,7 @@ func (l *ledger) find(target uint64, key string) *debt {
 }
 
 func (d *debt) bytes() int64 {
-	return int64(320 + len(d.key) + len(d.set.Value) + 24*len(d.set.Context.Seen))
+	return int64(entryOverhead + len(d.key) + len(d.set.Value) + 24*len(d.set.Context.Seen))
 }
 
 func (l *ledger) bytes() (n int64) {

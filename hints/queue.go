@@ -49,7 +49,7 @@ func (c Config) Validate() error {
 const (
 	// entryOverhead is what one hint costs beside its key, value and context: the entry, its place in the
 	// lane and in both indexes (a test measures it).
-	entryOverhead = 320
+	entryOverhead = 328
 	// burst is how much of Config.Rate may go out at once after a silence.
 	burst = 100 * time.Millisecond
 )

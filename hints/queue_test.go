@@ -265,6 +265,24 @@ func TestHintsAreSentOldestFirstAWindowAtATimeAndEachAckDrawsTheNext(t *testing.
 	}
 }
 
+func TestAnswersToAnEarlierBootsHintsFindNothing(t *testing.T) {
+	cfg := small()
+	earlier := New(cfg)
+	oweMany(earlier, 1, 3)
+	cfg.First = 1 << 20
+	q := New(cfg)
+	oweMany(q, 1, 3)
+	if sends := q.Tick(at(0), everyone, nil); sends[0].ID <= cfg.First {
+		t.Errorf("a hint has number %d, which an earlier boot may have given", sends[0].ID)
+	}
+	for _, s := range earlier.Tick(at(0), everyone, nil) {
+		ack(q, at(1), s, wire.OutcomeOK)
+	}
+	if q.OwedTo(1) != 3 {
+		t.Errorf("%d owed, want all 3: none of them was answered", q.OwedTo(1))
+	}
+}
+
 func TestTheWindowIsOfEachTarget(t *testing.T) {
 	q := New(small())
 	oweMany(q, 1, 9)
@@ -460,7 +478,7 @@ func TestAnEmptyLaneGoesButNotBeforeItHasPaid(t *testing.T) {
 	c := small()
 	c.Rate = 1000
 	q := New(c)
-	owe(q, 1, "a", write(1, strings.Repeat("x", 680-1)))
+	owe(q, 1, "a", write(1, strings.Repeat("x", 1000-entryOverhead-1)))
 	ack(q, at(0), q.Tick(at(0), everyone, nil)[0], wire.OutcomeOK)
 	owe(q, 1, "b", write(1, "v"))
 	if q.Tick(at(800*time.Millisecond), everyone, nil); q.OwedTo(1) != 1 {

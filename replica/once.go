@@ -8,7 +8,7 @@ import (
 )
 
 // onceMax is how many requests a shard remembers the answers of, pending ones included. More bridges longer losses of a
-// connection at higher rates.
+// connection at higher rates. An answer is a number or an error, so that all take some MiB at most.
 const onceMax = 4096
 
 const (

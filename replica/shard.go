@@ -101,8 +101,10 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.view = v
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
+		var inner []byte // used again: there may be many
 		s.hints.Forget(func(target uint64, p uint32, key string) bool {
-			return !v.Holds(target, p, []byte(key))
+			inner = append(inner[:0], key...)
+			return !v.Holds(target, p, inner)
 		})
 	}
 	if old == nil {

@@ -34,6 +34,7 @@ type Stats struct {
 	Recovering int           `json:"partitions_recovering"`
 	Busy       int           `json:"requests_under_way"`
 	BusyBytes  int64         `json:"requests_bytes"`
+	Remembered int           `json:"requests_remembered"` // that may be sent again
 	Storage    storage.Stats `json:"storage"`
 	Hints      hints.Stats   `json:"hints"`
 }
@@ -67,6 +68,7 @@ func (s *Shard) Add(t *Stats) {
 	t.Recovering += s.Recovering()
 	t.Busy += s.calls.busy
 	t.BusyBytes += int64(s.calls.bytes)
+	t.Remembered += len(s.once.index)
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
 }

@@ -29,7 +29,8 @@ type op struct {
 	life       uint32        // of that
 	done       bool          // the client waits no more
 	ok         bool          // it was answered, with a value, none, or an acknowledgement
-	replied    bool          // the node has answered, whether or not anyone listened
+	replied    [2]bool       // the node has answered each copy, whether or not anyone listened
+	resent     *resent       // of what must not happen twice
 	turn
 	owned     bool // who took it last to coordinate it owned the key then
 	taker     int  // the node that another handed it to, from 1; 0: none
@@ -128,20 +129,17 @@ func (w *world) askNode(i int, a *Ask, t turn) {
 		w.remind(o, r)
 	}
 	w.tellAsked(o)
-	w.frame = wire.AppendRequest(w.frame[:0], r)
 	leaves := w.now + timeout + patience
 	if !a.Patient {
 		leaves = w.now + timeout/8
 	}
 	w.at(event{at: leaves, what: turnAway, index: int32(number)})
-	if n.paused > w.now {
-		w.count("asked a node that stands still") // the bytes lie in its socket: they may as well be lost
+	if w.once(o) {
+		w.sendOnce(o, r)
 		return
 	}
-	k, shard := n.core.Locate(n.core.View(), r)
-	o.owned = w.owns(n, k.Partition)
-	n.core.Shards()[shard].Request(w.clock(n), k, coordinator.Client{Conn: 1, ID: r.ID}, r, w.frame[wire.FrameHeader:], &n.out)
-	w.flush(i)
+	w.frame = wire.AppendRequest(w.frame[:0], r)
+	w.arrive(o, r, w.frame[wire.FrameHeader:])
 }
 
 // answered takes what a node says to a client.
@@ -150,10 +148,13 @@ func (w *world) answered(i int, r *wire.Response) {
 	if o == nil {
 		return
 	}
-	o.replied = true
-	w.drop(i, int32(r.ID-1))
-	if o.done {
+	o.replied[r.ID>>copyShift] = true
+	w.drop(i, int32(o.number-1))
+	if o.done || o.resent != nil && o.resent.again && r.ID>>copyShift == 0 {
 		w.count("answered too late")
+		return
+	}
+	if w.breaks(o, r) {
 		return
 	}
 	o.done, o.status, o.stamp, o.deadline, o.forgotten, o.wall = true, r.Status, r.Stamp, r.Deadline, r.Forgotten, w.clock(&w.nodes[i]).Wall
@@ -189,6 +190,7 @@ func (w *world) answered(i int, r *wire.Response) {
 	}
 	w.tellAnswered(o, r)
 	w.checkQuorum(o, r)
+	w.checkOnce(o, r)
 	switch {
 	case !o.ok:
 		w.again(o)
@@ -214,16 +216,29 @@ func (w *world) again(o *op) {
 // turnAway is a client that waits no longer.
 func (w *world) turnAway(number int) {
 	o := &w.ops[number]
-	if o.done {
+	switch {
+	case o.done:
+		return
+	case o.resent != nil && !o.resent.again && w.now < o.until:
+		w.resendLater(o, 50*time.Millisecond)
+		w.at(event{at: o.until + patience, what: turnAway, index: int32(number)})
 		return
 	}
 	o.done = true
 	w.count("turned away")
 	w.say("op %d is given up", number+1)
-	if n := &w.nodes[o.node]; o.ask.Patient && n.core != nil && n.paused <= w.now && !o.replied && w.now > o.until+patience/2 && !w.wasStill(o) {
+	if n := &w.nodes[o.node]; o.ask.Patient && (o.resent == nil || o.resent.sent) && n.core != nil && n.paused <= w.now && !o.replied[o.copy()] && w.now > o.until+patience/2 && !w.wasStill(o) {
 		w.fail("liveness", "op %d at n%d was not answered by its deadline", number+1, o.node+1)
 	}
 	w.again(o)
+}
+
+// copy is the latest copy of the op that was sent, from 0.
+func (o *op) copy() int {
+	if o.resent != nil && o.resent.sent {
+		return 1
+	}
+	return 0
 }
 
 // wasStill reports whether the op's node stood still while the op was under way.
@@ -235,10 +250,14 @@ func (w *world) wasStill(o *op) bool {
 func (w *world) hangUp(i int) {
 	for _, number := range w.open[i] {
 		o := &w.ops[number]
-		o.replied = true
-		if !o.done {
+		o.replied[o.copy()] = true
+		switch {
+		case o.done:
+		case o.resent == nil || o.resent.sent:
 			o.done = true
 			w.again(o)
+		case !o.resent.again:
+			w.resendLater(o, time.Second)
 		}
 	}
 	w.open[i] = w.open[i][:0]

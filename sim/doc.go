@@ -13,6 +13,6 @@
 // operations or faults left out is a plan again, which is how Shrink makes a failing run short enough to read.
 //
 // A run has two parts: 90 s in which things go wrong, and 45 s in which nothing does. Then the checkers judge, each
-// in a file of its own (check_*.go): what was read (I2, I6, I9 to I11, I18 to I20), what was lost (I1, I12), who holds
+// in a file of its own (check_*.go): what was read (I2, I6, I9 to I11, I18 to I21), what was lost (I1, I12), who holds
 // what (I4, I7), and that nothing is left pending. The numbers are those of docs/CONSISTENCY.md.
 package sim

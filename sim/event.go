@@ -17,7 +17,9 @@ const (
 	calm     // all of them are
 	audit    // of what the nodes hold
 	boot
-	renew // a client asks once more for its session
+	renew  // a client asks once more for its session
+	late   // a request comes out of a connection that has broken
+	resend // a client sends a request again
 )
 
 // event is something that happens at a moment of true time. Those of one moment happen in the order in which they
@@ -28,7 +30,7 @@ type event struct {
 	what   what
 	node   int32
 	life   uint32 // of the node; an event of a life that is over does not happen
-	index  int32  // of an ask, an op (renew, too), a fault, a packet, a tick
+	index  int32  // of an ask, an op, a fault, a packet, a tick
 }
 
 // agenda is a heap of events, in which each has four below it: fewer levels, and those four stand together. Events

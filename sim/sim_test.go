@@ -14,7 +14,7 @@ import (
 
 var seeds = flag.Int("sim.seeds", 200, "runs of TestEverySeedKeepsEveryPromise, each of them made twice")
 
-// I1, I2, I4 to I13 and I18 to I20, as far as each checker goes; that whatever is asked is answered and whatever is
+// I1, I2, I4 to I13 and I18 to I21, as far as each checker goes; that whatever is asked is answered and whatever is
 // owed is delivered; and that equal plans have equal traces.
 func TestEverySeedKeepsEveryPromise(t *testing.T) {
 	n := *seeds

@@ -126,7 +126,7 @@ func (w *world) at(e event) { w.agenda.push(e) }
 func (w *world) happen(e *event) {
 	var node *node
 	switch e.what {
-	case deliver, tick, beat, look, boot:
+	case deliver, tick, beat, look, boot, late:
 		node = &w.nodes[e.node]
 		if e.what != deliver && (e.life != node.life || node.core == nil && e.what != boot) || e.what == tick && e.index != node.ticks {
 			return
@@ -149,6 +149,10 @@ func (w *world) happen(e *event) {
 		w.look(int(e.node))
 	case renew:
 		w.renew(&w.ops[e.index])
+	case late:
+		w.late(&w.ops[e.index])
+	case resend:
+		w.resend(&w.ops[e.index])
 	case boot:
 		w.start(int(e.node))
 	case ask:

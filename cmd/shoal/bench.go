@@ -52,7 +52,7 @@ func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Category: category, Name: "workload", Usage: "YCSB's `NAME`: " + strings.Join(workloadNames(), ", ")},
 		&cli.StringFlag{Category: category, Name: "op", Usage: "`OP`: " + strings.Join(benchOps, ", "), Value: "set"},
-		&cli.Float64Flag{Category: category, Name: "read-share", Usage: "`SHARE` of a mixed load that reads, 0 to 1, or of counters (0)", Value: 0.5},
+		&cli.Float64Flag{Category: category, Name: "read-share", Usage: "`SHARE` of a mixed load or of counters that reads, 0 to 1", DefaultText: "0.5; 0 with --op incr", Value: 0.5},
 		&cli.IntFlag{Category: category, Name: "depth", Usage: "`N` requests under way on each connection, in batches; with --rate the most", DefaultText: "1; with --rate 1024"},
 		&cli.BoolFlag{Category: category, Name: "sliding", Usage: "send the next request when one is answered, not in batches"},
 		&cli.Float64Flag{Category: category, Name: "rate", Usage: "`N` requests a second are due in all, whatever the cluster answers"},
