@@ -47,14 +47,14 @@ func (w *world) checkCounter(key int, ops []*op) {
 			if most += o.ask.By; o.ask.Initial != 0 && !w.begun(ops, base, o) {
 				most += o.ask.Initial
 			}
-			if o == r || o.ok && o.end < r.begin && o.begin > anew && !w.mayHaveExpired(ops, o, r) {
+			if o == r && !w.outlived(ops, r) || o.ok && o.end < r.begin && o.begin > anew && !w.mayHaveExpired(ops, o, r) {
 				least += o.ask.By
 			}
 		}
 		switch {
 		case sum > most && strict:
 			w.fail("I9", "op %d (%v-%v) at n%d is told that k%d stands at %d, of %d that were added by then at most", r.number, r.begin, r.end, r.node+1, key, sum, most)
-		case r.forgotten && r.ask.Op == wire.OpIncr && sum < r.ask.By:
+		case r.forgotten && r.ask.Op == wire.OpIncr && sum < r.ask.By && !w.outlived(ops, r):
 			w.fail("I9", "op %d (%v-%v) at n%d began k%d anew with %d and is told that it stands at %d", r.number, r.begin, r.end, r.node+1, key, r.ask.By, sum)
 		case strict && !r.forgotten && sum < least:
 			w.fail("I9", "op %d (%v-%v) at n%d is told that k%d stands at %d, after %d that were acknowledged (counting from %v), as %v", r.number, r.begin, r.end, r.node+1, key,
@@ -94,6 +94,12 @@ func (w *world) mayHaveExpired(ops []*op, a, r *op) bool {
 		}
 	}
 	return false
+}
+
+// outlived reports whether the counter that r was added to may have expired before r was answered: it then says what has begun
+// since.
+func (w *world) outlived(ops []*op, r *op) bool {
+	return r.ask.TTL > 0 && r.begin+r.ask.TTL-w.apart() <= r.end || w.mayHaveExpired(ops, r, r)
 }
 
 // gone reports whether the counter that o was added to has certainly expired when r reads: whatever began it did so before o
