@@ -380,7 +380,8 @@ func (u *Update) Restart(e *Env, c *Call) {
 			u.wrote(e)
 		}
 	default:
-		u.write.seats, u.write.quorum, u.call.Reads = fill(u.write.seats, c.Peers), c.Quorum, c.Reads
+		u.write.reseat(c)
+		u.call.Reads = c.Reads
 		u.ask(e, c.Peers, 0)
 	}
 	u.wind(e)

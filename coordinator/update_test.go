@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,30 @@ func TestASiblingThatWasSupersededIsNotWrittenAgain(t *testing.T) {
 			if x.Message.Kind == wire.KindStore && string(v.Value) == "v" {
 				t.Fatal("v is back beside w, whose writer had seen it")
 			}
+		}
+	}
+}
+
+// A change of owners, or of none, in the midst of it does not let the update forget that it may be held.
+func TestARestartedUpdateStillMayBeHeld(t *testing.T) { // I19, I21
+	for _, restarts := range []bool{false, true} {
+		o := newOvertake(t, Call{Op: wire.OpAppend, Value: []byte("v"), Siblings: true}, &vclock.Set{})
+		if restarts {
+			c := o.u.call
+			c.Peers = o.peers
+			o.u.Restart(&o.env, &c)
+		}
+		next := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 3, Boot: 1}, Stamp: o.floor + 1}, Context: vclock.Context{Floor: o.floor}, Value: []byte("v!")}
+		o.own.set = clone(next)
+		o.eff.Sends = nil
+		o.fetched(&next, 0, 1, 2, 3)
+		for _, x := range o.eff.Sends {
+			if x.Message.Kind == wire.KindStore && strings.Contains(string(x.Message.Set.Value), "v!v") {
+				t.Fatalf("restarted %t: it is appended to what has it already", restarts)
+			}
+		}
+		if a := o.eff.Answers; len(a) != 1 || a[0].Response.Status != wire.StatusQuorum {
+			t.Errorf("restarted %t: %+v, sends %+v", restarts, a, o.eff.Sends)
 		}
 	}
 }

@@ -33,6 +33,7 @@ type write struct {
 	above     vclock.Stamp // stamp above this
 	overtaker uint64       // the node that said so last
 	parked    bool         // until the ceiling allows that stamp
+	held      bool         // an owner of before has what was sent last, or may have
 	partial   bool         // set lacks the value: a retime that was aimed again
 	make      maker        // works out set at a stamp, where it is more than what the client said
 	outcome   writeOutcome
@@ -60,7 +61,7 @@ func (w *write) begin(c *Call, kind wire.Kind) {
 	w.key = append(w.key[:0], c.Key...)
 	w.seats = fill(w.seats, c.Peers)
 	w.got, w.hinted, w.until, w.expires = tally{}, 0, c.Until, c.Expires
-	w.outcome, w.parked, w.partial, w.make = open, false, false, nil
+	w.outcome, w.parked, w.partial, w.held, w.make = open, false, false, false, nil
 }
 
 // restart sends the write, as it is stamped, to the owners of c; true when the outcome is new. Once it is
@@ -76,12 +77,18 @@ func (w *write) restart(e *Env, c *Call) bool {
 		}
 		return false
 	}
-	w.seats, w.quorum = fill(w.seats, c.Peers), c.Quorum
+	w.reseat(c)
 	if w.parked {
 		return false
 	}
 	w.send(e)
 	return w.outcome != open
+}
+
+// reseat turns to the owners of c; those of before may have what was sent.
+func (w *write) reseat(c *Call) {
+	w.held = w.mayBeHeld()
+	w.seats, w.quorum = fill(w.seats, c.Peers), c.Quorum
 }
 
 // stamp stamps the write above what is known, or waits until the ceiling allows it, and sends it out. A
@@ -94,10 +101,12 @@ func (w *write) stamp(e *Env, above vclock.Stamp) {
 	}
 	if w.make != nil {
 		if w.make.make(e, s) {
+			w.held = false
 			w.send(e)
 		}
 		return
 	}
+	w.held = false
 	if w.kind == wire.KindStore {
 		w.set.Dot = vclock.Dot{Actor: e.Self, Stamp: s}
 	}
@@ -126,6 +135,9 @@ func (w *write) send(e *Env) {
 
 // mayBeHeld reports whether an owner has what was sent last, or may have.
 func (w *write) mayBeHeld() bool {
+	if w.held {
+		return true
+	}
 	for i := range w.seats {
 		switch s := &w.seats[i]; {
 		case s.sent != wire.KindStore:

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/shoalcache/shoal/coordinator"
@@ -41,6 +42,7 @@ type once struct {
 	sessions map[uint64]onceSession // at most twice as many as entries
 	lost     bool                   // a session was forgotten
 	swept    time.Duration
+	orphans  []orphan // since the last call of disown
 }
 
 type onceID struct{ session, serial uint64 }
@@ -49,11 +51,19 @@ type onceID struct{ session, serial uint64 }
 type onceSession struct {
 	remembered int
 	forgotten  uint64        // greatest serial that is not any more
+	before     uint64        // greatest serial that may have been, before the session itself was forgotten
 	idle       time.Duration // since when nothing is remembered
+}
+
+// orphan waited for what is not remembered any more.
+type orphan struct {
+	client coordinator.Client
+	op     wire.Op
 }
 
 type onceEntry struct {
 	onceID
+	op       wire.Op
 	number   uint64 // 0: there is nothing
 	waiter   coordinator.Client
 	waits    bool
@@ -80,7 +90,8 @@ func (o *once) begin(now time.Duration, client *coordinator.Client, r *wire.Requ
 			again := e.response // the same answer as often as it is asked for, whatever becomes of this copy
 			return &again, false
 		}
-		e.waiter, e.waits = *client, true // who waited before has lost its connection, or it would not be asked again
+		o.orphan(e) // who waited before has lost its connection, or it would not be asked again
+		e.waiter, e.waits = *client, true
 		return nil, true
 	}
 	s, known := o.sessions[id.session]
@@ -88,7 +99,7 @@ func (o *once) begin(now time.Duration, client *coordinator.Client, r *wire.Requ
 	switch {
 	case again && r.Boot != o.boot:
 		return refusal(r.Op, wire.StatusUnsure, "it was sent to another boot of a node, or another node"), false
-	case again && (known && r.Serial <= s.forgotten || !known && o.lost):
+	case again && (known && r.Serial <= max(s.forgotten, s.before) || !known && o.lost):
 		return refusal(r.Op, wire.StatusUnsure, "what came of it was forgotten"), false
 	case known && r.Serial <= s.forgotten:
 		return refusal(r.Op, wire.StatusNotReady, "it came after many later ones of its client"), false
@@ -96,10 +107,10 @@ func (o *once) begin(now time.Duration, client *coordinator.Client, r *wire.Requ
 		return refusal(r.Op, wire.StatusOverloaded, "too many clients at once send what must not happen twice"), false
 	}
 	e := o.next(now)
-	*e = onceEntry{onceID: id, number: o.last}
+	*e = onceEntry{onceID: id, op: r.Op, number: o.last}
 	o.index[id] = e.number
 	if s, known = o.sessions[id.session]; !known && o.lost { // what it had before was sent before this
-		s.forgotten = r.Serial - 1
+		s.before = r.Serial - 1
 	}
 	s.remembered++
 	o.sessions[id.session] = s
@@ -131,6 +142,7 @@ func (o *once) next(now time.Duration) *onceEntry {
 
 // forget empties an entry; what is not done of its session up to forgotten is not carried out any more.
 func (o *once) forget(now time.Duration, e *onceEntry, forgotten uint64) {
+	o.orphan(e)
 	delete(o.index, e.onceID)
 	s := o.sessions[e.session]
 	s.forgotten = max(s.forgotten, forgotten)
@@ -141,6 +153,14 @@ func (o *once) forget(now time.Duration, e *onceEntry, forgotten uint64) {
 	*e = onceEntry{}
 }
 
+// orphan lets go of who waits for an entry that will not be there, or for another to wait.
+func (o *once) orphan(e *onceEntry) {
+	if e.waits {
+		e.waits = false
+		o.orphans = append(o.orphans, orphan{e.waiter, e.op})
+	}
+}
+
 // done remembers the answer of a request, and returns who else waits for it.
 func (o *once) done(now time.Duration, number uint64, r *wire.Response) (waiter coordinator.Client, waits bool) {
 	e := o.at(number)
@@ -148,11 +168,12 @@ func (o *once) done(now time.Duration, number uint64, r *wire.Response) (waiter 
 		return waiter, false
 	}
 	waiter, waits = e.waiter, e.waits
+	e.waits = false
 	if r.Status.Undone() {
 		o.forget(now, e, 0)
 		return waiter, waits
 	}
-	e.waits, e.answered = false, true
+	e.answered = true
 	e.response = wire.Response{Status: r.Status, Stamp: r.Stamp, Forgotten: r.Forgotten, Hinted: r.Hinted, Value: append([]byte(nil), r.Value...)}
 	if r.Err != nil {
 		err := *r.Err
@@ -160,6 +181,28 @@ func (o *once) done(now time.Duration, number uint64, r *wire.Response) (waiter 
 		e.response.Err = &err
 	}
 	return waiter, waits
+}
+
+// misplaced says why a request cannot be told apart from others: what is not a write of one key may be sent as often as one
+// likes, and answers with values are too large to be remembered.
+func misplaced(r *wire.Request) string {
+	switch {
+	case r.Op != wire.OpSet && r.Op != wire.OpDelete && r.Op != wire.OpIncr && r.Op != wire.OpAppend:
+		return fmt.Sprintf("a session with %v: only sets, deletes, increments and appends are told apart", r.Op)
+	case r.Previous:
+		return "a session with a request for the previous value: that is not remembered"
+	case r.Serial == 0:
+		return "a session without a serial: count requests from 1"
+	}
+	return ""
+}
+
+// disown answers those whose request is not remembered any more.
+func (s *Shard) disown() {
+	for _, x := range s.once.orphans {
+		s.out.Answer(x.client, refusal(x.op, wire.StatusUnsure, "what came of it was forgotten, or it was asked again by another connection"))
+	}
+	s.once.orphans = s.once.orphans[:0]
 }
 
 func refusal(op wire.Op, status wire.Status, why string) *wire.Response {

@@ -94,7 +94,24 @@ func TestARequestIsCarriedOutOnceHoweverOftenItIsSent(t *testing.T) { // I9
 				}
 				if waiter, waits := o.done(now, client.Once, &resp); waits {
 					judge(waiting[waiter.ID][0], &resp)
+					delete(waiting, waiter.ID)
 				}
+			}
+			for _, x := range o.orphans { // they are told that it is unsure
+				if _, waits := waiting[x.client.ID]; !waits || x.op != wire.OpIncr {
+					t.Fatalf("%+v is told of what it does not wait for", x)
+				}
+				delete(waiting, x.client.ID)
+			}
+			o.orphans = o.orphans[:0]
+			owed := 0
+			for i := range o.entries {
+				if o.entries[i].waits {
+					owed++
+				}
+			}
+			if owed != len(waiting) {
+				t.Fatalf("%d wait, and %d will be told", len(waiting), owed)
 			}
 			if len(o.entries) > o.most || len(o.index) > o.most || len(o.sessions) > 2*o.most {
 				t.Fatalf("%d entries, %d ids, %d sessions: at most %d", len(o.entries), len(o.index), len(o.sessions), o.most)
@@ -112,5 +129,49 @@ func TestWhatWasSentToAnotherBootIsNotCarriedOut(t *testing.T) {
 	}
 	if resp, waits := o.begin(0, &client, &wire.Request{Op: wire.OpIncr, Session: 1, Serial: 1, Boot: 7}); waits || resp != nil || client.Once == 0 {
 		t.Errorf("sent again to this boot, which has forgotten nothing: %+v, waits %t", resp, waits)
+	}
+}
+
+// A client's first requests may come in any order, over several connections.
+func TestTheFirstRequestsOfAClientMayComeInAnyOrder(t *testing.T) {
+	var o once
+	o.init(7, 4)
+	client := coordinator.Client{Conn: 1, ID: 1}
+	o.begin(0, &client, &wire.Request{Op: wire.OpIncr, Session: 1, Serial: 9})
+	o.done(0, client.Once, &wire.Response{Status: wire.StatusOverloaded})
+	o.sweep(2 * lingerMax) // its session is forgotten: from now on what is not known may be of before
+	for _, serial := range []uint64{2, 1} {
+		if resp, waits := o.begin(2*lingerMax, &client, &wire.Request{Op: wire.OpIncr, Session: 2, Serial: serial}); resp != nil || waits {
+			t.Errorf("serial %d: %+v, waits %t", serial, resp, waits)
+		}
+	}
+	if resp, _ := o.begin(2*lingerMax, &client, &wire.Request{Op: wire.OpIncr, Session: 1, Serial: 9, Boot: 7}); resp == nil || resp.Status != wire.StatusUnsure {
+		t.Errorf("of before, and sent again: %+v", resp)
+	}
+}
+
+// What answers with a value, or may be sent as often as one likes, has no place in what is remembered: the parts of a multi-get
+// would be taken for one.
+func TestOnlyWritesOfOneKeyAreToldApart(t *testing.T) { // I16, I18
+	for _, c := range []struct {
+		r    wire.Request
+		fine bool
+	}{
+		{wire.Request{Op: wire.OpIncr, Serial: 1}, true},
+		{wire.Request{Op: wire.OpSet, Serial: 1}, true},
+		{wire.Request{Op: wire.OpDelete, Serial: 1}, true},
+		{wire.Request{Op: wire.OpAppend, Serial: 1}, true},
+		{wire.Request{Op: wire.OpIncr}, false},
+		{wire.Request{Op: wire.OpSet, Serial: 1, Previous: true}, false},
+		{wire.Request{Op: wire.OpGet, Serial: 1}, false},
+		{wire.Request{Op: wire.OpHead, Serial: 1}, false},
+		{wire.Request{Op: wire.OpTouch, Serial: 1}, false},
+		{wire.Request{Op: wire.OpScan, Serial: 1}, false},
+	} {
+		w := newTrio(t)
+		c.r.Key, c.r.Value, c.r.Session = []byte("k"), []byte("1"), 5
+		if got := w.ask(0, c.r); (got.Status == wire.StatusBadRequest) == c.fine {
+			t.Errorf("%v, serial %d, previous %t: status %d", c.r.Op, c.r.Serial, c.r.Previous, got.Status)
+		}
 	}
 }

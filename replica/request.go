@@ -16,14 +16,21 @@ import (
 func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client, r *wire.Request, frame []byte, out *Outbox) {
 	s.enter(now, out)
 	if r.Session != 0 {
+		if why := misplaced(r); why != "" {
+			s.reject(client, r.Op, wire.StatusBadRequest, why)
+			return
+		}
 		if resp, waits := s.once.begin(now.Mono, &client, r); waits {
 			s.stats.Repeated++
+			s.disown()
 			return
 		} else if resp != nil {
 			s.stats.Repeated++
 			s.out.Answer(client, resp)
+			s.disown()
 			return
 		}
+		s.disown()
 	}
 	s.request(k, client, r, frame, false)
 }
@@ -151,14 +158,25 @@ func (s *Shard) refuse(r *wire.Request, key int) (wire.Status, string) {
 	case !r.Level.Valid():
 		return wire.StatusBadRequest, fmt.Sprintf("unknown consistency level %d", r.Level)
 	}
-	if s.calls.busy >= s.cfg.PendingMax || s.calls.bytes >= s.cfg.PendingMem {
-		s.wind()
-	}
-	if s.calls.busy >= s.cfg.PendingMax || s.calls.bytes >= s.cfg.PendingMem {
-		s.stats.Overloaded++
-		return wire.StatusOverloaded, "too many requests under way: nothing was done, retry later or add nodes"
+	if s.crowded() {
+		return wire.StatusOverloaded, crowdedText
 	}
 	return 0, ""
+}
+
+const crowdedText = "too many requests under way: nothing was done, retry later or add nodes"
+
+// crowded reports whether no request can be added to those under way, and counts it.
+func (s *Shard) crowded() bool {
+	full := func() bool { return s.calls.busy >= s.cfg.PendingMax || s.calls.bytes >= s.cfg.PendingMem }
+	if full() {
+		s.wind()
+	}
+	if full() {
+		s.stats.Overloaded++
+		return true
+	}
+	return false
 }
 
 // wind ends the answered writes that only wait for a slow owner, so that one slow node costs hints and
@@ -182,10 +200,11 @@ func (s *Shard) ask(ns space, r *wire.Request, local uint8) coordinator.Ask {
 	if r.Op == wire.OpGet || r.Op == wire.OpHead {
 		return s.readAsk(ns, r, local)
 	}
-	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy || r.Level == wire.LevelAny, Local: local}
+	a := coordinator.Ask{Level: r.Level, Count: r.W, Sloppy: r.Sloppy, Local: local}
 	if a.Level == wire.LevelDefault {
 		a.Level = wire.Level(ns.Write)
 	}
+	a.Sloppy = a.Sloppy || a.Level == wire.LevelAny
 	return a
 }
 

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/ring"
@@ -101,6 +102,10 @@ func (s *Shard) walk(now vclock.Now, p *ScanPage) {
 
 // scan answers for one partition, or hands the request to a node that can.
 func (s *Shard) scan(k storage.Key, ns space, client coordinator.Client, r *wire.Request, frame []byte) {
+	if len(r.Value) > s.cfg.Limits.Key {
+		s.reject(client, r.Op, wire.StatusTooLarge, fmt.Sprintf("the prefix has %d bytes, a key at most %d", len(r.Value), s.cfg.Limits.Key))
+		return
+	}
 	var p ScanPage
 	if err := p.Open(s.view, r); err != nil {
 		s.reject(client, r.Op, wire.StatusBadRequest, err.Error())
@@ -114,6 +119,10 @@ func (s *Shard) scan(k storage.Key, ns space, client coordinator.Client, r *wire
 	if told := client.Node != 0 && s.rank(k.Partition) < ns.Replicas; told {
 		s.walk(s.now, &p)
 	} else if !s.Scan(s.now, &p) {
+		if s.crowded() {
+			s.reject(client, r.Op, wire.StatusOverloaded, crowdedText)
+			return
+		}
 		s.seats(k.Partition, ns.Replicas, false)
 		s.forward(k, ns, client, r, frame)
 		return

@@ -55,10 +55,14 @@ const tickLeast = hedgeLeast
 // sweepPeriod is how often a shard looks for expired records.
 const sweepPeriod = 50 * time.Millisecond
 
+// recordBytes is the largest record that fits into a frame, however many actors its context names: several versions merge into
+// more than any of their writers could send.
+func recordBytes(l *wire.Limits) int { return max(l.Frame-1<<10-8*l.Actors, 1) }
+
 func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	store, err := storage.New(storage.Config{
 		BytesMax: cfg.BytesMax / int64(cfg.Shards), Partitions: partitions,
-		Shard: uint32(number), Shards: uint32(cfg.Shards),
+		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: recordBytes(&cfg.Limits),
 	})
 	if err != nil {
 		return nil, err

@@ -51,7 +51,20 @@ func (n *Node) namespace(document []byte, timeout time.Duration) wire.Response {
 	if err := wire.DecodeDocument(document, &c); err != nil {
 		return wire.Response{Status: wire.StatusBadRequest, Err: &wire.Error{Text: strings.TrimPrefix(err.Error(), "wire: ")}}
 	}
-	ns, err := n.applyNamespace(&c)
+	// Twice: a node that this one had not heard of yet may have made a change just then that stands above this one, or beside
+	// it, and writes may have been acknowledged under it before this began. Once all go by the first, this one has heard of it.
+	end := time.NewTimer(timeout)
+	defer end.Stop()
+	resp := n.spread(&c, end)
+	if resp.Status == wire.StatusOK {
+		resp = n.spread(&c, end)
+	}
+	return resp
+}
+
+// spread makes a change, if it is not made yet, and waits until every node that is up goes by it.
+func (n *Node) spread(c *wire.NamespaceChange, end *time.Timer) wire.Response {
+	ns, err := n.applyNamespace(c)
 	if bad, ok := errors.AsType[*wire.BadRequestError](err); ok {
 		return wire.Response{Status: wire.StatusBadRequest, Err: &wire.Error{Text: bad.Text}}
 	}
@@ -64,8 +77,6 @@ func (n *Node) namespace(document []byte, timeout time.Duration) wire.Response {
 	if err != nil {
 		return wire.Response{Status: wire.StatusInternal, Err: &wire.Error{Text: err.Error()}}
 	}
-	end := time.NewTimer(timeout)
-	defer end.Stop()
 	tick := time.NewTicker(tickPeriod)
 	defer tick.Stop()
 	for {

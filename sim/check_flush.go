@@ -15,7 +15,9 @@ import (
 
 // mapChange is a flush, a drop, or the creation of what was dropped.
 type mapChange struct {
+	ask        wire.NamespaceChange
 	what       string
+	again      bool // it was made a second time, once all went by the first
 	node       int
 	life       uint32
 	begin, end time.Duration // end: never, unless it was answered well
@@ -72,27 +74,39 @@ func (w *world) askChange(i int, a *Ask) {
 		return
 	}
 	c := &mapChange{what: a.Change, node: i, life: n.life, begin: w.now, end: never, until: w.now + changeFor}
-	ask := wire.NamespaceChange{Action: a.Change, Name: w.space(n).Name}
+	c.ask = wire.NamespaceChange{Action: a.Change, Name: w.space(n).Name}
 	if a.Change == wire.NamespaceCreate {
-		ask.Mode = w.first.Namespace(ask.Name).Mode.String()
+		c.ask.Mode = w.first.Namespace(c.ask.Name).Mode.String()
 	}
+	w.say("n%d is asked to %s %s, %d of the plan", n.id, a.Change, c.ask.Name, a.Number)
+	if w.makeChange(i, c) {
+		w.changes = append(w.changes, c)
+		w.changeHeard(i)
+	}
+}
+
+// makeChange makes a change; false where it is refused.
+func (w *world) makeChange(i int, c *mapChange) bool {
+	n := &w.nodes[i]
 	before := w.space(n).Epoch
-	ns, changed, err := n.core.ChangeNamespace(&ask)
-	w.say("n%d is asked to %s %s, %d of the plan: epoch %d, %v", n.id, a.Change, ask.Name, a.Number, ns.Epoch, err)
+	ns, changed, err := n.core.ChangeNamespace(&c.ask)
+	w.say("n%d makes it epoch %d, %v", n.id, ns.Epoch, err)
 	if err != nil {
 		w.count("change refused")
-		return
+		return false
 	}
-	if ns.Epoch > before && ns.Epoch > w.era.epoch { // else the other side of a partition has a later one, which stands
-		c.epoch = ns.Epoch
+	if ns.Epoch > before {
+		c.epoch = 0
+		if ns.Epoch > w.era.epoch { // else the other side of a partition has a later one, which stands
+			c.epoch = ns.Epoch
+		}
 	}
-	w.changes = append(w.changes, c)
 	c.under = n.core.View().Placement
 	if changed {
-		w.count("change " + a.Change)
+		w.count("change " + c.what)
 		w.mapChanged(i)
 	}
-	w.changeHeard(i)
+	return true
 }
 
 // goesBy takes what a beat tells of the map that its sender goes by, unless that has ended since: its link has, too.
@@ -124,6 +138,13 @@ func (w *world) changeHeard(i int) {
 				return
 			}
 			knew[o] = w.nodes[o].life
+		}
+		if !c.again {
+			if c.again = true; !w.makeChange(i, c) {
+				c.until = 0
+			}
+			w.changeHeard(i)
+			return
 		}
 		c.end, c.knew = w.now, knew
 		w.count("change answered")
