@@ -70,7 +70,7 @@ func (n *Node) mapChanged() error {
 	n.publish()
 	n.beatAll()
 	n.gossip.Broadcast()
-	n.log.Info("cluster map changed", zap.Int("nodes", len(n.core.View().Table.Nodes())), zap.String("hash", fmt.Sprintf("%016x", n.core.View().Hash)))
+	n.log.Debug("cluster map changed", zap.Int("nodes", len(n.core.View().Table.Nodes())), zap.String("hash", fmt.Sprintf("%016x", n.core.View().Hash)))
 	return nil
 }
 

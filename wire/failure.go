@@ -108,7 +108,7 @@ type RangeError struct{ Op Op }
 
 // Error says so.
 func (e *RangeError) Error() string {
-	return say(e.Op, "the sum is not within 64 bits", "", false, "add less, or set the counter back")
+	return say(e.Op, "the sum is not within 64 bits", "", false, "use a smaller amount, or set the counter back")
 }
 
 // ContextError is returned for a context that is not one of the key, the namespace and the cluster; nothing was done.

@@ -20,7 +20,7 @@ func TestEveryFailureIsAnErrorOfItsOwnTypeInOneLine(t *testing.T) {
 		{StatusNotReady, is[*NotReadyError], "wire: set: the node is starting or stopping: the server's words: try another node"},
 		{StatusInternal, is[*InternalError], "wire: set: failed with status 22: the server's words (the write may still have happened): see the server's log"},
 		{StatusNotNumber, is[*NotNumberError], "wire: set: the value is not an integer of 64 bits: set a number first, or use another key"},
-		{StatusRange, is[*RangeError], "wire: set: the sum is not within 64 bits: add less, or set the counter back"},
+		{StatusRange, is[*RangeError], "wire: set: the sum is not within 64 bits: use a smaller amount, or set the counter back"},
 		{StatusContext, is[*ContextError], "wire: set: not a context of this key: the server's words: get the key again, and set it with the context of that answer"},
 		{StatusNoNamespace, is[*NamespaceError], "wire: set: the server's words"},
 		{99, is[*InternalError], "wire: set: failed with status 99: the server's words (the write may still have happened): see the server's log"},

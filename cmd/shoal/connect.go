@@ -36,7 +36,7 @@ func sessionFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringSliceFlag{Name: "server", Aliases: []string{"s"}, Usage: "`ADDR` of a node for clients, host:port; repeat it, or use commas, for more than one", DefaultText: "$" + serverEnv + ", else the context's, else " + defaultServer},
 		&cli.StringFlag{Name: "context", Usage: "the cluster that is known by `NAME`, see shoal ctx", DefaultText: "$" + contextEnv + ", else the one in use"},
-		&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`", DefaultText: "the context's, else " + client.DefaultTimeout.String()},
+		&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`; nodes give no request more than 5s", DefaultText: "the context's, else " + client.DefaultTimeout.String()},
 		outputFlag(),
 	}, more...)
 }

@@ -44,6 +44,7 @@ func codeOf(err error) int {
 		interrupted *client.InterruptedError
 		quorum      *client.QuorumError
 		overloaded  *client.OverloadedError
+		unsure      *client.UnsureError
 		child       *childError
 		output      *outputError
 	)
@@ -67,7 +68,7 @@ func codeOf(err error) int {
 		return child.code
 	case errors.As(err, &usage), errors.As(err, &badRequest), errors.As(err, &tooLarge), errors.As(err, &namespace), errors.Is(err, server.ErrConfig):
 		return exitUsage
-	case errors.As(err, &timeout), errors.Is(err, context.Canceled):
+	case errors.As(err, &timeout), errors.As(err, &unsure), errors.Is(err, context.Canceled):
 		return exitTimeout
 	case errors.As(err, &interrupted):
 		if interrupted.Indeterminate || interrupted.Timeout() {

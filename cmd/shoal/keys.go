@@ -118,8 +118,8 @@ func ttlOf(c *cli.Context) ([]client.CallOption, error) {
 	if !c.IsSet("ttl") {
 		return nil, nil
 	}
-	if c.Duration("ttl") <= 0 {
-		return nil, usage("--ttl %v: give it more than 0, as in 1m, or leave it out to keep the key", c.Duration("ttl"))
+	if c.Duration("ttl") < time.Millisecond {
+		return nil, usage("--ttl %v: give it 1ms or more, as in 1m, or leave it out to keep the key", c.Duration("ttl"))
 	}
 	return []client.CallOption{client.WithTTL(c.Duration("ttl"))}, nil
 }

@@ -17,7 +17,7 @@ import (
 // found is one of several keys that were asked for, in JSON: as an item, where there is one.
 type found struct {
 	keyText
-	Found bool   `json:"found"`
+	Found *bool  `json:"found,omitempty"` // nil: it is not known
 	Error string `json:"error,omitempty"` // why it is not known whether there is one
 	*held
 }
@@ -68,11 +68,13 @@ func (t *tool) showMany(y style, keys []string, results []client.Result) error {
 }
 
 func (y style) found(key string, r *client.Result, now time.Time) found {
-	f := found{keyText: y.key(key), Found: r.Err == nil}
+	f := found{keyText: y.key(key)}
 	switch {
 	case r.Err == nil:
-		f.held = y.held(&r.Item, now)
-	case !errors.Is(r.Err, client.ErrNotFound):
+		f.Found, f.held = new(true), y.held(&r.Item, now)
+	case errors.Is(r.Err, client.ErrNotFound):
+		f.Found = new(false)
+	default:
 		f.Error = say(r.Err)
 	}
 	return f
@@ -132,10 +134,12 @@ func (t *tool) showExistence(y style, keys []string, results []client.Result) er
 	var lines strings.Builder
 	list := make([]found, len(keys))
 	for i, key := range keys {
-		list[i] = found{keyText: y.key(key), Found: results[i].Err == nil}
-		there := strconv.FormatBool(list[i].Found)
-		if err := results[i].Err; err != nil && !errors.Is(err, client.ErrNotFound) {
-			list[i].Error, there = say(err), "?"
+		list[i] = found{keyText: y.key(key)}
+		there := "?"
+		if err := results[i].Err; err == nil || errors.Is(err, client.ErrNotFound) {
+			list[i].Found, there = new(err == nil), strconv.FormatBool(err == nil)
+		} else {
+			list[i].Error = say(err)
 		}
 		rows = append(rows, table.Row{y.printable([]byte(key)), there})
 		lines.WriteString(there + "\n")

@@ -130,8 +130,8 @@ func lifetime(what, arg string) (time.Duration, error) {
 	switch {
 	case err != nil:
 		return 0, usage("%s: %q: use a number and its unit, as in 500ms, 90s or 24h", what, arg)
-	case d <= 0:
-		return 0, usage("%s %v: give it more than 0, as in 1m", what, d)
+	case d < time.Millisecond:
+		return 0, usage("%s %v: give it 1ms or more, as in 1m", what, d)
 	case d > lifetimeMax:
 		return 0, usage("%s %s: use at most 100 years, which are %.0fh, or shoal persist", what, arg, lifetimeMax.Hours())
 	}
