@@ -53,8 +53,8 @@ func TestTheLargestRecordFitsIntoEveryMessage(t *testing.T) { // I17
 			}
 			key := []byte("k")
 			room := recordBytes(&l)
-			for {
-				set.Value = make([]byte, room)
+			for all := make([]byte, room); ; {
+				set.Value = all[:room]
 				if s.Put(storage.Key{Bytes: key}, &set, 0).Outcome == storage.Stored {
 					break
 				}

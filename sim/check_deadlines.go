@@ -46,7 +46,8 @@ func (w *world) checkDeadlines(ops []*op) {
 				continue
 			}
 			// Of two writes of one stamp, one of which failed, the other may be what was touched.
-			if !slices.ContainsFunc(ops, func(o *op) bool { return o.named(r) && o.end >= t.begin }) && !w.tied(r.stamp) {
+			other := func(o *op) bool { return o.writes() && o.ok && o.stamp == r.stamp && o.number != r.wrote }
+			if !slices.ContainsFunc(ops, func(o *op) bool { return o.named(r) && o.end >= t.begin || other(o) }) && !w.tied(r.stamp) {
 				w.fail("I11", "undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %s, though op %d (%v-%v) had set it to %v from then", r.number,
 					r.begin, r.end, r.node+1, r.key, r.wrote, until(vclock.Deadline{At: r.deadline}), t.number, t.begin, t.end, t.ask.TTL)
 			}

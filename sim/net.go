@@ -147,7 +147,9 @@ func (w *world) deliver(p *packet) {
 		}
 		w.learn(to, theirs)
 	case wire.KindBeat:
-		w.goesBy(to, p)
+		if w.goesBy(to, p); n.core == nil {
+			return // it has made a change, and lost its power while it saved that
+		}
 		if n.core.Beat(w.clock(n), p.from, m.Wall) {
 			w.turned = w.now
 			w.view(to)

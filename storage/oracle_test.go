@@ -129,6 +129,11 @@ func (o *oracle) put(k Key, set *vclock.Set, wall int64, refill bool) Result {
 	switch {
 	case held && have.Dot == set.Dot:
 		result.Outcome = Known
+		for _, d := range have.Context.Seen { // of two of one stamp neither is stored over the other
+			if d.Stamp >= have.Dot.Stamp && !set.Context.Contains(d) {
+				result = Result{Outcome: Superseded, Known: have.Dot}
+			}
+		}
 	case held && have.Dot.Stamp >= set.Dot.Stamp:
 		result.Outcome, result.Known = Superseded, have.Dot
 	case e != nil && e.ghost && e.set.Dot == set.Dot && e.set.Deadline == set.Deadline:

@@ -69,6 +69,8 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	}
 	result := Result{Outcome: Stored}
 	switch {
+	case held && set.Dot == known.Dot && !several && tied(&known, set):
+		result = Result{Outcome: Superseded, Known: known.Dot}
 	case held && set.Dot == known.Dot:
 		result.Outcome = Known
 	case held && overtakes(&known, set):
@@ -121,6 +123,17 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	}
 	s.settle()
 	return result
+}
+
+// tied reports whether a record, which is of set's very dot, has met another version of that stamp that set has not: it was not
+// stored over that one, and a copy that comes again must not pass for stored either.
+func tied(known, set *vclock.Set) bool {
+	for _, d := range known.Context.Seen {
+		if d.Stamp >= known.Dot.Stamp && !set.Context.Contains(d) {
+			return true
+		}
+	}
+	return false
 }
 
 // overtakes reports whether a record outdoes a version, so that whoever writes that has to stamp it again: under lww a

@@ -45,6 +45,22 @@ func TestPutKeepsTheGreaterVersionAndSaysWhatItKnew(t *testing.T) {
 	}
 }
 
+// The later writer of one stamp is held, and has to stamp its version again: also where that has come by another way before.
+func TestACopyOfAVersionOfATakenStampIsSupersededLikeTheFirst(t *testing.T) { // I6
+	s := newStore(t, Config{})
+	mustPut(t, s, key("k"), value(alice, 10, "a"))
+	for i := range 3 {
+		if r := s.Put(key("k"), value(bob, 10, "b"), wall); r.Outcome != Superseded || r.Known.Stamp != 10 {
+			t.Errorf("arrival %d: %+v", i, r)
+		}
+	}
+	held, _ := s.Get(key("k"), wall)
+	both := copied(held)
+	if r := s.Put(key("k"), &both, wall); string(held.Value) != "b" || r.Outcome != Known {
+		t.Errorf("what it holds, from another owner: %+v, holding %q", r, held.Value)
+	}
+}
+
 func TestAConflictIsCountedOnceHoweverOftenTheLoserComesBack(t *testing.T) {
 	s := newStore(t, Config{})
 	mustPut(t, s, key("k"), value(bob, 20, "b"))
