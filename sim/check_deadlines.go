@@ -45,8 +45,10 @@ func (w *world) checkDeadlines(ops []*op) {
 			if t.ask.Op != wire.OpTouch || !t.ok || t.status != wire.StatusOK || t.end >= r.begin || t.stamp != r.stamp {
 				continue
 			}
-			// Of two writes of one stamp, one of which failed, the other may be what was touched.
-			other := func(o *op) bool { return o.writes() && o.ok && o.stamp == r.stamp && o.number != r.wrote }
+			// Of two writes of one stamp, one of which failed, the other may be what was touched; so may the same, asked for again.
+			other := func(o *op) bool {
+				return o.writes() && o.number != r.wrote && (o.ok && o.stamp == r.stamp || !o.ok && o.ask == w.ops[r.wrote-1].ask)
+			}
 			if !slices.ContainsFunc(ops, func(o *op) bool { return o.named(r) && o.end >= t.begin || other(o) }) && !w.tied(r.stamp) {
 				w.fail("I11", "undone: op %d (%v-%v) at n%d reads k%d of op %d with deadline %s, though op %d (%v-%v) had set it to %v from then", r.number,
 					r.begin, r.end, r.node+1, r.key, r.wrote, until(vclock.Deadline{At: r.deadline}), t.number, t.begin, t.end, t.ask.TTL)
