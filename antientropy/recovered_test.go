@@ -110,7 +110,7 @@ func keyOf(k int) storage.Key {
 
 // begin makes the store of a replica that recovers and knows own since it began.
 func begin(t *rapid.T, own *replica) *storage.Store {
-	s, err := storage.New(storage.Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1})
+	s, err := storage.New(storage.Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Hash: sum64})
 	if err != nil {
 		t.Fatal(err)
 	}

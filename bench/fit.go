@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 )
@@ -19,7 +20,7 @@ const ghostPart = 10
 
 // FitShare works out what a node's storage must have to hold share, above 0 and up to 1, of unique keys whose values
 // have valueBytes: by what the storage itself counts for a record, and for the ghost of one it had to evict.
-func FitShare(unique int, share float64, valueBytes int) (Fit, error) {
+func FitShare(unique int, share float64, valueBytes, partitions int) (Fit, error) {
 	if !(share > 0 && share <= 1) {
 		return Fit{}, fmt.Errorf("%w: share %g: use more than 0, up to 1", ErrConfig, share)
 	}
@@ -28,28 +29,32 @@ func FitShare(unique int, share float64, valueBytes int) (Fit, error) {
 		return Fit{}, err
 	}
 	f := Fit{Entries: max(int(share*float64(unique)), 1)}
-	records, ghosts := int64(f.Entries)*record, int64(unique-f.Entries)*ghost
-	f.StorageBytes = records + ghosts
-	if ghosts > f.StorageBytes/ghostPart { // no more ghosts than that are kept
-		f.StorageBytes = records * ghostPart / (ghostPart - 1)
-	}
+	used := int64(f.Entries)*record + storage.IndexBytes(f.Entries, partitions)
+	ghosts := min(int64(unique-f.Entries)*ghost, used/(ghostPart-1)) // no more are kept
+	f.StorageBytes = storage.BytesFor(used + ghosts)
 	return f, nil
 }
 
 // footprint asks a store what it counts for a record with a key of a trace, and for its ghost.
 func footprint(valueBytes int) (record, ghost int64, err error) {
-	s, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 1, Shards: 1})
+	s, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 1, Shards: 1, Hash: xxhash.Sum64})
 	if err != nil {
 		return 0, 0, err
 	}
-	key := storage.Key{Bytes: traceKey(nil, 0), Hash: 1}
 	const wall = 1000
 	set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: 1}, Value: make([]byte, valueBytes)}
-	if got := s.Put(key, &set, wall); got.Outcome != storage.Stored {
+	put := func(i uint64) (bytes int64, fits bool) {
+		key := traceKey(nil, i)
+		before := s.Stats().BytesUsed
+		fits = s.Put(storage.Key{Bytes: key, Hash: xxhash.Sum64(key)}, &set, wall).Outcome == storage.Stored
+		return s.Stats().BytesUsed - before, fits
+	}
+	put(0) // has the first page of the index, too
+	record, fits := put(1)
+	if !fits {
 		return 0, 0, errors.New("bench: a value of that size fits in no store")
 	}
-	record = s.Stats().BytesUsed
 	set.Dot.Stamp, set.Deadline.At = 2, wall-1
-	s.Put(key, &set, wall) // expired: its ghost stays
-	return record, s.Stats().BytesUsed, nil
+	ghost, _ = put(2)              // expired: its ghost stays
+	return record, ghost + 16, nil // and what the index has of it
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/shoalcache/shoal/server"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -131,17 +132,67 @@ func sized(t *testing.T, fit Fit, shards int) *server.Node {
 	return n
 }
 
-// The cluster is the cache: one that holds a tenth of the keys hits what an exact LRU of that size does, though
+// s3fifo is how many requests of a trace an exact cache of so many entries hits that does as a node's storage does: two queues,
+// a tenth of all in the first, and what is left of those that nobody asked for again.
+func s3fifo(trace []uint64, entries int) (hits int) {
+	type entry struct {
+		key  uint64
+		uses int
+		main bool
+	}
+	small, main, at, gone := list.New(), list.New(), map[uint64]*list.Element{}, map[uint64]bool{}
+	evict := func() {
+		for {
+			q := main
+			if small.Len()*10 > small.Len()+main.Len() {
+				q = small
+			}
+			e := q.Remove(q.Front()).(*entry)
+			if e.uses == 0 {
+				delete(at, e.key)
+				if gone[e.key] = true; e.main {
+					delete(gone, e.key)
+				}
+				return
+			}
+			if e.uses--; !e.main {
+				e.main, e.uses = true, 0
+			}
+			at[e.key] = main.PushBack(e)
+		}
+	}
+	for _, k := range trace {
+		if e, ok := at[k]; ok {
+			hits++
+			x := e.Value.(*entry)
+			x.uses = min(x.uses+1, 3)
+			continue
+		}
+		e := &entry{key: k, main: gone[k]}
+		delete(gone, k)
+		if e.main {
+			at[k] = main.PushBack(e)
+		} else {
+			at[k] = small.PushBack(e)
+		}
+		if len(at) > entries {
+			evict()
+		}
+	}
+	return hits
+}
+
+// The cluster is the cache: one that holds a tenth of the keys hits what an exact S3-FIFO of that size does, though
 // requests overlap.
-func TestReplayHitsWhatAnLRUOfThatSizeDoes(t *testing.T) {
+func TestReplayHitsWhatACacheOfThatSizeDoes(t *testing.T) {
 	trace := generated(8000)
 	const valueBytes = 30_000
 	keys := Unique(trace)
-	fit, err := FitShare(keys, 0.1, valueBytes)
+	fit, err := FitShare(keys, 0.1, valueBytes, 256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := float64(lru(trace, fit.Entries)) / float64(len(trace))
+	want := float64(s3fifo(trace, fit.Entries)) / float64(len(trace))
 	for _, c := range []struct {
 		shards, window int
 		near           float64
@@ -155,7 +206,7 @@ func TestReplayHitsWhatAnLRUOfThatSizeDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		held := n.Stats()
-		t.Logf("%+v: %.4f, an LRU of %d entries %.4f; %d keys held", c, r.HitRatio, fit.Entries, want, held.Keys)
+		t.Logf("%+v: %.4f, a cache of %d entries %.4f; %d keys held", c, r.HitRatio, fit.Entries, want, held.Keys)
 		if r.Requests != uint64(len(trace)) || r.Unique != keys || r.Hits+r.Misses != r.Requests || r.Sets != r.Misses || r.FailedGets+r.FailedSets != 0 {
 			t.Errorf("%+v", r)
 		}
@@ -173,28 +224,29 @@ func TestFitCountsRecordsAndTheGhostsOfTheOthers(t *testing.T) {
 	if err != nil || record < 1000+int64(len(traceKey(nil, 0))) || ghost <= 0 || ghost >= record {
 		t.Fatal(record, ghost, err)
 	}
+	index := func(entries int) int64 { return storage.IndexBytes(entries, 1) }
 	for _, c := range []struct {
 		unique  int
 		share   float64
 		entries int
 		bytes   int64
 	}{
-		{1000, 1, 1000, 1000 * record},
-		{1000, 0.9, 900, 900*record + 100*ghost},
-		{1000, 0.01, 10, 10 * record * 10 / 9}, // ghosts stop at a tenth of all
-		{3, 0.1, 1, record * 10 / 9},
+		{1000, 1, 1000, 1000*record + index(1000)},
+		{1000, 0.9, 900, 900*record + index(900) + 100*ghost},
+		{1000, 0.01, 10, (10*record + index(10)) * 10 / 9}, // ghosts stop at a tenth of all
+		{3, 0.1, 1, record + index(1) + 2*ghost},
 	} {
-		f, err := FitShare(c.unique, c.share, 1000)
-		if err != nil || f.Entries != c.entries || f.StorageBytes != c.bytes {
+		f, err := FitShare(c.unique, c.share, 1000, 1)
+		if err != nil || f.Entries != c.entries || f.StorageBytes != storage.BytesFor(c.bytes) {
 			t.Errorf("%+v: %+v, %v", c, f, err)
 		}
 	}
 	for _, share := range []float64{0, -1, 1.1, math.NaN()} {
-		if _, err := FitShare(1000, share, 1000); !errors.Is(err, ErrConfig) {
+		if _, err := FitShare(1000, share, 1000, 1); !errors.Is(err, ErrConfig) {
 			t.Error(share, err)
 		}
 	}
-	if _, err := FitShare(1000, 1, 18<<20); err == nil {
+	if _, err := FitShare(1000, 1, 18<<20, 1); err == nil {
 		t.Error("a value that fits nowhere")
 	}
 }

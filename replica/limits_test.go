@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
@@ -43,7 +44,7 @@ func TestScansThatAreHandedOnAreBounded(t *testing.T) { // I16
 func TestTheLargestRecordFitsIntoEveryMessage(t *testing.T) { // I17
 	for _, l := range []wire.Limits{wire.DefaultLimits(), {Frame: 2 << 20, Key: 1 << 10, Value: 1 << 20, Actors: 1024, Keys: 10}, {Frame: 64 << 10, Key: 100, Value: 32 << 10, Actors: 8, Keys: 10}} {
 		for _, actors := range []int{0, 1, l.Actors} {
-			s, err := storage.New(storage.Config{BytesMax: 256 << 20, RecordBytesMax: recordBytes(&l), Partitions: 1, Shards: 1})
+			s, err := storage.New(storage.Config{BytesMax: 256 << 20, RecordBytesMax: recordBytes(&l), Partitions: 1, Shards: 1, Hash: xxhash.Sum64})
 			if err != nil {
 				t.Fatal(err)
 			}

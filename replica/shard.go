@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
@@ -60,14 +61,14 @@ const sweepPeriod = 50 * time.Millisecond
 func recordBytes(l *wire.Limits) int { return max(l.Frame-1<<10-8*l.Actors, 1) }
 
 func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
+	boot := cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)) // where the numbers of what is asked begin
 	store, err := storage.New(storage.Config{
-		BytesMax: cfg.BytesMax / int64(cfg.Shards), Partitions: partitions,
-		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: recordBytes(&cfg.Limits),
+		BytesMax: cfg.BytesMax / int64(cfg.Shards), GhostBytesMax: cfg.GhostsMax / int64(cfg.Shards), Partitions: partitions,
+		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: recordBytes(&cfg.Limits), Hash: cfg.Hash, Seed: bits.Reverse64(boot + uint64(number)),
 	})
 	if err != nil {
 		return nil, err
 	}
-	boot := cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)) // where the numbers of what is asked begin
 	owes := cfg.Hints
 	owes.First = boot & (ownMask >> 1)
 	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(owes)}

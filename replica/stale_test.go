@@ -16,25 +16,25 @@ var (
 
 var worlds = map[string]worldConfig{
 	"memory for half the keys": {
-		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 4600, keys: 60, shards: 1,
+		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 920, keys: 60, shards: 1,
 	},
 	"memory for all keys": {
 		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 1 << 20, keys: 4, shards: 2,
 	},
 	"five nodes, three replicas": {
-		nodes: 5, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 8000, keys: 80, shards: 2,
+		nodes: 5, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 1600, keys: 80, shards: 2,
 	},
 	"write all, read one": {
-		nodes: 3, replicas: 3, read: wire.LevelOne, write: wire.LevelAll, lost: 2, loss: true, memory: 4600, keys: 30, shards: 1,
+		nodes: 3, replicas: 3, read: wire.LevelOne, write: wire.LevelAll, lost: 2, loss: true, memory: 920, keys: 30, shards: 1,
 	},
 	"five replicas": {
-		nodes: 5, replicas: 5, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 2, loss: true, memory: 4600, keys: 30, shards: 1,
+		nodes: 5, replicas: 5, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 2, loss: true, memory: 920, keys: 30, shards: 1,
 	},
 	"two replicas": {
-		nodes: 2, replicas: 2, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 4600, keys: 30, shards: 1,
+		nodes: 2, replicas: 2, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, memory: 920, keys: 30, shards: 1,
 	},
 	"lone node": {
-		nodes: 1, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, memory: 5600, keys: 30, shards: 2,
+		nodes: 1, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, memory: 1120, keys: 30, shards: 2,
 	},
 	"one replica": {
 		nodes: 3, replicas: 1, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, breaks: true, join: true, memory: 1 << 20, keys: 10, shards: 2,
@@ -43,37 +43,37 @@ var worlds = map[string]worldConfig{
 		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loss: true, breaks: true, cuts: true, memory: 1 << 20, keys: 4, shards: 2,
 	},
 	"nodes that stand still": {
-		nodes: 4, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, pauses: true, cuts: true, breaks: true, memory: 6000, keys: 30, shards: 1,
+		nodes: 4, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, pauses: true, cuts: true, breaks: true, memory: 1200, keys: 30, shards: 1,
 	},
 	"clocks half a second apart": {
-		nodes: 4, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, breaks: true, skew: 600 * time.Millisecond, memory: 6000, keys: 30, shards: 2,
+		nodes: 4, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, breaks: true, skew: 600 * time.Millisecond, memory: 1200, keys: 30, shards: 2,
 	},
 	"a clock eleven seconds ahead": {
-		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loss: true, breaks: true, ahead: 11 * time.Second, memory: 6000, keys: 30, shards: 1,
+		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loss: true, breaks: true, ahead: 11 * time.Second, memory: 1200, keys: 30, shards: 1,
 	},
 	"sloppy beside strict": {
 		nodes: 5, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loose: "sloppy", loss: true, breaks: true, memory: 1 << 20, keys: 8, shards: 2,
 	},
 	"any beside strict": {
-		nodes: 5, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loose: "any", lost: 1, loss: true, breaks: true, memory: 8000, keys: 60, shards: 1,
+		nodes: 5, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loose: "any", lost: 1, loss: true, breaks: true, memory: 1600, keys: 60, shards: 1,
 	},
 	"each of two datacenters": {
-		nodes: 6, datacenters: 2, replicas: 3, read: wire.LevelLocalQuorum, write: wire.LevelEachQuorum, lost: 1, loss: true, cuts: true, memory: 3000, keys: 30, shards: 1,
+		nodes: 6, datacenters: 2, replicas: 3, read: wire.LevelLocalQuorum, write: wire.LevelEachQuorum, lost: 1, loss: true, cuts: true, memory: 600, keys: 30, shards: 1,
 	},
 	"one of two datacenters": {
-		nodes: 6, datacenters: 2, replicas: 3, read: wire.LevelLocalQuorum, write: wire.LevelLocalQuorum, lost: 1, loss: true, cuts: true, memory: 3000, keys: 30, shards: 1,
+		nodes: 6, datacenters: 2, replicas: 3, read: wire.LevelLocalQuorum, write: wire.LevelLocalQuorum, lost: 1, loss: true, cuts: true, memory: 600, keys: 30, shards: 1,
 	},
 	"deadlines": {
 		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, loss: true, breaks: true, ttls: true, memory: 1 << 20, keys: 4, shards: 1,
 	},
 	"deadlines, eviction and restarts": {
-		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, ttls: true, memory: 4600, keys: 40, shards: 1,
+		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, ttls: true, memory: 920, keys: 40, shards: 1,
 	},
 	"a node joins": {
-		nodes: 4, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, breaks: true, join: true, memory: 6000, keys: 20, shards: 2,
+		nodes: 4, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, breaks: true, join: true, memory: 1200, keys: 20, shards: 2,
 	},
 	"a node is replaced": {
-		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, replace: true, memory: 6000, keys: 20, shards: 1,
+		nodes: 3, replicas: 3, read: wire.LevelQuorum, write: wire.LevelQuorum, lost: 1, loss: true, replace: true, memory: 1200, keys: 20, shards: 1,
 	},
 }
 

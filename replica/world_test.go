@@ -14,6 +14,7 @@ import (
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -177,8 +178,12 @@ func (w *world) start(i int) {
 	h.RetryPeriod = 30 * time.Millisecond
 	r := antientropy.DefaultConfig()
 	r.Retry, r.PageBytes = 20*time.Millisecond, 200
+	memory, ghosts := w.cfg.memory, int64(0)
+	if shards := int64(w.cfg.shards); memory < 1<<20 { // what entries may have, beside a page of the index for each partition
+		memory, ghosts = shards*(storage.BytesLeast+(4/shards-1)<<8)+memory/2, memory/10
+	}
 	node, err := New(Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: w.cfg.memory, PendingMax: 1000, PendingMem: 1 << 20,
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: w.cfg.shards, BytesMax: memory, GhostsMax: ghosts, PendingMax: 1000, PendingMem: 1 << 20,
 		BootFloor: floor, Covered: math.MaxUint64, Founder: n.founder && n.boot == 1, Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: c, Hints: h, Refill: r,
 		RefillsMax: 2,
 	}, n.from, w.wall(n))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -269,7 +270,9 @@ func drawCluster(r *rand.Rand) Cluster {
 		}
 	}
 	if r.IntN(2) == 0 { // most writes evict, and soon ghosts are dropped
-		c.Memory = int64(c.Shards) * int64(3000+r.IntN(3000))
+		x := r.IntN(3000)
+		c.Memory = int64(c.Shards) * (storage.BytesLeast + int64((int(c.Partitions)/c.Shards-1)<<8+x/10))
+		c.Ghosts = int64(c.Shards) * int64(50+x%150)
 	}
 	switch r.IntN(4) {
 	case 0:

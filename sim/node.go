@@ -210,11 +210,11 @@ func (w *world) run(i int) {
 	w.off = max(w.off, n.skew.Abs())
 	c := &w.plan.Cluster
 	h := hints.DefaultConfig()
-	h.BytesMax = max(c.Memory/16, 4096)
+	h.BytesMax = max(c.Memory/64, 4096)
 	r := antientropy.DefaultConfig()
 	r.PageBytes = 1000
 	core, err := replica.New(replica.Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory,
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts,
 		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,
 		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4,
 	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))

@@ -30,6 +30,7 @@ type Cluster struct {
 	Partitions  uint32
 	Shards      int
 	Memory      int64 // bytes of storage on each node
+	Ghosts      int64 // and of what is remembered beside it; 0: a tenth
 	Keys        int
 	Counters    int    // further keys, which clients mostly add to and read
 	Siblings    bool   // concurrent writes are kept, and clients write with what they have read

@@ -3,7 +3,10 @@ package storage
 import "testing"
 
 // collide makes keys of one hash in one partition.
-func collide(name string) Key { return Key{Bytes: []byte(name), Hash: 42, Partition: 3} }
+func collide(name string) Key {
+	given[name] = 42
+	return Key{Bytes: []byte(name), Hash: 42, Partition: 3}
+}
 
 // Invariant 1, where two keys share an entry.
 func TestACollidingKeyIsAFalseMissAndNeverAStaleHit(t *testing.T) {

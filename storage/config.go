@@ -11,16 +11,39 @@ const (
 	recordBytesCeiling = 1 << 30
 )
 
+// BytesFor is the BytesMax of a store in which so much can be used, for records, ghosts and index.
+func BytesFor(used int64) int64 {
+	c := Config{BytesMax: used}
+	for c.usedMax() < used { // a larger store may have larger segments
+		c.BytesMax = used + (reserve+ragged)*c.segmentBytes()
+	}
+	return c.BytesMax
+}
+
+// IndexBytes is about what the index of so many entries takes, in so many partitions: half of a page is free in each, and a
+// third of all others, which were split at some time.
+func IndexBytes(entries, partitions int) int64 {
+	return int64(min(entries, partitions)*pageBytes/2) + int64(entries)*pageBytes*3/(buckets*bucketSlots*2)
+}
+
+// usedMin is what the smallest store has for records, ghosts and index.
+const usedMin = 1 << 10
+
+// BytesLeast is the least BytesMax. A shard of few bytes needs one page of its index more for each of its partitions.
+const BytesLeast = (reserve+ragged)*segmentBytesMin + usedMin
+
 // ErrConfig is wrapped by every problem that Validate and New report.
 var ErrConfig = errors.New("storage: bad config")
 
 // Config is one shard's share of a node.
 type Config struct {
-	// BytesMax bounds records, ghosts and index, as accounted. Raising it costs that much memory; lowering
-	// it evicts more. Required. About 300 bytes per partition come on top.
+	// BytesMax bounds all that the store takes from Memory, for records, ghosts and index. Raising it costs that much
+	// memory; lowering it evicts more. Required. About 60 bytes per partition come on top.
 	BytesMax int64
-	// GhostBytesMax is the part of BytesMax that ghosts may take; default a tenth, at most half. Raising it
-	// leaves fewer misses unsure, in reads and after a refill; lowering it leaves more room for values.
+	// GhostBytesMax is the part of BytesMax that ghosts may take beside their place in the index, 23 bytes each, or 39 with
+	// a deadline; default a tenth, at most half. Raising it
+	// leaves fewer misses unsure, in reads and after a refill, and lets eviction learn from longer ago; lowering it leaves
+	// more room for values.
 	GhostBytesMax int64
 	// RecordBytesMax bounds key, value and version of one record; default 17 MiB, and never more than fits.
 	RecordBytesMax int
@@ -28,6 +51,12 @@ type Config struct {
 	Partitions uint32
 	// Shard of Shards owns every partition p with p % Shards == Shard. Shards is required.
 	Shard, Shards uint32
+	// Hash is what keys' hashes are computed with. Required.
+	Hash func(key []byte) uint64
+	// Seed draws the order in which partitions are told. Let every store have another.
+	Seed uint64
+	// Memory is where the store gets its memory from; default the Go heap, where the collector's head room comes on top.
+	Memory Memory
 }
 
 // Validate returns every problem at once, each wrapping ErrConfig, or nil.
@@ -37,10 +66,10 @@ func (c Config) Validate() error {
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...)))
 	}
-	if c.BytesMax < 16*entryBytes {
-		problem("BytesMax %d: give a shard at least %d bytes", c.BytesMax, 16*entryBytes)
-	} else if c.GhostBytesMax < entryBytes || c.GhostBytesMax > c.BytesMax/2 {
-		problem("GhostBytesMax %d: use %d to %d, half of BytesMax", c.GhostBytesMax, entryBytes, c.BytesMax/2)
+	if c.BytesMax < BytesLeast {
+		problem("BytesMax %d: give a shard at least %d bytes", c.BytesMax, BytesLeast)
+	} else if c.GhostBytesMax < ghostFixed || c.GhostBytesMax > c.usedMax()/2 {
+		problem("GhostBytesMax %d: use %d to %d, half of what entries may take", c.GhostBytesMax, ghostFixed, c.usedMax()/2)
 	}
 	if c.RecordBytesMax < 0 || c.RecordBytesMax > recordBytesCeiling {
 		problem("RecordBytesMax %d: use 1 to %d, or 0 for the default", c.RecordBytesMax, recordBytesCeiling)
@@ -50,21 +79,41 @@ func (c Config) Validate() error {
 	} else if c.Shard >= c.Shards {
 		problem("Shard %d of %d: shards count from 0", c.Shard, c.Shards)
 	}
+	if c.Shards > 0 && (c.Partitions-1)/c.Shards > 1<<16-1 {
+		problem("%d partitions in %d shards: a shard has at most 65536", c.Partitions, c.Shards)
+	}
+	if c.Hash == nil {
+		problem("Hash is nil: use the one that the keys of all nodes are hashed with")
+	}
 	return errors.Join(problems...)
 }
 
 func (c Config) withDefaults() Config {
 	if c.GhostBytesMax == 0 {
-		c.GhostBytesMax = c.BytesMax / 10
+		c.GhostBytesMax = c.usedMax() / 10
 	}
 	if c.RecordBytesMax == 0 {
 		c.RecordBytesMax = recordBytesDefault
 	}
+	if c.Memory == nil {
+		c.Memory = heap{}
+	}
 	return c
 }
 
-// recordBytesFit is the largest body for which room can always be made: ghosts keep their share, and the
-// allocator rounds a body up by at most a quarter.
+// segmentBytes is a power of two.
+func (c Config) segmentBytes() int64 {
+	n := int64(segmentBytesMin)
+	for n < segmentBytesMax && 2*n*segmentsLeast <= c.BytesMax {
+		n *= 2
+	}
+	return n
+}
+
+// usedMax is how much entries and the index may take: BytesMax without what lies idle in ragged segments and the reserve.
+func (c Config) usedMax() int64 { return c.BytesMax - (reserve+ragged)*c.segmentBytes() }
+
+// recordBytesFit is the largest record for which room can always be made: ghosts keep their share.
 func (c Config) recordBytesFit() int64 {
-	return min(int64(c.RecordBytesMax), (c.BytesMax-c.GhostBytesMax-entryBytes-16)*4/5)
+	return min(int64(c.RecordBytesMax), c.usedMax()-c.GhostBytesMax-pageBytes-headRoom)
 }

@@ -9,15 +9,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// oracle is the store once more, deliberately dumb: one slice of entries in order of use, every rule
-// written out, ghosts that remember the whole version where the store keeps a digest.
+// oracle is the store once more, deliberately dumb: one slice of entries, every rule written out, ghosts that remember the
+// whole version where the store keeps a digest. What is evicted it leaves to the store, and holds it to what must be left of it.
 type oracle struct {
-	bytesMax, ghostBytesMax, recordBytesMax int64
+	recordBytesMax int64
 
-	entries  []*known // least recently used or buried first
+	entries  []*known
 	mark     map[uint32]vclock.Stamp
 	recovery map[uint32]vclock.Stamp
-	evicted  uint64
+	evicted  uint64 // by colliding keys
 }
 
 type known struct {
@@ -26,7 +26,6 @@ type known struct {
 	key       string
 	ghost     bool
 	set       vclock.Set // of a ghost: dot and deadline
-	body      []byte     // only for the capacity that the allocator gave it
 }
 
 func (o *oracle) find(k Key, wall int64) (*known, bool) {
@@ -61,37 +60,51 @@ func (o *oracle) out(e *known) {
 }
 
 func (o *oracle) bury(e *known) {
-	e.ghost, e.body = true, nil
+	e.ghost = true
 	o.touch(e)
-	o.settle()
 }
 
-func (o *oracle) used() (all, ghosts int64) {
-	for _, e := range o.entries {
-		all += entryBytes + int64(cap(e.body))
-		if e.ghost {
-			ghosts += entryBytes
-		}
-	}
-	return all, ghosts
-}
-
-func (o *oracle) settle() {
-	for {
-		all, ghosts := o.used()
+// sync lets the oracle forget what the store has: a record leaves a ghost, or like a ghost nothing but its partition's mark.
+func (o *oracle) sync(t *rapid.T, s *Store) {
+	for _, e := range slices.Clone(o.entries) {
+		k := Key{Bytes: []byte(e.key), Hash: e.hash, Partition: e.partition}
+		p := s.at(e.partition)
+		found := s.lookup(p, k)
 		switch {
-		case ghosts > o.ghostBytesMax:
-			e := o.entries[slices.IndexFunc(o.entries, func(e *known) bool { return e.ghost })]
+		case !found.known():
 			o.mark[e.partition] = max(o.mark[e.partition], dated(e.set))
 			o.out(e)
-		case all > o.bytesMax:
-			e := o.entries[slices.IndexFunc(o.entries, func(e *known) bool { return !e.ghost })]
-			o.evicted++
-			o.bury(e)
+		case found.ghost():
+			e.ghost = true
+			if got, want := left(found.b), e.left(); got != want {
+				t.Fatalf("ghost %+v, want %+v", got, want)
+			}
+		case e.ghost || !found.held:
+			t.Fatalf("a record of hash %d, want %+v", e.hash, e)
 		default:
-			return
+			if got := s.met.set(&s.lent); !identical(&got, &e.set) {
+				t.Fatalf("holds %+v, want %+v", got, e.set)
+			}
 		}
 	}
+	for p, mark := range map[uint32]vclock.Stamp{0: o.mark[0], 1: o.mark[1]} {
+		if s.Mark(p) != mark {
+			t.Fatalf("partition %d: mark %v, want %v", p, s.Mark(p), mark)
+		}
+	}
+	ghosts := 0
+	for _, e := range o.entries {
+		if e.ghost {
+			ghosts++
+		}
+	}
+	if st := s.Stats(); st.Ghosts != ghosts || st.Keys+st.Tombstones != len(o.entries)-ghosts {
+		t.Fatalf("%+v, want %d ghosts of %d entries", st, ghosts, len(o.entries))
+	}
+}
+
+func (e *known) left() Ghost {
+	return Ghost{Hash: e.hash, Stamp: e.set.Dot.Stamp, Digest: vclock.Digest(e.set.Dot, e.set.Deadline), Deadline: e.set.Deadline}
 }
 
 func (o *oracle) get(k Key, wall int64, hit bool) (vclock.Set, vclock.Stamp) {
@@ -109,7 +122,7 @@ func (o *oracle) get(k Key, wall int64, hit bool) (vclock.Set, vclock.Stamp) {
 func (o *oracle) left(k Key) Ghost {
 	for _, e := range o.entries {
 		if e.partition == k.Partition && e.hash == k.Hash && e.ghost {
-			return Ghost{Hash: e.hash, Stamp: e.set.Dot.Stamp, Digest: vclock.Digest(e.set.Dot, e.set.Deadline), Deadline: e.set.Deadline}
+			return e.left()
 		}
 	}
 	return Ghost{}
@@ -156,14 +169,7 @@ func (o *oracle) put(k Key, set *vclock.Set, wall int64, refill bool) Result {
 		o.evicted++
 	}
 	e.key, e.set, e.ghost = string(k.Bytes), copied(merged), expired
-	switch {
-	case expired:
-		e.body = nil
-	case n > cap(e.body) || cap(e.body) > wasteBytesMin && n < cap(e.body)/wasteFactor:
-		e.body = slices.Grow([]byte(nil), n)
-	}
 	o.touch(e)
-	o.settle()
 	return result
 }
 
@@ -230,7 +236,6 @@ func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(Key, vclock.St
 			o.out(o.entries[i])
 		}
 		o.entries = append(o.entries, g)
-		o.settle()
 	}
 }
 
@@ -262,6 +267,7 @@ func (d *draws) key() Key {
 	if i == 11 {
 		k.Hash = 9
 	}
+	given[string(k.Bytes)] = k.Hash
 	return k
 }
 
@@ -304,14 +310,14 @@ func (d *draws) set() *vclock.Set {
 
 func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, RecordBytesMax: 500, Partitions: 2, Shards: 1}
+		c := tight(500)
 		s, err := New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		o := &oracle{
-			bytesMax: c.BytesMax, ghostBytesMax: c.GhostBytesMax, recordBytesMax: c.recordBytesFit(),
-			mark: map[uint32]vclock.Stamp{}, recovery: map[uint32]vclock.Stamp{},
+			recordBytesMax: s.recordBytesMax,
+			mark:           map[uint32]vclock.Stamp{}, recovery: map[uint32]vclock.Stamp{},
 		}
 		d := &draws{T: t, now: wall}
 		for range rapid.IntRange(60, 120).Draw(t, "steps") {
@@ -355,27 +361,25 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 				if rapid.Bool().Draw(t, "drops") {
 					mark, keep = d.stamp+1, func(k Key, _ vclock.Stamp) bool { return k.Hash%4 < 2 }
 				}
-				var ghosts []Ghost
+				var taken []Ghost
 				var same []*known
+				room := s.ghostBytesMax - s.logs[ghosts].bytes // were one dropped, the next would meet another mark
 				for range rapid.IntRange(0, 3).Draw(t, "ghosts") {
 					gd, by, hash := d.dot(), d.deadline(), uint64(rapid.IntRange(0, 5).Draw(t, "hash"))*2+uint64(p)
-					ghosts = append(ghosts, Ghost{Hash: hash, Stamp: gd.Stamp, Digest: vclock.Digest(gd, by), Deadline: by})
+					g := Ghost{Hash: hash, Stamp: gd.Stamp, Digest: vclock.Digest(gd, by), Deadline: by}
+					if room -= int64(g.bytes()); room < 0 {
+						break
+					}
+					taken = append(taken, g)
 					same = append(same, &known{partition: p, hash: hash, ghost: true, set: vclock.Set{Dot: gd, Deadline: by}})
 				}
-				s.Recovered(p, mark, keep, ghosts)
+				s.Recovered(p, mark, keep, taken)
 				o.recovered(p, mark, keep, same)
 			default:
 				s.Drop(p)
 				o.drop(p)
 			}
-			all, ghosts := o.used()
-			st := s.Stats()
-			if st.BytesUsed != all || int64(st.Ghosts)*entryBytes != ghosts || st.Evicted != o.evicted {
-				t.Fatalf("%+v, want %d bytes, %d of ghosts, %d evicted", st, all, ghosts, o.evicted)
-			}
-			if s.Mark(0) != o.mark[0] || s.Mark(1) != o.mark[1] {
-				t.Fatalf("marks %v and %v, want %v", s.Mark(0), s.Mark(1), o.mark)
-			}
+			o.sync(t, s)
 			s.verify(t)
 		}
 	})
@@ -384,7 +388,7 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 // Invariants 1 to 3 after every call, all calls included.
 func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := New(Config{BytesMax: 16 * entryBytes, GhostBytesMax: 3 * entryBytes, Partitions: 2, Shards: 1})
+		s, err := New(tight(0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -449,39 +453,78 @@ func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 	})
 }
 
-// verify checks that lists, index and counts tell the same.
+// tight is so little memory that nearly everything evicts.
+func tight(recordBytesMax int) Config {
+	return Config{BytesMax: (reserve+ragged+3)<<10 + 500, GhostBytesMax: 3 * ghostWeight, RecordBytesMax: recordBytesMax, Partitions: 2, Shards: 1, Hash: testHash}
+}
+
+// ghostWeight is what a ghost without a deadline counts.
+const ghostWeight = ghostFixed
+
+// verify checks that index, logs and counts tell the same.
 func (s *Store) verify(t *rapid.T) {
-	var used int64
-	records, ghosts := 0, 0
+	var weights [logs]int64
+	live := make([]int32, len(s.segments))
+	actors := make([]uint32, len(s.actors.byNumber))
+	records, gone, pages := 0, 0, int64(0)
 	for i := range s.partitions {
 		p := &s.partitions[i]
-		if len(p.index) != len(p.entries) {
-			t.Fatalf("partition %d: %d in the index, %d entries", i, len(p.index), len(p.entries))
-		}
-		for slot, e := range p.entries {
-			if p.index[e.hash] != e || int(e.slot) != slot || int(e.partition) != i {
-				t.Fatalf("partition %d: entry %d is out of place: %+v", i, slot, e)
-			}
-			used += e.bytes()
-			if e.isRecord() {
+		here := 0
+		for n := range s.pagesOf(p) {
+			entries := 0
+			for at := range s.slots(n) {
+				entries++
+				loc := s.slot(at) & placeMask
+				g, b := s.of(loc)
+				if found, ok := s.pointsAt(loc, b); !ok || found != at || partitionOf(b) != uint32(i) {
+					t.Fatalf("the entry at %x of partition %d is not found where it is", loc, i)
+				}
+				size := sizeOf(b)
+				live[loc>>s.shift] += int32(size)
+				weights[g.log] += s.weight(b, size)
+				if b[0]&flagGhost != 0 {
+					gone++
+					continue
+				}
 				records++
-			} else {
-				ghosts++
+				here++
+				s.read(b, &s.other)
+				actors[s.other.number]++
+				if d := s.other.deadline; d.At != 0 && d.At < g.soonest {
+					t.Fatalf("a deadline of %d in a segment that is not looked at before %d", d.At, g.soonest)
+				}
 			}
+			if entries != int(s.pages[n].entries) {
+				t.Fatalf("page %d has %d entries, and counts %d", n, entries, s.pages[n].entries)
+			}
+			live[s.pages[n].segment] += pageBytes
+			pages++
+		}
+		if here != p.records {
+			t.Fatalf("partition %d has %d records, and counts %d", i, here, p.records)
 		}
 	}
-	listed := func(l *list) (n int) {
-		for e := l.root.newer; e != &l.root; e = e.newer {
-			n++
+	inUse := 0
+	for n := range s.segments {
+		if g := &s.segments[n]; g.log != noLog {
+			if inUse++; live[n] != g.live {
+				t.Fatalf("segment %d of log %d has %d bytes that are live, and counts %d", n, g.log, live[n], g.live)
+			}
 		}
-		return n
 	}
 	st := s.stats
-	if used != st.BytesUsed || records != st.Keys+st.Tombstones || ghosts != st.Ghosts ||
-		listed(&s.records) != records || listed(&s.ghosts) != ghosts {
-		t.Fatalf("%d bytes, %d records, %d ghosts, but %+v", used, records, ghosts, st)
+	if records != st.Keys+st.Tombstones || gone != st.Ghosts || weights[small]+weights[main]+weights[ghosts]+pages*pageBytes != st.BytesUsed || inUse != s.inUse {
+		t.Fatalf("%d records, %d ghosts, weights %v, %d segments in use, but %+v and %d", records, gone, weights, inUse, st, s.inUse)
 	}
-	if used > st.BytesMax || int64(ghosts)*entryBytes > s.ghostBytesMax {
-		t.Fatalf("over the limits: %+v", st)
+	for n, w := range weights {
+		if s.logs[n].bytes != w {
+			t.Fatalf("log %d has %d bytes, and counts %d", n, w, s.logs[n].bytes)
+		}
+	}
+	if !slices.Equal(actors, s.actors.records) {
+		t.Fatalf("actors of %v records, and counts %v", actors, s.actors.records)
+	}
+	if st.BytesUsed > s.usedMax || weights[ghosts] > s.ghostBytesMax || s.available() < reserve || int64(inUse)<<s.shift+s.blockBytes > st.BytesMax {
+		t.Fatalf("over the limits: %+v, %v, %d segments left", st, weights, s.available())
 	}
 }

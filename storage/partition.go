@@ -2,18 +2,16 @@ package storage
 
 import "github.com/shoalcache/shoal/vclock"
 
-// entriesMin is where a partition's index stops shrinking.
-const entriesMin = 16
-
-// partition is what one partition knows: its entries, the mark of the ghosts it dropped, and while it
+// partition is what one partition knows: its index, the mark of the ghosts it dropped, and while it
 // recovers the greatest stamp it may have acknowledged in an earlier life.
 type partition struct {
-	index      map[uint64]*entry
-	entries    []*entry // in no order; removing moves the last into the gap, which walks rely on
-	peak       int      // most entries since the index was made
-	records    int
-	mark       vclock.Stamp
+	directory  []uint32 // pages, by the first depth bits of the hash
+	depth      uint8
 	recovering bool
+	pages      int // beside the first
+	records    int
+	ghosts     int
+	mark       vclock.Stamp
 	recovery   vclock.Stamp // floor while recovering, else 0
 	lone       vclock.Stamp // greatest floor of a recovery that has ended: of lone keys, what came before is lost for good
 }
@@ -21,11 +19,11 @@ type partition struct {
 // forgotten is the stamp at or below which this partition may have forgotten a key since it began: while it is held
 // what was forgotten before the record came and is not in it, else that of its hash's entry (a ghost, or the record of a
 // colliding key, which took the ghost's place), else the mark; of a lone key, what was lost with memory, too.
-func (p *partition) forgotten(k Key, e *entry, held bool) (floor vclock.Stamp) {
+func (s *Store) forgotten(p *partition, k Key, e *entry) (floor vclock.Stamp) {
 	switch {
-	case held:
-		return e.below()
-	case e != nil:
+	case e.held:
+		return s.met.below()
+	case e.known():
 		floor = e.stamp
 	default:
 		floor = p.mark
@@ -36,58 +34,24 @@ func (p *partition) forgotten(k Key, e *entry, held bool) (floor vclock.Stamp) {
 	return floor
 }
 
-// key is that of a record of the partition with that number.
-func (p *partition) key(number uint32, e *entry) Key {
-	return Key{Bytes: e.key(), Hash: e.hash, Partition: number}
-}
-
-func (p *partition) add(e *entry) {
-	if p.index == nil {
-		p.index = make(map[uint64]*entry)
-	}
-	e.slot = uint32(len(p.entries))
-	p.index[e.hash] = e
-	p.entries = append(p.entries, e)
-	p.peak = max(p.peak, len(p.entries))
-}
-
-func (p *partition) drop(e *entry) {
-	last := len(p.entries) - 1
-	p.entries[e.slot] = p.entries[last]
-	p.entries[e.slot].slot = e.slot
-	p.entries[last] = nil
-	p.entries = p.entries[:last]
-	delete(p.index, e.hash)
-	if p.peak > entriesMin && last < p.peak/2 {
-		p.shrink()
-	}
-}
-
-// shrink makes the index anew: a map never gives memory back, and the limit counts entries, not peaks.
-func (p *partition) shrink() {
-	p.index = make(map[uint64]*entry, len(p.entries))
-	p.entries = append(make([]*entry, 0, len(p.entries)), p.entries...)
-	for _, e := range p.entries {
-		p.index[e.hash] = e
-	}
-	p.peak = len(p.entries)
-}
-
 // Mark is the greatest stamp whose ghost was dropped in partition p, or taken over with Recovered.
 func (s *Store) Mark(p uint32) vclock.Stamp { return s.at(p).mark }
 
 // Count is how many records, tombstones among them, and how many ghosts partition p has.
 func (s *Store) Count(p uint32) (records, ghosts int) {
 	t := s.at(p)
-	return t.records, len(t.entries) - t.records
+	return t.records, t.ghosts
 }
 
 // Drop forgets partition p as if it had never been here, mark and recovery included: ownership is lost,
 // and with it the duty to remember.
 func (s *Store) Drop(p uint32) {
 	t := s.at(p)
-	for _, e := range t.entries {
-		s.detach(e)
+	for n := range s.pagesOf(t) {
+		for at := range s.slots(n) {
+			s.kill(s.slot(at) & placeMask)
+		}
+		s.freePage(n)
 	}
 	*t = partition{}
 }
@@ -120,48 +84,50 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(k Key, stamp vc
 	t.recovering, t.recovery = false, 0
 	t.lone = max(t.lone, vouched)
 	covers := t.mark
-	for i := len(t.entries) - 1; i >= 0; i-- { // backwards: each step takes out at most one entry
-		switch e := t.entries[i]; {
-		case e.isRecord() && e.packed: // nothing is newer, but something may be missing in it
-			if set := e.load(&s.own); !keep(t.key(p, e), set.Covers()) {
-				e.setBelow(max(e.below(), vouched, t.mark))
+	s.each(t, func(hash uint64, e entry) {
+		if e.ghost() {
+			if e.stamp <= t.mark {
+				covers = max(covers, past(e.stamp, left(e.b).Deadline))
+				s.remove(t, hash, e)
 			}
-		case e.isRecord() && (e.stamp > vouched || keep(t.key(p, e), e.stamp)):
-		case e.stamp <= t.mark:
-			covers = max(covers, past(e.stamp, e.deadline))
-			s.remove(e)
-		case e.isRecord():
-			s.forget(e)
+			return
 		}
-	}
-	t.mark = max(t.mark, covers)
-	for _, g := range ghosts {
-		switch e := t.index[g.Hash]; {
-		case e != nil && e.stamp == g.Stamp: // of one version the later deadline is its; another may be stamped alike
-			if g.Deadline.Compare(e.deadline) > 0 && (!e.isRecord() || s.of(e, g)) {
-				e.deadline, e.digest = g.Deadline, g.Digest
+		k := Key{Bytes: s.met.key, Hash: hash, Partition: p}
+		switch {
+		case s.met.packed(): // nothing is newer, but something may be missing in it
+			if set := s.met.set(&s.own); !keep(k, set.Covers()) {
+				s.met.setBelow(max(s.met.below(), vouched, t.mark))
 			}
-		case e != nil && e.stamp > g.Stamp:
-		case g.Stamp <= t.mark:
-			t.mark = max(t.mark, past(g.Stamp, g.Deadline))
-			if e != nil && !e.isRecord() { // of an older version, which the mark has passed since
-				s.remove(e)
-			}
+		case e.stamp > vouched, keep(k, e.stamp):
+		case e.stamp <= t.mark:
+			covers = max(covers, past(e.stamp, s.met.deadline))
+			s.remove(t, hash, e)
 		default:
-			if e == nil {
-				e = s.insert(t, Key{Hash: g.Hash, Partition: p})
-			} else {
-				s.detach(e)
-			}
-			e.bury(g.Stamp, g.Deadline, g.Digest)
-			s.attach(e)
+			s.forget(t, hash, e, false)
 			s.settle()
 		}
+	})
+	t.mark = max(t.mark, covers)
+	for _, g := range ghosts {
+		e := s.lookup(t, Key{Hash: g.Hash, Partition: p})
+		switch {
+		case e.known() && e.stamp == g.Stamp: // of one version the later deadline is its; another may be stamped alike
+			if e.ghost() {
+				if own := left(e.b); g.Deadline.Compare(own.Deadline) > 0 {
+					s.bury(t, p/s.shards, e, g, false)
+				}
+			} else if set := s.met.set(&s.own); g.Deadline.Compare(s.met.deadline) > 0 && set.Ghost(g.Deadline) == g.Digest {
+				s.retime(t, g.Hash, e, g.Deadline)
+			}
+		case e.known() && e.stamp > g.Stamp:
+		case g.Stamp <= t.mark:
+			t.mark = max(t.mark, past(g.Stamp, g.Deadline))
+			if e.ghost() { // of an older version, which the mark has passed since
+				s.remove(t, g.Hash, e)
+			}
+		default:
+			s.bury(t, p/s.shards, e, g, false)
+		}
+		s.settle()
 	}
-}
-
-// of reports whether g is what was left elsewhere of the version that a record has.
-func (s *Store) of(e *entry, g Ghost) bool {
-	set := e.load(&s.own)
-	return set.Ghost(g.Deadline) == g.Digest
 }

@@ -1,6 +1,10 @@
 package storage
 
-import "github.com/shoalcache/shoal/vclock"
+import (
+	"encoding/binary"
+
+	"github.com/shoalcache/shoal/vclock"
+)
 
 // Outcome is what a Put, Refill or Retime came to.
 type Outcome uint8
@@ -56,33 +60,35 @@ func (s *Store) Refill(k Key, set *vclock.Set, wall int64) Result {
 
 // put applies the store rule above a floor of at least least, or whatever that is.
 func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, anyFloor bool, wall int64, least vclock.Stamp) Result {
-	e, held := s.find(p, k, wall)
+	e := s.find(p, k, wall)
 	var known vclock.Set
-	if held {
-		known = e.load(&s.own)
+	if e.held {
+		known = s.met.set(&s.own)
 	}
 	several := set.Packed || known.Packed
-	forgotten := p.forgotten(k, e, held)
+	forgotten := s.forgotten(p, k, &e)
 	floor := max(forgotten, least)
-	if held && set.Packed {
+	if e.held && set.Packed {
 		floor = least // what may be missing is told of the two together
 	}
 	result := Result{Outcome: Stored}
 	switch {
-	case held && set.Dot == known.Dot && !several && tied(&known, set):
+	case e.held && set.Dot == known.Dot && !several && tied(&known, set):
 		result = Result{Outcome: Superseded, Known: known.Dot}
-	case held && set.Dot == known.Dot:
+	case e.held && set.Dot == known.Dot:
 		result.Outcome = Known
-	case held && overtakes(&known, set):
+	case e.held && overtakes(&known, set):
 		result = Result{Outcome: Superseded, Known: known.Dot}
 	case set.Dot.Stamp <= floor && !anyFloor && !e.names(set):
 		s.stats.Behind++
+		s.settle()
 		return Result{Outcome: Behind, Known: vclock.Dot{Stamp: floor}}
 	}
 
 	merged, order := vclock.Merge(&known, set)
 	expired := merged.Deadline.Passed(wall)
 	if !expired && int64(bodyBytes(k.Bytes, &merged)) > s.recordBytesMax {
+		s.settle()
 		return Result{Outcome: TooLarge}
 	}
 	switch {
@@ -96,30 +102,23 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	if several && forgotten > max(vouch, merged.Covers()) {
 		below = forgotten
 	}
-	if held && merged.Same(&known) {
-		e.setBelow(below)
+	if e.held && merged.Same(&known) {
+		s.met.setBelow(below)
 		if result.Outcome == Stored {
 			result.Outcome = Known // all of it was
 		}
 		return result
 	}
-	if e == nil {
-		e = s.insert(p, k)
-	} else {
-		if e.isRecord() && !held {
-			s.stats.Evicted++ // another key of this hash: from now on the new stamp is its floor
-		}
-		s.detach(e)
+	if e.record() && !e.held {
+		s.stats.Evicted++ // another key of this hash: from now on the new stamp is its floor
 	}
-	if expired && !several {
+	if expired {
 		s.stats.Expired++
-		e.bury(merged.Dot.Stamp, merged.Deadline, merged.Ghost(merged.Deadline))
+		s.bury(p, k.Partition/s.shards, e, Ghost{
+			Hash: k.Hash, Stamp: max(merged.Dot.Stamp, below), Digest: merged.Ghost(merged.Deadline), Deadline: merged.Deadline,
+		}, false)
 	} else {
-		e.fill(k.Bytes, &merged, below)
-	}
-	s.attach(e)
-	if expired && several {
-		s.expire(e)
+		s.write(p, k, e, &merged, below)
 	}
 	s.settle()
 	return result
@@ -152,53 +151,68 @@ func overtakes(known, set *vclock.Set) bool {
 // it comes back; and where the partition recovers, there is a ghost from then on if there was none.
 func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Result {
 	p := s.at(k.Partition)
-	e, held := s.find(p, k, wall)
-	if held {
-		c := aim.Compare(e.dot())
-		if c < 0 && e.packed {
-			if set := e.load(&s.own); aim.Stamp >= set.Base().Stamp {
+	e := s.find(p, k, wall)
+	defer s.settle()
+	if e.held {
+		c := aim.Compare(s.met.dot())
+		if c < 0 && s.met.packed() {
+			if set := s.met.set(&s.own); aim.Stamp >= set.Base().Stamp {
 				c = 0 // one register serves all that stands on one base
 			}
 		}
 		switch {
 		case c < 0:
-			return Result{Outcome: Superseded, Known: e.dot()}
-		case c == 0 && d.Compare(e.deadline) <= 0:
+			return Result{Outcome: Superseded, Known: s.met.dot()}
+		case c == 0 && d.Compare(s.met.deadline) <= 0:
 			return Result{Outcome: Known}
 		case c == 0:
-			e.deadline = d
-			if e.expired(wall) {
-				s.expire(e)
-			}
+			s.retime(p, k.Hash, e, d)
+			s.find(p, k, wall)
 			return Result{Outcome: Stored}
 		}
 	}
-	if aim.Stamp > max(p.forgotten(k, e, held), p.recovery) {
+	if aim.Stamp > max(s.forgotten(p, k, &e), p.recovery) {
 		return Result{Outcome: Missing}
 	}
 	switch {
-	case e != nil && e.isRecord() && !held: // another key of this hash
+	case e.record() && !e.held: // another key of this hash
 		return Result{Outcome: Gone}
-	case e == nil && aim.Stamp > p.mark:
-		e = s.insert(p, k)
-	case e == nil || e.stamp > aim.Stamp:
+	case !e.known() && aim.Stamp > p.mark:
+	case !e.known() || e.stamp > aim.Stamp:
 		if aim.Stamp == p.mark {
 			p.mark = past(aim.Stamp, d)
 		}
 		return Result{Outcome: Gone}
-	case e.stamp == aim.Stamp && d.Compare(e.deadline) <= 0: // an older register must not undo a later one
+	case e.stamp == aim.Stamp && d.Compare(s.deadline(&e)) <= 0: // an older register must not undo a later one
 		return Result{Outcome: Gone}
-	default:
-		s.detach(e)
 	}
-	e.bury(aim.Stamp, d, vclock.Digest(aim, d))
-	s.attach(e)
-	s.settle()
+	s.bury(p, k.Partition/s.shards, e, Ghost{Hash: k.Hash, Stamp: aim.Stamp, Digest: vclock.Digest(aim, d), Deadline: d}, false)
 	return Result{Outcome: Gone}
+}
+
+// retime gives a record, which s.met is, another deadline.
+func (s *Store) retime(p *partition, hash uint64, e entry, d vclock.Deadline) {
+	if s.met.flags&flagRegister != 0 {
+		binary.LittleEndian.PutUint64(s.met.at, uint64(d.At))
+		binary.LittleEndian.PutUint64(s.met.at[8:], uint64(d.Stamp))
+		s.expect(e.slot&placeMask, d.At)
+		return
+	}
+	set := s.met.set(&s.own)
+	set.Deadline = d
+	s.write(p, Key{Bytes: s.met.key, Hash: hash, Partition: s.met.partition*s.shards + s.shard}, e, &set, s.met.below())
+}
+
+// deadline is that of what e has.
+func (s *Store) deadline(e *entry) vclock.Deadline {
+	if e.ghost() {
+		return left(e.b).Deadline
+	}
+	return s.met.deadline
 }
 
 // names reports whether e is the ghost of this very version: forgotten, so free to come back. Several never are: it may be
 // fewer that come back.
 func (e *entry) names(set *vclock.Set) bool {
-	return e != nil && !e.isRecord() && !set.Packed && e.stamp == set.Dot.Stamp && e.digest == set.Ghost(set.Deadline)
+	return e.ghost() && !set.Packed && e.stamp == set.Dot.Stamp && left(e.b).Digest == set.Ghost(set.Deadline)
 }

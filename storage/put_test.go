@@ -126,7 +126,7 @@ func TestNothingIsStoredAtOrBelowTheFloorButTheVeryVersionTheGhostNames(t *testi
 		{"newer", value(bob, 11, "n"), Stored},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newStore(t, Config{BytesMax: 16 << 10})
+			s := newStore(t, Config{BytesMax: 24 << 10})
 			mustPut(t, s, key("k"), written)
 			evict(t, s, key("k"))
 			if _, floor := s.Get(key("k"), wall); floor != 10 {
@@ -147,7 +147,7 @@ func TestNothingIsStoredAtOrBelowTheFloorButTheVeryVersionTheGhostNames(t *testi
 }
 
 func TestADroppedGhostLeavesItsStampInTheMarkOfItsPartition(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 << 10, GhostBytesMax: 2 * entryBytes})
+	s := newStore(t, Config{BytesMax: 24 << 10, GhostBytesMax: 2 * ghostWeight})
 	k := key("k")
 	mustPut(t, s, k, value(alice, 10, "a"))
 	evict(t, s, k)
@@ -172,7 +172,7 @@ func TestADroppedGhostLeavesItsStampInTheMarkOfItsPartition(t *testing.T) {
 }
 
 func TestAGhostBelowTheMarkStillSpeaksForItsKey(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 << 10})
+	s := newStore(t, Config{BytesMax: 24 << 10})
 	mustPut(t, s, key("k"), value(alice, 10, "a"))
 	evict(t, s, key("k"))
 	s.at(key("k").Partition).mark = 100
@@ -235,20 +235,20 @@ func TestAVersionPastItsDeadlineIsAGhostAndNeverAValue(t *testing.T) {
 }
 
 func TestTicksReachEveryEntryASweepAtATime(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 64 << 20, GhostBytesMax: 32 << 20})
-	const n = 10 * sweepMax
+	s := newStore(t, Config{BytesMax: 64 << 20, GhostBytesMax: 30 << 20})
+	const n = 3 * expireMax
 	for i := range n {
-		k := Key{Bytes: []byte{byte(i), byte(i >> 8)}, Hash: uint64(i), Partition: uint32(i % 4)}
+		k := inPartition(string([]byte{byte(i), byte(i >> 8)}), uint32(i%4))
 		mustPut(t, s, k, until(value(alice, 10, "a"), wall+5, 10))
 	}
 	ticks := 0
 	for ; s.Stats().Keys > 0; ticks++ {
 		before := s.Stats().Expired
 		s.Tick(wall+5, nil)
-		if got := s.Stats().Expired - before; got > sweepMax {
-			t.Fatalf("one tick expired %d, want at most %d", got, sweepMax)
+		if got := s.Stats().Expired - before; got > expireMax {
+			t.Fatalf("one tick expired %d, want at most %d", got, expireMax)
 		}
-		if ticks > 12 {
+		if ticks > 5 {
 			t.Fatalf("%d keys left after %d ticks", s.Stats().Keys, ticks)
 		}
 	}
@@ -299,7 +299,7 @@ func TestRetime(t *testing.T) {
 }
 
 func TestAGhostTakesTheLaterDeadlineOverSoThatNoCopyWithoutItComesBack(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 << 10})
+	s := newStore(t, Config{BytesMax: 24 << 10})
 	k, first := key("k"), until(value(alice, 10, "a"), wall+100, 10)
 	second, third := vclock.Deadline{At: wall + 50, Stamp: 11}, vclock.Deadline{At: wall + 70, Stamp: 12}
 	mustPut(t, s, k, first)
@@ -349,7 +349,7 @@ func TestADeadlineIsRememberedAsLongAsItsVersion(t *testing.T) {
 	t.Run("by the mark, once the ghost is gone", func(t *testing.T) {
 		s := forgot(t)
 		s.ghostBytesMax = 0
-		s.settleGhosts()
+		s.settle()
 		if got := s.Mark(k.Partition); got != 11 {
 			t.Errorf("mark %v, want 11: a version of 10 with an earlier deadline must not get this store's vote", got)
 		}
@@ -440,7 +440,7 @@ func TestAVersionThatCouldNeverFitIsRefusedAndNothingIsEvictedForIt(t *testing.T
 	s := newStore(t, Config{BytesMax: 64 << 10, RecordBytesMax: 32 << 10})
 	mustPut(t, s, key("small"), value(alice, 1, "x"))
 	mustPut(t, s, key("k"), value(alice, 1, "held"))
-	room := s.recordBytesMax - headerBytes - 1
+	room := s.recordBytesMax - 4 - 1
 	if r := s.Put(key("k"), value(alice, 2, strings.Repeat("x", int(room)+1)), wall); r.Outcome != TooLarge {
 		t.Errorf("%v, want too-large", r.Outcome)
 	}
@@ -455,9 +455,9 @@ func TestAVersionThatCouldNeverFitIsRefusedAndNothingIsEvictedForIt(t *testing.T
 
 func TestTheLargestRecordAdmittedFitsBesideAllTheGhostsThereMayBe(t *testing.T) {
 	for _, c := range []Config{
-		{BytesMax: 16 * entryBytes},
-		{BytesMax: 16 * entryBytes, GhostBytesMax: 8 * entryBytes},
-		{BytesMax: 100_000, GhostBytesMax: 50_000},
+		{BytesMax: 15 << 10},
+		{BytesMax: 15 << 10, GhostBytesMax: 1 << 10},
+		{BytesMax: 100_000, GhostBytesMax: 40_000},
 		{BytesMax: 1 << 20},
 	} {
 		s := newStore(t, c)
@@ -465,7 +465,7 @@ func TestTheLargestRecordAdmittedFitsBesideAllTheGhostsThereMayBe(t *testing.T) 
 			mustPut(t, s, Key{Bytes: []byte{1}, Hash: uint64(i)}, until(value(alice, vclock.Stamp(i)+1, ""), wall, 1))
 		}
 		k := Key{Bytes: []byte("large"), Hash: 1 << 40}
-		set := value(alice, 2000, strings.Repeat("x", int(s.recordBytesMax)-headerBytes-len(k.Bytes)))
+		set := value(alice, 2000, strings.Repeat("x", int(s.recordBytesMax)-4-len(k.Bytes)))
 		mustPut(t, s, k, set)
 		if got, _ := s.Peek(k, wall); got.IsZero() || s.Stats().BytesUsed > c.BytesMax {
 			t.Errorf("%+v: held %v, %+v", c, !got.IsZero(), s.Stats())
@@ -482,11 +482,11 @@ func TestOutcomesAreNamed(t *testing.T) {
 }
 
 func TestATickTakesOutWhatIsDeadAndLeavesNoGhost(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 64 << 20, GhostBytesMax: 32 << 20})
+	s := newStore(t, Config{BytesMax: 64 << 20, GhostBytesMax: 30 << 20})
 	const n = 10 * sweepMax
 	empty := s.Stats().BytesUsed
 	for i := range n {
-		k := Key{Bytes: []byte{byte(i % 2), byte(i), byte(i >> 8)}, Hash: uint64(i), Partition: uint32(i % 4)}
+		k := inPartition(string([]byte{byte(i % 2), byte(i), byte(i >> 8)}), uint32(i%4))
 		mustPut(t, s, k, value(alice, 10, "a"))
 	}
 	full := s.Stats().BytesUsed - empty
@@ -507,7 +507,7 @@ func TestATickTakesOutWhatIsDeadAndLeavesNoGhost(t *testing.T) {
 	if st := s.Stats(); st.Keys != n/2 || st.Swept != n/2 || st.Ghosts != 0 || st.Expired != 0 || st.BytesUsed-empty > full/2+full/20 {
 		t.Errorf("%+v, with all keys it had %d bytes", st, full)
 	}
-	if set, floor := s.Peek(Key{Bytes: []byte{1, 1, 0}, Hash: 1, Partition: 1}, wall); set.IsZero() || floor != 0 {
+	if set, floor := s.Peek(inPartition(string([]byte{1, 1, 0}), 1), wall); set.IsZero() || floor != 0 {
 		t.Errorf("what is not dead is gone: %+v, floor %v", set, floor)
 	}
 }

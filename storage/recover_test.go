@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/shoalcache/shoal/vclock"
@@ -64,12 +66,15 @@ func TestAgainRecoveringTheGreaterFloorStands(t *testing.T) {
 }
 
 func TestRefillRespectsWhatThePartitionHasForgottenSince(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 << 10})
+	s := newStore(t, Config{BytesMax: 24 << 10})
 	s.Recover(1, 100)
 	k := inPartition("k", 1)
 	mustPut(t, s, k, value(alice, 150, "w"))
 	for i := 0; !s.isGhost(k); i++ {
-		s.Refill(Key{Bytes: []byte{byte(i)}, Hash: uint64(i), Partition: 2}, value(alice, 1, "x"), wall)
+		filler := inPartition(fmt.Sprint("filler ", i), 2)
+		if r := s.Refill(filler, value(alice, vclock.Stamp(i)+1, strings.Repeat("x", 100)), wall); r.Outcome != Stored || i > 1000 {
+			t.Fatalf("filler %d: %v", i, r.Outcome)
+		}
 	}
 	if r := s.Refill(k, value(alice, 149, "r"), wall); r.Outcome != Behind || r.Known.Stamp != 150 {
 		t.Errorf("below the own ghost: %+v", r)
@@ -84,8 +89,8 @@ func TestRefillRespectsWhatThePartitionHasForgottenSince(t *testing.T) {
 }
 
 func (s *Store) isGhost(k Key) bool {
-	e := s.at(k.Partition).index[k.Hash]
-	return e != nil && !e.isRecord()
+	e := s.lookup(s.at(k.Partition), k)
+	return e.ghost()
 }
 
 func TestRetimeWhileRecoveringTakesAnOlderVersionForForgotten(t *testing.T) {
@@ -190,7 +195,7 @@ func TestRecoveredTakesOverTheGreatestMarkAndTheGhostsAboveIt(t *testing.T) {
 }
 
 func TestRecoveredStaysWithinItsLimitsHoweverManyGhostsItIsGiven(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 << 10, GhostBytesMax: 8 * entryBytes})
+	s := newStore(t, Config{BytesMax: 24 << 10, GhostBytesMax: 8 * ghostWeight})
 	for i := range 200 {
 		mustPut(t, s, Key{Bytes: []byte{byte(i)}, Hash: uint64(i), Partition: 1}, value(alice, vclock.Stamp(i)+1, "x"))
 	}
@@ -244,7 +249,7 @@ func TestDropLeavesNothingOfAPartitionAndAllOfTheOthers(t *testing.T) {
 
 // Ghosts are dropped while recovery goes on, and the mark passes what it has not come to yet.
 func TestAnOlderGhostDoesNotStandForANewerOneThatTheMarkHasPassedDuringRecovery(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 * entryBytes, GhostBytesMax: entryBytes})
+	s := newStore(t, Config{BytesMax: 24 << 10, GhostBytesMax: 2*ghostWeight - 1})
 	k, other := key("k"), key("other")
 	s.Recover(k.Partition, 100)
 	mustPut(t, s, other, until(value(alice, 130, ""), wall, 130))

@@ -28,7 +28,7 @@ func total(t *testing.T, s *Store, k Key) (n int64, floor vclock.Stamp) {
 }
 
 func TestSumsOfSeveralNodesAreStoredBesideEachOther(t *testing.T) {
-	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 	base := value(alice, 10, "40")
 	mustPut(t, s, k, base)
 	mustPut(t, s, k, sum(t, base, 1, 12))
@@ -40,7 +40,7 @@ func TestSumsOfSeveralNodesAreStoredBesideEachOther(t *testing.T) {
 
 // What is stamped again is what another base has overtaken, and nothing else.
 func TestASumOfAnOlderBaseIsSuperseded(t *testing.T) {
-	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 	old, base := value(alice, 10, "40"), value(alice, 20, "7")
 	mustPut(t, s, k, old)
 	mustPut(t, s, k, base)
@@ -60,7 +60,7 @@ func TestASumOfAnOlderBaseIsSuperseded(t *testing.T) {
 
 // A version alone stays as it is, to the last byte, when an older state of several comes late.
 func TestAVersionThatOutdoesSeveralKeepsItsBytes(t *testing.T) {
-	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 	base := value(alice, 10, "40")
 	late := sum(t, base, 2, 12)
 	newest := value(alice, 30, "what is held")
@@ -74,7 +74,7 @@ func TestAVersionThatOutdoesSeveralKeepsItsBytes(t *testing.T) {
 
 // Invariant 7.
 func TestWhatMayBeMissingBesideANewVersionIsToldUntilSomeoneVouches(t *testing.T) {
-	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 	mustPut(t, s, k, sum(t, &vclock.Set{}, 1, 12))
 	evict(t, s, k)
 	fresh := sum(t, &vclock.Set{}, 2, 20)
@@ -116,7 +116,7 @@ func TestAWriteThatIsTakenForSeenIsSuperseded(t *testing.T) { // I1
 	for name, set := range map[string]*vclock.Set{
 		"a value": value(alice, 20, "7"), "a delete": {Dot: dot(alice, 20), Tombstone: true}, "an addition": sum(t, &vclock.Set{}, 1, 20),
 	} {
-		s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+		s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 		mustPut(t, s, k, sum(t, &begun, 2, 40))
 		if r := s.Put(k, set, wall); r.Outcome != Superseded || r.Known.Stamp != 40 {
 			t.Errorf("%s: %+v", name, r)
@@ -129,7 +129,7 @@ func TestAWriteThatIsTakenForSeenIsSuperseded(t *testing.T) { // I1
 
 // Seed 6001120: a value that stands alone cannot say that something newer may be missing, as several versions do.
 func TestAValueBelowWhatMayBeMissingIsBehind(t *testing.T) { // I2 I8
-	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 	s.Recover(k.Partition, 90)
 	s.Refill(k, sum(t, &vclock.Set{}, 1, 60), wall)
 	s.Recovered(k.Partition, 0, func(Key, vclock.Stamp) bool { return false }, nil)
@@ -143,7 +143,7 @@ func TestAValueBelowWhatMayBeMissingIsBehind(t *testing.T) { // I2 I8
 
 func TestARecoveredRecordOfSeveralVersionsVotesOnlyWhereOthersVouchForIt(t *testing.T) {
 	for _, keeps := range []bool{true, false} {
-		s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+		s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 		s.Recover(k.Partition, 50)
 		mustPut(t, s, k, sum(t, &vclock.Set{}, 1, 60))
 		s.Recovered(k.Partition, 0, func(Key, vclock.Stamp) bool { return keeps }, nil)
@@ -158,7 +158,7 @@ func TestARecoveredRecordOfSeveralVersionsVotesOnlyWhereOthersVouchForIt(t *test
 }
 
 func TestADeadlineServesAllThatStandsOnOneBase(t *testing.T) {
-	s, k := newStore(t, Config{BytesMax: 16 << 10}), key("k")
+	s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
 	base := value(alice, 10, "40")
 	mustPut(t, s, k, base)
 	mustPut(t, s, k, sum(t, base, 1, 12))

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/shoalcache/shoal/vclock"
 )
@@ -17,21 +18,45 @@ type Key struct {
 // Store is the engine of one shard. It is not safe for concurrent use, and a Key or partition of another
 // shard is the caller's mistake: it panics.
 type Store struct {
+	hash           func([]byte) uint64
+	mix            uint64
+	memory         Memory
+	usedMax        int64 // for what is used: what BytesMax leaves beside ragged segments and the reserve
 	ghostBytesMax  int64
 	recordBytesMax int64
 	shard, shards  uint32
 
 	partitions []partition // those of this shard, by number / shards
-	records    list        // by last use
-	ghosts     list        // by when they became ghosts
 	stats      Stats
+	wall       int64 // of the latest call
 
-	sweepPartition int // where Tick goes on
-	sweepSlot      int
+	segments []segment // by number; 0 is none
+	shift    uint8     // a segment has 1 << shift bytes
+	free     []uint32  // segments with memory, that freed first first
+	unused   []uint32  // and numbers without
+	inUse    int
+	logs     [logs]log
+	newest   uint64 // place of the record that this call has written: it stays
 
-	lent []vclock.Dot // context of the last answer
-	told vclock.Set   // what a walk shows: here, or each record would allocate one
-	own  []vclock.Dot // context of the record a Put meets: a lent answer may be what is put
+	pages     []pageInfo
+	freePages []uint32
+	numbers   []uint32 // of no page
+
+	blocks     [][]byte // bodies that are large for a segment, by number
+	noBlocks   []uint32 // numbers of none
+	blockBytes int64
+
+	actors actors
+
+	sweepSegment uint32 // where Tick goes on
+	sweepAt      int32
+
+	met    record       // the one that a call has found
+	other  record       // one that it only looks at
+	lent   []vclock.Dot // context of the last answer
+	told   vclock.Set   // what a walk shows: here, or each record would allocate one
+	own    []vclock.Dot // context of the record a Put meets: a lent answer may be what is put
+	hashes []uint64     // of a page that is walked
 }
 
 // New makes an empty store; the error wraps ErrConfig once per problem.
@@ -41,15 +66,20 @@ func New(c Config) (*Store, error) {
 	}
 	c = c.withDefaults()
 	s := &Store{
+		hash:           c.Hash,
+		mix:            c.Seed | 1,
+		memory:         c.Memory,
+		usedMax:        c.usedMax(),
 		ghostBytesMax:  c.GhostBytesMax,
 		recordBytesMax: c.recordBytesFit(),
 		shard:          c.Shard,
 		shards:         c.Shards,
 		stats:          Stats{BytesMax: c.BytesMax},
+		shift:          uint8(bits.TrailingZeros64(uint64(c.segmentBytes()))),
+		segments:       make([]segment, 1),
 		partitions:     make([]partition, (c.Partitions-c.Shard+c.Shards-1)/c.Shards),
 	}
-	s.records.init()
-	s.ghosts.init()
+	s.segments[0].log = noLog
 	return s, nil
 }
 
@@ -59,9 +89,8 @@ func New(c Config) (*Store, error) {
 // nothing.
 func (s *Store) Get(k Key, wall int64) (vclock.Set, vclock.Stamp) {
 	set, floor, e := s.look(k, wall)
-	if e != nil {
-		s.records.remove(e)
-		s.records.push(e)
+	if e.held {
+		s.use(e)
 	}
 	if set.IsZero() || set.Tombstone {
 		s.stats.Misses++
@@ -77,35 +106,97 @@ func (s *Store) Peek(k Key, wall int64) (vclock.Set, vclock.Stamp) {
 	return set, floor
 }
 
-func (s *Store) look(k Key, wall int64) (set vclock.Set, floor vclock.Stamp, record *entry) {
+func (s *Store) look(k Key, wall int64) (set vclock.Set, floor vclock.Stamp, e entry) {
 	p := s.at(k.Partition)
-	e, held := s.find(p, k, wall)
-	floor = max(p.forgotten(k, e, held), p.recovery)
-	if held {
-		return e.load(&s.lent), floor, e
+	e = s.find(p, k, wall)
+	floor = max(s.forgotten(p, k, &e), p.recovery)
+	if e.held {
+		return s.met.set(&s.lent), floor, e
 	}
-	return set, floor, nil
+	s.settle() // what expired has left a ghost
+	return set, floor, e
 }
 
 // Ghost is what is left of a key that is not held, zero if nothing but a mark is.
 func (s *Store) Ghost(k Key) Ghost {
-	e := s.at(k.Partition).index[k.Hash]
-	if e == nil || e.isRecord() {
+	e := s.lookup(s.at(k.Partition), k)
+	if !e.ghost() {
 		return Ghost{}
 	}
-	return e.ghost()
+	return left(e.b)
 }
 
-// find returns the entry of k's hash, nil if there is none, and whether it holds k at wall.
-func (s *Store) find(p *partition, k Key, wall int64) (e *entry, held bool) {
-	e = p.index[k.Hash]
-	if e == nil {
-		return nil, false
+// entry is what the index has of a hash: nothing, a record or a ghost.
+type entry struct {
+	at    spot
+	slot  uint64
+	b     []byte // where it lies; nil: there is none
+	held  bool   // it is the record of the key, and s.met is that
+	stamp vclock.Stamp
+}
+
+func (e *entry) known() bool  { return e.b != nil }
+func (e *entry) ghost() bool  { return e.b != nil && e.slot&ghostFlag != 0 }
+func (e *entry) record() bool { return e.b != nil && e.slot&ghostFlag == 0 }
+
+// lookup returns the entry of k's hash; one that is not held, but a record, is that of another key, and it is what s.met is
+// of.
+func (s *Store) lookup(p *partition, k Key) entry {
+	for x := s.probe(p, k.Hash); x.mem != nil; {
+		at, slot, ok := x.next()
+		if !ok {
+			break
+		}
+		_, b := s.of(slot & placeMask)
+		switch {
+		case slot&ghostFlag != 0:
+			if g := left(b); g.Hash == k.Hash {
+				return entry{at: at, slot: slot, b: b, stamp: g.Stamp}
+			}
+		case s.isOf(b, k.Bytes):
+			s.read(b, &s.met)
+			return entry{at: at, slot: slot, b: b, held: true, stamp: s.met.stamp}
+		case s.hashOf(b) == k.Hash:
+			s.read(b, &s.met)
+			return entry{at: at, slot: slot, b: b, stamp: s.met.stamp}
+		}
 	}
-	if e.expired(wall) {
-		s.expire(e)
+	return entry{}
+}
+
+// find is lookup once what is past its deadline at wall has become a ghost.
+func (s *Store) find(p *partition, k Key, wall int64) entry {
+	s.wall = wall
+	e := s.lookup(p, k)
+	if e.record() && s.met.deadline.Passed(wall) {
+		e = s.expire(p, k.Hash, e)
 	}
-	return e, e.holds(k.Bytes)
+	return e
+}
+
+// use counts that a record was asked for.
+func (s *Store) use(e entry) {
+	if e.slot&usesMask < usesMost<<usesShift {
+		s.setSlot(e.at, e.slot+1<<usesShift)
+	}
+}
+
+// pointsAt returns where the index has the entry that lies at loc, if that is live.
+func (s *Store) pointsAt(loc uint64, b []byte) (spot, bool) {
+	if b[0]&flagBlock != 0 && blockOf(b, sizeOf(b)) == noBlock {
+		return spot{}, false
+	}
+	p := &s.partitions[partitionOf(b)]
+	for x := s.probe(p, s.hashOf(b)); x.mem != nil; {
+		at, slot, ok := x.next()
+		if !ok {
+			break
+		}
+		if slot&placeMask == loc {
+			return at, true
+		}
+	}
+	return spot{}, false
 }
 
 // at returns a partition of this shard by its number in the cluster.

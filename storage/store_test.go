@@ -4,12 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/shoalcache/shoal/vclock"
 )
 
@@ -33,11 +34,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func sum64(b []byte) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write(b)
-	return h.Sum64()
+// given are hashes that tests say keys have.
+var given = map[string]uint64{}
+
+func testHash(b []byte) uint64 {
+	if h, ok := given[string(b)]; ok {
+		return h
+	}
+	return sum64(b)
 }
+
+func sum64(b []byte) uint64 { return xxhash.Sum64(b) }
 
 func newStore(t testing.TB, c Config) *Store {
 	t.Helper()
@@ -46,6 +53,9 @@ func newStore(t testing.TB, c Config) *Store {
 	}
 	if c.Partitions == 0 {
 		c.Partitions, c.Shards = 4, 1
+	}
+	if c.Hash == nil {
+		c.Hash = testHash
 	}
 	s, err := New(c)
 	if err != nil {
@@ -56,6 +66,7 @@ func newStore(t testing.TB, c Config) *Store {
 
 // key makes the key of a name; its partition is one of four.
 func key(name string) Key {
+	delete(given, name)
 	h := sum64([]byte(name))
 	return Key{Bytes: []byte(name), Hash: h, Partition: uint32(h>>32) % 4}
 }
@@ -88,6 +99,9 @@ func identical(a, b *vclock.Set) bool {
 
 func mustPut(t *testing.T, s *Store, k Key, set *vclock.Set) {
 	t.Helper()
+	if k.Hash != testHash(k.Bytes) {
+		given[string(k.Bytes)] = k.Hash
+	}
 	if r := s.Put(k, set, wall); r.Outcome != Stored {
 		t.Fatalf("put of %q at %v: %v", k.Bytes, set.Dot.Stamp, r.Outcome)
 	}
@@ -102,7 +116,7 @@ func evict(t *testing.T, s *Store, k Key) {
 		}
 		filler := key(fmt.Sprintf("filler %d", i))
 		filler.Partition = k.Partition
-		mustPut(t, s, filler, value(alice, 1, "x"))
+		mustPut(t, s, filler, value(alice, 1, strings.Repeat("x", 200)))
 	}
 	t.Fatalf("%q is never evicted", k.Bytes)
 }
@@ -112,12 +126,12 @@ func TestValidateReturnsEveryProblemAtOnce(t *testing.T) {
 		config   Config
 		problems int
 	}{
-		{Config{}, 2},
-		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1}, 0},
-		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Shard: 1}, 1},
-		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 5}, 1},
-		{Config{BytesMax: 1 << 20, GhostBytesMax: 1 << 20, RecordBytesMax: -1, Partitions: 4, Shards: 1}, 2},
-		{Config{BytesMax: 1 << 20, GhostBytesMax: 1, RecordBytesMax: 2 << 30, Partitions: 4, Shards: 1}, 2},
+		{Config{}, 3},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Hash: sum64}, 0},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 1, Shard: 1, Hash: sum64}, 1},
+		{Config{BytesMax: 1 << 20, Partitions: 4, Shards: 5, Hash: sum64}, 1},
+		{Config{BytesMax: 1 << 20, GhostBytesMax: 1 << 20, RecordBytesMax: -1, Partitions: 4, Shards: 1, Hash: sum64}, 2},
+		{Config{BytesMax: 1 << 20, GhostBytesMax: 1, RecordBytesMax: 2 << 30, Partitions: 4, Shards: 1, Hash: sum64}, 2},
 	} {
 		_, err := New(c.config)
 		problems := 0

@@ -1,6 +1,12 @@
 package storage
 
-import "github.com/shoalcache/shoal/vclock"
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/shoalcache/shoal/vclock"
+)
 
 // Ghost is what is left of a key that is no longer held: enough to recognise its version and to refuse
 // older ones.
@@ -14,31 +20,101 @@ type Ghost struct {
 // ghostBytes is what a Ghost counts on a page.
 const ghostBytes = 40
 
+// pagesOf yields the pages of a partition in the order of their hashes.
+func (s *Store) pagesOf(p *partition) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for i := 0; i < len(p.directory); {
+			n := p.directory[i]
+			i += 1 << (p.depth - s.pages[n].depth)
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// slots yields the spots of a page that have an entry.
+func (s *Store) slots(n uint32) iter.Seq[spot] {
+	return func(yield func(spot) bool) {
+		for b := range buckets {
+			for i := range bucketSlots {
+				if s.pages[n].mem[b*bucketBytes+i] != 0 && !yield(spot{n, slotAt(b, i)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// hashesFrom are those of the entries of p whose mixed hash is at least from, as far as their page goes, in the order of that; and
+// the first mixed hash of the next page, 0 after the last.
+func (s *Store) hashesFrom(p *partition, from uint64) (hashes []uint64, next uint64) {
+	if len(p.directory) == 0 {
+		return nil, 0
+	}
+	n := p.page(from)
+	hashes = s.hashes[:0]
+	for at := range s.slots(n) {
+		if h := s.hashAt(s.slot(at) & placeMask); s.mixed(h) >= from {
+			hashes = append(hashes, h)
+		}
+	}
+	slices.SortFunc(hashes, func(a, b uint64) int { return cmp.Compare(s.mixed(a), s.mixed(b)) })
+	s.hashes = hashes
+	if depth := s.pages[n].depth; depth > 0 {
+		next = (from>>(64-depth) + 1) << (64 - depth)
+	}
+	return hashes, next
+}
+
+// each calls f with every entry of a partition; f may change that one, and the store by settling.
+func (s *Store) each(p *partition, f func(hash uint64, e entry)) {
+	for from := uint64(0); ; {
+		hashes, next := s.hashesFrom(p, from)
+		for _, h := range hashes {
+			if e := s.lookup(p, Key{Hash: h}); e.known() { // else it was evicted meanwhile
+				f(h, e)
+			}
+		}
+		if next == 0 {
+			return
+		}
+		from = next
+	}
+}
+
 // Walk tells what partition p knows, a page at a time: the first with cursor 0, each next one with the
 // cursor returned, until that is 0. A page has at least one entry, and else at most bytesMax bytes of
 // keys, values and versions. With each record comes what may be missing in it (see PutVouched). What is passed to record is valid during that call; neither function may
-// call the store. Entries may come twice. A record past its deadline is told like any other: whoever
+// call the store. A record past its deadline is told like any other: whoever
 // stores it judges by its own clock.
 //
-// Entries are visited from the last to the first. Removal fills the gap with the last entry, so what has
-// not been visited stays below the cursor; and a key keeps its place when it turns ghost or comes back.
+// Entries are visited in the order of their mixed hashes, and the cursor is the first of the next page: an entry is told once,
+// wherever it moves to meanwhile.
 func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []byte, set *vclock.Set, below vclock.Stamp), ghost func(Ghost)) (next uint64) {
-	entries := s.at(p).entries
-	if cursor == 0 || cursor > uint64(len(entries)) {
-		cursor = uint64(len(entries))
-	}
-	for bytes := 0; cursor > 0; cursor-- {
-		e := entries[cursor-1]
-		first := bytes == 0
-		if bytes += ghostBytes + len(e.body); bytes > bytesMax && !first {
-			return cursor
+	t := s.at(p)
+	first := true
+	for bytes := 0; ; {
+		hashes, after := s.hashesFrom(t, cursor)
+		for _, h := range hashes {
+			e := s.lookup(t, Key{Hash: h})
+			size := ghostBytes
+			if e.record() {
+				size += len(s.met.key) + len(s.met.value) + len(s.met.dots) + headRoom
+			}
+			if bytes += size; bytes > bytesMax && !first {
+				return s.mixed(h)
+			}
+			first = false
+			if e.ghost() {
+				ghost(left(e.b))
+				continue
+			}
+			s.told = s.met.set(&s.lent)
+			record(s.met.key, &s.told, s.met.below())
 		}
-		if !e.isRecord() {
-			ghost(e.ghost())
-			continue
+		if cursor = after; cursor == 0 {
+			return 0
 		}
-		s.told = e.load(&s.lent)
-		record(e.key(), &s.told, e.below())
 	}
-	return 0
 }

@@ -23,7 +23,7 @@ func (w walked) page(s *Store, p uint32, cursor uint64, bytesMax int) uint64 {
 }
 
 func TestAWalkTellsRecordsAndGhostsAsTheyAre(t *testing.T) {
-	s := newStore(t, Config{BytesMax: 16 << 10})
+	s := newStore(t, Config{BytesMax: 24 << 10})
 	ghost, record := key("ghost"), key("record")
 	record.Partition = ghost.Partition
 	mustPut(t, s, ghost, until(value(alice, 10, "g"), wall+1, 3))
@@ -59,7 +59,7 @@ func TestAPageHasOneEntryOrKeepsToItsBytes(t *testing.T) {
 		k.Partition = 0
 		mustPut(t, s, k, value(alice, 1, "0123456789"))
 	}
-	one := ghostBytes + headerBytes + len("key 00") + 10
+	one := ghostBytes + headRoom + len("key 00") + 10
 	for _, c := range []struct{ bytesMax, pages int }{
 		{0, n}, {one, n}, {2*one - 1, n}, {2 * one, n / 2}, {7 * one, 8}, {n * one, 1},
 	} {
@@ -87,7 +87,7 @@ func TestAPageHasOneEntryOrKeepsToItsBytes(t *testing.T) {
 // lose their ghosts while the walk runs.
 func TestAWalkMissesNothingThatIsKnownThroughout(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := New(Config{BytesMax: 4096, GhostBytesMax: 4 * entryBytes, Partitions: 2, Shards: 1})
+		s, err := New(Config{BytesMax: 15 << 10, GhostBytesMax: 4 * ghostWeight, Partitions: 2, Shards: 1, Hash: testHash})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,8 +136,6 @@ func TestAWalkMissesNothingThatIsKnownThroughout(t *testing.T) {
 // known is the stamp of every entry of a partition, by hash.
 func (s *Store) known(p uint32) walked {
 	w := walked{}
-	for _, e := range s.at(p).entries {
-		w.meet(e.hash, e.stamp)
-	}
+	s.each(s.at(p), func(hash uint64, e entry) { w.meet(hash, e.stamp) })
 	return w
 }

@@ -19,6 +19,8 @@ const (
 	benchReplicas = 3
 	// storageShare is the part of a node's memory that its storage has; what the nodes say of themselves must agree.
 	storageShare = 0.6
+	// benchPartitions is how many a cluster has that is told of no other number.
+	benchPartitions = 4096
 )
 
 // memoryFor is the --memory of a node whose storage has so many bytes.

@@ -224,7 +224,7 @@ func (p *replayPlan) fit(cfg *bench.ReplayConfig) (bench.Fit, error) {
 	replicas := min(p.nodes, benchReplicas)
 	keys := bench.Unique(cfg.Trace)
 	owned := keys * replicas / p.nodes
-	fit, err := bench.FitShare(max(owned, 1), p.share, size)
+	fit, err := bench.FitShare(max(owned, 1), p.share, size, benchPartitions)
 	if err != nil {
 		return fit, asUsageOf(err)
 	}

@@ -167,7 +167,7 @@ func (w *world) text(p *packet) string {
 }
 
 // push stores records of another partition until what a node knows of the key has changed as wanted: limits are of
-// all its memory, and marks of one partition.
+// all its memory, and marks of one partition. Each is read once, or what was in use before would outlast them all.
 func (w *world) push(i int, done func(*knowledge) bool) {
 	n := &w.nodes[i]
 	for range fillersMax {
@@ -177,6 +177,8 @@ func (w *world) push(i int, done func(*knowledge) bool) {
 			Value: make([]byte, fillerBytes),
 		}}
 		k, _, _ := n.core.Route(n.core.View(), &m, nil)
+		w.shard(i).Receive(w.clock(i), uint64(i+1), n.core.View().Placement, k, &m, nil, &w.out)
+		m = wire.Message{Kind: wire.KindFetch, Key: m.Key}
 		w.shard(i).Receive(w.clock(i), uint64(i+1), n.core.View().Placement, k, &m, nil, &w.out)
 		w.out.Reset()
 		if w.look(i); done(&n.known) {

@@ -12,6 +12,7 @@ import (
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -31,7 +32,8 @@ const (
 
 	// memory is so little that a few records of another partition push the key out, and so much that the ghost of it
 	// outlives a few more.
-	memory      = 4000
+	memory      = storage.BytesLeast + 300
+	ghostsMax   = 120
 	fillerBytes = 150
 )
 
@@ -155,7 +157,7 @@ func (w *world) start(i int, floor vclock.Stamp) {
 	c := coordinator.DefaultConfig()
 	c.RestampsMax = restampsMax
 	core, err := replica.New(replica.Config{
-		Self: vclock.Actor{Node: uint64(i + 1), Boot: boot}, Shards: 1, BytesMax: memory, PendingMax: 100, PendingMem: 1 << 20,
+		Self: vclock.Actor{Node: uint64(i + 1), Boot: boot}, Shards: 1, BytesMax: memory, GhostsMax: ghostsMax, PendingMax: 100, PendingMem: 1 << 20,
 		BootFloor: floor, Founder: boot == 1, Hash: xxhash.Sum64, Limits: w.limits, Coordinator: c,
 		Hints: hints.DefaultConfig(), Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 	}, w.m, w.clock(i))

@@ -1,0 +1,197 @@
+package storage
+
+// Entries lie in logs: queues of segments, each a stretch of memory that is only ever appended to. What is
+// replaced or forgotten stays where it is, dead, until its segment is free; an entry is live while the index
+// points at it.
+//
+//	          oldest                            newest
+//	  log     [xx.x..xx] ⇄ [x..xx..x] ⇄ … ⇄ [..xx..____]
+//	             ▲ scan        dead x, live .       ▲ append
+
+// Which log an entry is in. Small and main are the two queues of S3-FIFO (Yang et al., SOSP 2023, §4): what is new is in
+// small, what was asked for again before it left that is in main. Ghosts are what is left of both.
+const (
+	small = iota
+	main
+	ghosts
+	logs
+
+	pagesLog = logs     // of segments that hold the index instead
+	noLog    = logs + 1 // of those that are free
+)
+
+const (
+	segmentBytesMin = 1 << 10
+	segmentBytesMax = 1 << 20
+	segmentsLeast   = 256 // in a store large enough; more of them waste less and are examined more often
+
+	// reserve is how many segments are free between calls, so that a call finds room for all that it appends, and
+	// nothing that it frees is used again before it ends: a record, a ghost, and pages, each perhaps with a segment of its own.
+	reserve = 6
+	// ragged is how many segments may be partly empty: the oldest and the newest of each log, and what entries leave at
+	// the end of the others.
+	ragged = 2 * logs
+)
+
+// segment numbers count from 1; 0 is none.
+type segment struct {
+	mem          []byte
+	used, live   int32 // bytes appended, and those of entries that are live
+	scan         int32 // what lies before was examined since the segment is the oldest
+	log          uint8
+	newer, older uint32
+	soonest      int64 // no record in it passes its deadline before
+}
+
+const noDeadline = 1<<63 - 1
+
+// log is a queue of segments.
+type log struct {
+	newest, oldest uint32
+	bytes          int64 // of live entries, as accounted
+}
+
+// Memory is where a store gets its memory from. It may be one for several stores.
+type Memory interface {
+	// Take returns so many bytes, of any content.
+	Take(bytes int) []byte
+	// Give takes back what Take returned.
+	Give([]byte)
+}
+
+// heap is the memory of a store that is told of no other.
+type heap struct{}
+
+func (heap) Take(bytes int) []byte { return make([]byte, bytes) }
+func (heap) Give([]byte)           {}
+
+// available is how many segments may still be taken.
+func (s *Store) available() int {
+	return int((s.stats.BytesMax-s.blockBytes)>>s.shift) - s.inUse
+}
+
+// take returns the number of a segment that is of no log yet.
+func (s *Store) take(which uint8) uint32 {
+	var n uint32
+	switch {
+	case len(s.free) > reserve || len(s.free) > 0 && len(s.free) >= s.available():
+		n = s.free[0]
+		s.free = append(s.free[:0], s.free[1:]...)
+	case len(s.unused) > 0:
+		n = s.unused[len(s.unused)-1]
+		s.unused = s.unused[:len(s.unused)-1]
+	default:
+		n = uint32(len(s.segments))
+		s.segments = append(s.segments, segment{})
+	}
+	g := &s.segments[n]
+	if g.mem == nil {
+		g.mem = s.memory.Take(1 << s.shift)
+	}
+	*g = segment{mem: g.mem, log: which, soonest: noDeadline}
+	if n == s.sweepSegment {
+		s.sweepAt = 0
+	}
+	s.inUse++
+	return n
+}
+
+// release frees a segment that is of no log any more.
+func (s *Store) release(n uint32) {
+	s.inUse--
+	g := &s.segments[n]
+	g.log, g.used = noLog, 0
+	s.free = append(s.free, n)
+	if len(s.free) > 2*reserve { // that freed first, of which no answer is any more
+		s.giveBack(0)
+	}
+}
+
+// shed returns memory that is more than may be used, since large values have taken it.
+func (s *Store) shed() {
+	for len(s.free) > 0 && len(s.free) > s.available() {
+		s.giveBack(len(s.free) - 1)
+	}
+}
+
+// giveBack returns the memory of a free segment.
+func (s *Store) giveBack(i int) {
+	n := s.free[i]
+	s.free = append(s.free[:i], s.free[i+1:]...)
+	s.memory.Give(s.segments[n].mem)
+	s.segments[n].mem = nil
+	s.unused = append(s.unused, n)
+}
+
+// fits reports whether an entry of n bytes can be appended without a segment of the reserve's last.
+func (s *Store) fits(which uint8, n int) bool {
+	l := &s.logs[which]
+	return l.newest != 0 && int(s.segments[l.newest].used)+n <= 1<<s.shift || s.available() > 0
+}
+
+// append makes room for an entry of n bytes at the end of a log.
+func (s *Store) append(which uint8, n int) (loc uint64, b []byte) {
+	l := &s.logs[which]
+	if l.newest == 0 || int(s.segments[l.newest].used)+n > 1<<s.shift {
+		full := l.newest
+		fresh := s.take(which)
+		s.segments[fresh].older = full
+		if l.newest = fresh; full != 0 {
+			s.segments[full].newer = fresh
+			s.discard(full)
+		} else {
+			l.oldest = fresh
+		}
+	}
+	g := &s.segments[l.newest]
+	at := int(g.used)
+	g.used += int32(n)
+	g.live += int32(n)
+	return uint64(l.newest)<<s.shift | uint64(at), g.mem[at : at+n : at+n]
+}
+
+// discard frees a segment in which nothing is live, unless it is still appended to.
+func (s *Store) discard(n uint32) {
+	g := &s.segments[n]
+	l := &s.logs[g.log]
+	if g.live > 0 || n == l.newest {
+		return
+	}
+	if g.newer != 0 {
+		s.segments[g.newer].older = g.older
+	}
+	if g.older != 0 {
+		s.segments[g.older].newer = g.newer
+	} else {
+		l.oldest = g.newer
+	}
+	s.release(n)
+}
+
+// of splits a place into its segment and the bytes from there on.
+func (s *Store) of(loc uint64) (*segment, []byte) {
+	g := &s.segments[loc>>s.shift]
+	return g, g.mem[loc&(1<<s.shift-1):]
+}
+
+// next returns the oldest live entry of a log that was not examined yet, and where the index has it.
+func (s *Store) next(which uint8) (loc uint64, at spot, ok bool) {
+	l := &s.logs[which]
+	for n := l.oldest; n != 0; {
+		g := &s.segments[n]
+		for g.scan < g.used {
+			loc = uint64(n)<<s.shift | uint64(g.scan)
+			_, b := s.of(loc)
+			size := sizeOf(b)
+			if at, ok = s.pointsAt(loc, b); ok {
+				return loc, at, true
+			}
+			g.scan += int32(size)
+		}
+		if n == l.newest {
+			break
+		}
+		n = g.newer
+	}
+	return 0, spot{}, false
+}
