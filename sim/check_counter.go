@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -83,10 +84,13 @@ func (w *world) begun(ops []*op, base, o *op) bool {
 }
 
 // mayHaveExpired reports whether the counter that a was added to may have expired since, by the end of r: whatever may have begun
-// it has set its deadline.
+// it has set its deadline. Of two additions at once each may have begun it, though each is told the sum of both.
 func (w *world) mayHaveExpired(ops []*op, a, r *op) bool {
 	for _, b := range ops {
-		if b.ask.Op != wire.OpIncr || b.ask.TTL == 0 || b.begin > r.end || b.ok && b.sum != b.ask.By+b.ask.Initial {
+		atOnce := func(c *op) bool {
+			return c != b && c.ask.Op == wire.OpIncr && c.begin <= w.over(b) && w.over(c) >= b.begin
+		}
+		if b.ask.Op != wire.OpIncr || b.ask.TTL == 0 || b.begin > r.end || b.ok && b.sum != b.ask.By+b.ask.Initial && !slices.ContainsFunc(ops, atOnce) {
 			continue
 		}
 		if from, to := b.begin+b.ask.TTL-w.apart(), w.over(b)+b.ask.TTL+w.apart(); from <= r.end && to >= a.begin {
