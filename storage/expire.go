@@ -54,26 +54,27 @@ func (s *Store) Tick(wall int64, dead func(key []byte) bool) {
 
 // sweep examines the entry at a place, and reports whether it has expired.
 func (s *Store) sweep(loc uint64, b []byte, dead func(key []byte) bool) bool {
-	if b[0]&(flagDeadline|flagRegister) == 0 && dead == nil {
+	if b[0]&(flagDeadline|flagRegister) == 0 && dead == nil || b[0]&flagBlock != 0 && blockOf(b, sizeOf(b)) == noBlock {
+		return false
+	}
+	s.read(b, &s.met)
+	gone, passed := dead != nil && dead(s.met.key), s.met.deadline.Passed(s.wall)
+	if !gone && !passed { // as most: the index need not be asked whether it is live
+		s.expect(loc, s.met.deadline.At)
 		return false
 	}
 	at, ok := s.pointsAt(loc, b)
 	if !ok {
 		return false
 	}
-	s.read(b, &s.met)
 	p, hash := &s.partitions[s.met.partition], s.hashOf(b)
 	e := entry{at: at, slot: s.slot(at), b: b, stamp: s.met.stamp}
-	switch {
-	case dead != nil && dead(s.met.key):
+	if gone {
 		s.stats.Swept++
 		s.remove(p, hash, e)
-	case s.met.deadline.Passed(s.wall):
-		s.expire(p, hash, e)
-		s.settle()
-		return true
-	default:
-		s.expect(loc, s.met.deadline.At)
+		return false
 	}
-	return false
+	s.expire(p, hash, e)
+	s.settle()
+	return true
 }

@@ -167,3 +167,26 @@ func TestHashesThatAreAlikeHarmOnlyEachOther(t *testing.T) {
 		})
 	}
 }
+
+// A sweep that stands in the midst of a segment begins anew where that is used for other entries meanwhile.
+func TestASweepSurvivesThatItsSegmentIsUsedAnew(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 4 << 20, Partitions: 2, Shards: 1})
+	rng := rand.New(rand.NewPCG(1, 2))
+	alive := func(key []byte) bool { return len(key) == 0 }
+	var stamp vclock.Stamp
+	for round := range 200 {
+		for i := range 3000 {
+			stamp++
+			set := value(alice, stamp, "")
+			set.Value = bytes.Repeat([]byte{0xff}, rng.IntN(60))
+			s.Put(inPartition(fmt.Sprint(round, " ", i), uint32(round%2)), set, wall)
+			if i%1000 == 999 { // so that much is used anew between two
+				s.Tick(wall, alive)
+			}
+		}
+		s.Drop(uint32(round+1) % 2)
+	}
+	if st := s.Stats(); st.Keys != 3000 || st.Evicted+st.Swept+st.Expired != 0 {
+		t.Errorf("%+v", st)
+	}
+}

@@ -144,11 +144,11 @@ func (s *Store) newBlock(bytes int) (number uint32) {
 	return number
 }
 
-// point lets the index have an entry in place of e.
-func (s *Store) point(p *partition, hash uint64, e entry, entry uint64) {
-	entry |= s.mixed(hash)&hashMask | s.mixed(hash)&(buckets-1)<<bucketShift
+// point lets the index have a slot, whose hash is not in it yet, in place of e.
+func (s *Store) point(p *partition, hash uint64, e entry, slot uint64) {
+	slot |= s.mixed(hash)&hashMask | s.mixed(hash)&(buckets-1)<<bucketShift
 	if e.known() {
-		s.setSlot(e.at, entry)
+		s.setSlot(e.at, slot)
 		s.kill(e.slot & placeMask)
 		return
 	}
@@ -157,7 +157,7 @@ func (s *Store) point(p *partition, hash uint64, e entry, entry uint64) {
 		s.crowd(p, hash)
 		at, ok = s.enter(p, hash)
 	}
-	s.setSlot(at, entry)
+	s.setSlot(at, slot)
 }
 
 // crowd lets go of an entry in the bucket of a hash for which the index has no room.
