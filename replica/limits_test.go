@@ -33,15 +33,21 @@ func TestScansThatAreHandedOnAreBounded(t *testing.T) { // I16
 	if s.Busy() != 10 {
 		t.Errorf("%d under way, at most 10 may be", s.Busy())
 	}
-	before := s.calls.bytes
-	ask(bytes.Repeat([]byte("x"), s.cfg.Limits.Key+1))
-	if s.calls.bytes != before {
-		t.Error("a prefix longer than any key is handed on")
+	s.cfg.PendingMax = 20
+	for _, c := range []struct{ bytes, busy int }{{s.cfg.Limits.Key, 11}, {s.cfg.Limits.Key + 1, 11}} {
+		if ask(bytes.Repeat([]byte("x"), c.bytes)); s.Busy() != c.busy {
+			t.Errorf("%d under way after a prefix of %d bytes, want %d", s.Busy(), c.bytes, c.busy)
+		}
 	}
 }
 
 // However many actors a record names: what a store takes in, a node can send.
 func TestTheLargestRecordFitsIntoEveryMessage(t *testing.T) { // I17
+	cfg := *founded(t, 1, 3).Shards()[0].cfg
+	cfg.Limits.Frame = 200 << 10
+	if s, err := newShard(&cfg, 0, 4); err != nil || s.store.RecordBytesMax() != int64(recordBytes(&cfg.Limits)) {
+		t.Errorf("a shard takes records of %d bytes: %v", s.store.RecordBytesMax(), err)
+	}
 	for _, l := range []wire.Limits{wire.DefaultLimits(), {Frame: 2 << 20, Key: 1 << 10, Value: 1 << 20, Actors: 1024, Keys: 10}, {Frame: 64 << 10, Key: 100, Value: 32 << 10, Actors: 8, Keys: 10}} {
 		for _, actors := range []int{0, 1, l.Actors} {
 			s, err := storage.New(storage.Config{BytesMax: 256 << 20, RecordBytesMax: recordBytes(&l), Partitions: 1, Shards: 1, Hash: xxhash.Sum64})

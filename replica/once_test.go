@@ -175,3 +175,30 @@ func TestOnlyWritesOfOneKeyAreToldApart(t *testing.T) { // I16, I18
 		}
 	}
 }
+
+// Who waits for a request and is pushed aside by another copy of it is told that it is unsure: nobody waits for ever.
+func TestWhoIsPushedAsideIsAnswered(t *testing.T) {
+	n := founded(t, 1, 3)
+	s := n.Shards()[0]
+	var out Outbox
+	for conn := range uint64(3) {
+		r := wire.Request{Op: wire.OpIncr, ID: conn + 1, Key: keyOf(t, n, 1, true), By: 1, Session: 5, Serial: 1}
+		if conn > 0 {
+			r.Boot = 1
+		}
+		k, _ := n.Locate(n.View(), &r)
+		frame := wire.AppendRequest(nil, &r)
+		s.Request(recoverNow(0), k, coordinator.Client{Conn: conn + 1, ID: r.ID}, &r, frame[wire.FrameHeader:], &out)
+	}
+	if len(out.Conns) != 1 || out.Conns[0].To != 2 {
+		t.Fatalf("answers to %+v, want one, to the second, whom the third pushed aside", out.Conns)
+	}
+	frame, _, err := wire.NextFrame(out.Conns[0].Frames, &s.cfg.Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var resp wire.Response
+	if err := wire.DecodeResponse(frame, &resp, &s.cfg.Limits); err != nil || resp.Status != wire.StatusUnsure || resp.ID != 2 {
+		t.Errorf("%+v, %v", resp, err)
+	}
+}

@@ -20,17 +20,17 @@ func (s *Shard) Request(now vclock.Now, k storage.Key, client coordinator.Client
 			s.reject(client, r.Op, wire.StatusBadRequest, why)
 			return
 		}
-		if resp, waits := s.once.begin(now.Mono, &client, r); waits {
+		resp, waits := s.once.begin(now.Mono, &client, r)
+		s.disown()
+		switch {
+		case waits:
 			s.stats.Repeated++
-			s.disown()
 			return
-		} else if resp != nil {
+		case resp != nil:
 			s.stats.Repeated++
 			s.out.Answer(client, resp)
-			s.disown()
 			return
 		}
-		s.disown()
 	}
 	s.request(k, client, r, frame, false)
 }

@@ -16,8 +16,8 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 	if o.ask.Op != wire.OpGet && !o.writes() && !o.touches() || !w.timely(o.begin) {
 		return
 	}
-	if o.tries > 0 || o.resent != nil {
-		return // at a level of its own, or sent again
+	if o.tries > 0 {
+		return // at a level of its own
 	}
 	if w.unsettled(o.begin) {
 		return // who has not heard of a flush gets no reply

@@ -26,7 +26,7 @@ type resent struct {
 // copyShift is where the id of a request says which copy of its op it is, 0 or 1.
 const copyShift = 32
 
-// session numbers all clients of a run: nodes tell requests of one session apart by their serials.
+// clientSession is that of all clients of a run: nodes tell their requests apart by serials.
 const clientSession = 1
 
 // once reports whether the op is one that must not happen twice, and that clients send again.
