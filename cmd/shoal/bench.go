@@ -12,6 +12,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// benchWays are what may follow the command.
+var benchWays = []string{"run", "replay", "hitratio"}
+
 // benchOps are what a load may consist of.
 var benchOps = []string{"set", "get", "mixed", "incr"}
 
@@ -23,13 +26,15 @@ const (
 
 func (t *tool) benchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bench", Usage: "load a cluster and measure it", ArgsUsage: "[run | replay FILE]",
+		Name: "bench", Usage: "load a cluster and measure it", ArgsUsage: "[run | replay FILE | hitratio FILE...]",
 		Description: "run (which may be left out) writes the keys key:000000000000 and so on, over what they hold. Without --rate every\n" +
 			"connection writes --depth requests at once, and the next when all are answered. With it requests are due at fixed\n" +
 			"times, and latencies count from then. A request that is not answered within --timeout counts as failed, with timeout.\n" +
 			"When a connection breaks the run ends, whatever the other addresses do, and reports what it measured until then.\n" +
 			"replay looks up the keys of a trace in its order, and sets what it missed: gzip of little-endian 64-bit numbers.\n" +
-			"The cluster is that of --server, or with --cluster one that is started for the purpose and stopped at the end.",
+			"The cluster is that of --server, or with --cluster one that is started for the purpose and stopped at the end.\n" +
+			"hitratio asks no cluster: it puts traces through the storage engine within this process, with room for 0.1%, 1% and 10% of\n" +
+			"their keys, and says what it hits beside exact caches: LRU, S3-FIFO, and OPT (Belady's), which knows the future.",
 		Flags:  sessionFlags(append(append(benchShared(), runFlags()...), replayFlags()...)...),
 		Action: t.benchAction,
 	}
@@ -40,8 +45,8 @@ func benchShared() []cli.Flag {
 	return []cli.Flag{
 		levelFlag(), namespaceFlag(),
 		&cli.IntFlag{Name: "conns", Usage: "`N` connections, dealt to the --server addresses in turn", DefaultText: "50; replay: 4"},
-		&cli.StringFlag{Name: "value-size", Aliases: []string{"size"}, Usage: "`SIZE` of values, as in 100 or 4KiB; run: also a range, 100-4KiB, or several by weight, 100:9,4KiB:1", DefaultText: "100; replay: 1000"},
-		&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all; replay: of the trace", DefaultText: "100000 without --duration and --rate"},
+		&cli.StringFlag{Name: "value-size", Aliases: []string{"size"}, Usage: "`SIZE` of values, as in 100 or 4KiB; run: also a range, 100-4KiB, or several by weight, 100:9,4KiB:1", DefaultText: "100; replay: 1000; hitratio: 990"},
+		&cli.IntFlag{Name: "requests", Aliases: []string{"n"}, Usage: "`N` requests in all; replay and hitratio: of the trace", DefaultText: "100000 without --duration and --rate"},
 		&cli.StringFlag{Name: "json", Usage: "write the report with a series by the second to `FILE`; - is the standard output, in place of the table"},
 		&cli.StringFlag{Name: "csv", Usage: "write the series to `FILE`"},
 	}
@@ -87,8 +92,10 @@ func (t *tool) benchAction(c *cli.Context) error {
 		return t.benchRun(c)
 	case "replay":
 		return t.benchReplay(c)
+	case "hitratio":
+		return t.benchHitRatio(c)
 	default:
-		return unknown("bench", way, []string{"run", "replay"})
+		return unknown("bench", way, benchWays)
 	}
 }
 

@@ -178,7 +178,7 @@ func (t *tool) argumentsOf(commands []*cli.Command, args []string) []candidate {
 	case args[0] == "completion" && len(args) == 1:
 		return plainly(shells)
 	case args[0] == "bench" && len(args) == 1:
-		return plainly([]string{"run", "replay"})
+		return plainly(benchWays)
 	case args[0] == "sim" && len(args) == 1:
 		return plainly(simWays)
 	case args[0] == "namespace" && len(args) == 1:
