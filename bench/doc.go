@@ -40,4 +40,9 @@
 //
 // An answer that names no request under way ends a run: a figure from a connection that mixes up its replies is worth
 // nothing.
+//
+// # Hit ratios
+//
+// HitRatio puts a trace through the storage engine without a cluster, at several sizes (hitratio.go, fitted.go), and through exact
+// caches of as many entries (policies.go): what a change of the engine's policy is worth.
 package bench

@@ -15,7 +15,7 @@ import (
 type HitRatioConfig struct {
 	Trace        []uint64  // keys, in the order in which they are looked up; see ReadTrace
 	SizesPercent []float64 // sizes of the caches, of the trace's different keys; default 0.1, 1 and 10
-	ValueBytes   int       // of what the store is given on a miss; default 990. Of small values, index and ghosts take more than the records
+	ValueBytes   int       // of what the store is given on a miss; default 990. The smaller, the more of the store its index takes
 	GhostShare   float64   // ghosts that the store has room for, as a part of the entries, up to 1; default 0.9, as Yang et al. have it
 	Workers      int       // caches that are driven at once; default: one for each processor
 
@@ -49,7 +49,7 @@ type HitRatios struct {
 }
 
 // HitRatioValueBytes is the size of the values that the store is given unless told otherwise: a record has just under 1 KiB
-// then, so that segments are filled to their ends, and twenty times what index and ghosts take of it.
+// then, so that segments are filled to their ends, and about fifteen times what index and ghosts take beside it.
 const HitRatioValueBytes = 990
 
 // HitRatioEntriesMin is the smallest cache that is compared: in a smaller one a single entry makes too much.

@@ -179,7 +179,7 @@ func hitsOPT(next []uint32, entries int) (hits int) {
 			hits++
 			held.remove(i)
 			length--
-		case use != never && length == entries:
+		case length == entries:
 			last := held.last()
 			if int(use) > last {
 				continue
