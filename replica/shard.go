@@ -63,7 +63,7 @@ func recordBytes(l *wire.Limits) int { return max(l.Frame-1<<10-8*l.Actors, 1) }
 func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	boot := cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)) // where the numbers of what is asked begin
 	store, err := storage.New(storage.Config{
-		BytesMax: cfg.BytesMax / int64(cfg.Shards), GhostBytesMax: cfg.GhostsMax / int64(cfg.Shards), Partitions: partitions,
+		BytesMax: cfg.BytesMax / int64(cfg.Shards), GhostBytesMax: cfg.GhostsMax / int64(cfg.Shards), Policy: cfg.Policy, Partitions: partitions,
 		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: recordBytes(&cfg.Limits), Hash: cfg.Hash, Seed: bits.Reverse64(boot + uint64(number)),
 	})
 	if err != nil {

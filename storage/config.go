@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // By default a record holds the largest value and key the protocol allows by default, and a full context.
@@ -45,6 +46,8 @@ type Config struct {
 	// leaves fewer misses unsure, in reads and after a refill, and lets eviction learn from longer ago; lowering it leaves
 	// more room for values.
 	GhostBytesMax int64
+	// Policy is what is forgotten when BytesMax is reached; default Adaptive, for which ShadowBytes come on top.
+	Policy Policy
 	// RecordBytesMax bounds key, value and version of one record; default 17 MiB, and never more than fits.
 	RecordBytesMax int
 	// Partitions is the cluster's number of partitions. Required.
@@ -70,6 +73,9 @@ func (c Config) Validate() error {
 		problem("BytesMax %d: give a shard at least %d bytes", c.BytesMax, BytesLeast)
 	} else if c.GhostBytesMax < ghostFixed || c.GhostBytesMax > c.usedMax()/2 {
 		problem("GhostBytesMax %d: use %d to %d, half of what entries may take", c.GhostBytesMax, ghostFixed, c.usedMax()/2)
+	}
+	if c.Policy >= policies {
+		problem("%s: use %s", c.Policy, strings.Join(policyNames[:], ", "))
 	}
 	if c.RecordBytesMax < 0 || c.RecordBytesMax > recordBytesCeiling {
 		problem("RecordBytesMax %d: use 1 to %d, or 0 for the default", c.RecordBytesMax, recordBytesCeiling)

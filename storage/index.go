@@ -14,7 +14,7 @@ import (
 //
 //	page      4 buckets of 64 bytes
 //	bucket    7 tags │ how many of its entries stand in one of the next 3 buckets │ 7 slots of 8 bytes
-//	slot      hash 63 … 48 │ bucket 4 │ credit │ ghost │ uses 4 │ place in the logs 38
+//	slot      hash 63 … 48 │ bucket 2 │ credit │ ghost │ worth 4 │ uses 2 │ place in the logs 38
 //
 // A slot has enough of the hash to be moved by a split without a look at its entry.
 const (
@@ -27,10 +27,12 @@ const (
 	placeBits   = 38
 	placeMask   = 1<<placeBits - 1
 	usesShift   = placeBits
-	usesMask    = 15 << usesShift
-	ghostFlag   = 1 << 42
-	creditFlag  = 1 << 43
-	bucketShift = 44
+	usesMask    = 3 << usesShift
+	worthShift  = usesShift + 2
+	worthMask   = 15 << worthShift
+	ghostFlag   = 1 << 44
+	creditFlag  = 1 << 45
+	bucketShift = 46
 	hashMask    = 0xffff << 48
 
 	// depthMax is how often the range of all hashes is halved at most; entries whose hashes are that much alike are an

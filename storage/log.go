@@ -40,7 +40,9 @@ type segment struct {
 	scan         int32 // what lies before was examined since the segment is the oldest
 	log          uint8
 	newer, older uint32
-	soonest      int64 // no record in it passes its deadline before
+	order        uint32 // in which it was taken; across 2^32 segments LRU errs once
+	bytes        int64  // as log.bytes
+	soonest      int64  // no record in it passes its deadline before
 }
 
 const noDeadline = 1<<63 - 1
@@ -88,7 +90,8 @@ func (s *Store) take(which uint8) uint32 {
 	if g.mem == nil {
 		g.mem = s.memory.Take(1 << s.shift)
 	}
-	*g = segment{mem: g.mem, log: which, soonest: noDeadline}
+	s.orders++
+	*g = segment{mem: g.mem, log: which, order: s.orders, soonest: noDeadline}
 	if n == s.sweepSegment {
 		s.sweepAt = 0
 	}
@@ -139,6 +142,9 @@ func (s *Store) append(which uint8, n int) (loc uint64, b []byte) {
 		if l.newest = fresh; full != 0 {
 			s.segments[full].newer = fresh
 			s.discard(full)
+			if which == small {
+				s.spill()
+			}
 		} else {
 			l.oldest = fresh
 		}

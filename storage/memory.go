@@ -10,14 +10,8 @@ import (
 // forgetting leaves behind.
 
 const (
-	// smallPart is the part of all records that is the small log's, one in so many.
-	smallPart = 10
-	// usesMost is how many uses of a record are counted.
-	usesMost = 3
 	// deadPart is the part of memory that may be dead, one in so many, before it is worth moving what lies around it.
 	deadPart = 16
-	// movesMax is how many records that were used are moved, before one goes all the same.
-	movesMax = 64
 	// headRoom is what a record has beside its body at most.
 	headRoom = 64
 )
@@ -39,11 +33,12 @@ const noBlock = 1<<32 - 1
 // blockOf is the number of the block that has the body of the record at b.
 func blockOf(b []byte, size int) uint32 { return binary.LittleEndian.Uint32(b[size-4:]) }
 
-// count adds an entry of a log n times to what is counted: once, or −1 times.
-func (s *Store) count(which uint8, b []byte, size, n int) {
+// count adds an entry of a segment n times to what is counted: once, or −1 times.
+func (s *Store) count(g *segment, b []byte, size, n int) {
 	p := &s.partitions[partitionOf(b)]
 	weight := int64(n) * s.weight(b, size)
-	s.logs[which].bytes += weight
+	g.bytes += weight
+	s.logs[g.log].bytes += weight
 	s.stats.BytesUsed += weight
 	switch {
 	case b[0]&flagGhost != 0:
@@ -62,7 +57,7 @@ func (s *Store) count(which uint8, b []byte, size, n int) {
 func (s *Store) kill(loc uint64) {
 	g, b := s.of(loc)
 	size := sizeOf(b)
-	s.count(g.log, b, size, -1)
+	s.count(g, b, size, -1)
 	if b[0]&(flagGhost|flagForeign) == 0 {
 		s.actors.release(binary.LittleEndian.Uint16(b[3:]))
 	}
@@ -82,17 +77,7 @@ func (s *Store) kill(loc uint64) {
 // write makes a version the record of k, in place of what e has. The set's value may lie in that very record.
 func (s *Store) write(p *partition, k Key, e entry, set *vclock.Set, below vclock.Stamp) {
 	flags := flagsOf(set)
-	which := uint8(small)
-	uses := uint64(0)
-	if e.known() {
-		switch g, _ := s.of(e.slot & placeMask); {
-		case e.ghost() && e.slot&creditFlag != 0:
-			which = main
-		case e.record():
-			which = g.log
-			uses = min(e.slot&usesMask+1<<usesShift, usesMost<<usesShift)
-		}
-	}
+	which, known := s.enters(e)
 	number, ok := s.actors.number(set.Dot.Actor)
 	if !ok {
 		flags |= flagForeign
@@ -102,12 +87,12 @@ func (s *Store) write(p *partition, k Key, e entry, set *vclock.Set, below vcloc
 	if body > s.blockLeast() {
 		flags |= flagBlock
 	}
-	if e.held && e.b[0] == flags && flags&flagBlock == 0 && sizeOf(e.b) == head+body && len(s.met.dots) == dotBytes*len(set.Context.Seen) {
+	if e.held && e.b[0] == flags && flags&flagBlock == 0 && !s.passing(e.slot&placeMask) && sizeOf(e.b) == head+body && len(s.met.dots) == dotBytes*len(set.Context.Seen) {
 		if flags&flagForeign == 0 {
 			s.actors.release(s.met.number)
 		}
 		putBody(putHead(e.b, flags, partitionOf(e.b), number, set), k.Bytes, set, below)
-		s.setSlot(e.at, e.slot&^usesMask|uses)
+		s.setSlot(e.at, e.slot&^(usesMask|worthMask)|known)
 		s.newest = e.slot & placeMask
 		s.expect(s.newest, set.Deadline.At)
 		return
@@ -123,8 +108,9 @@ func (s *Store) write(p *partition, k Key, e entry, set *vclock.Set, below vcloc
 		rest = s.blocks[binary.LittleEndian.Uint32(rest)]
 	}
 	putBody(rest, k.Bytes, set, below)
-	s.count(which, b, size, 1)
-	s.point(p, k.Hash, e, loc|uses)
+	g, _ := s.of(loc)
+	s.count(g, b, size, 1)
+	s.point(p, k.Hash, e, loc|known)
 	s.newest = loc
 	s.expect(loc, set.Deadline.At)
 }
@@ -189,12 +175,16 @@ func (s *Store) raise(p *partition, b []byte) {
 	p.mark = max(p.mark, past(s.other.stamp, s.other.deadline), s.other.below())
 }
 
-// bury makes what e has, or nothing, a ghost.
+// bury makes what e has, or nothing, a ghost: what its key was worth it still is.
 func (s *Store) bury(p *partition, number uint32, e entry, g Ghost, credit bool) entry {
 	loc, b := s.append(ghosts, g.bytes())
 	putGhost(b, number, g)
-	s.count(ghosts, b, len(b), 1)
+	seg, _ := s.of(loc)
+	s.count(seg, b, len(b), 1)
 	slot := loc | ghostFlag
+	if e.known() {
+		slot |= e.slot & worthMask
+	}
 	if credit {
 		slot |= creditFlag
 	}
@@ -251,6 +241,9 @@ func (s *Store) settle() {
 		}
 	}
 	s.newest = 0
+	if s.stats.BytesUsed < s.usedMax/8*7 {
+		s.full = false
+	}
 	if s.blockBytes > 0 {
 		s.shed()
 	}
@@ -268,47 +261,6 @@ func (s *Store) dropGhost() bool {
 	s.stats.GhostsDropped++
 	s.remove(p, left(b).Hash, entry{at: at, slot: s.slot(at), b: b})
 	return true
-}
-
-// evict makes room for a record: the small log gives way while it has more than its share, and of both the oldest that
-// nobody has asked for since it came there. What was asked for goes to the main log (S3-FIFO, algorithm 1).
-func (s *Store) evict() bool {
-	for moves := 0; ; moves++ {
-		which := uint8(main)
-		if s.logs[small].bytes*smallPart > s.logs[small].bytes+s.logs[main].bytes {
-			which = small
-		}
-		loc, at, ok := s.next(which)
-		if !ok {
-			which = small + main - which
-			if loc, at, ok = s.next(which); !ok {
-				return false
-			}
-		}
-		slot := s.slot(at)
-		uses := slot & usesMask >> usesShift
-		_, b := s.of(loc)
-		s.read(b, &s.met)
-		switch {
-		case s.met.deadline.Passed(s.wall):
-		case loc == s.newest:
-			if moves > movesMax {
-				return false // there is nothing else
-			}
-			s.newest = s.move(main, at, slot)
-			continue
-		case uses > 0 && moves < movesMax && s.fits(main, sizeOf(b)):
-			if which == main {
-				uses--
-			} else {
-				uses = 0
-			}
-			s.move(main, at, slot&^usesMask|uses<<usesShift)
-			continue
-		}
-		s.leave(at, slot, b, which == small)
-		return true
-	}
 }
 
 // leave lets a record, which s.met is, go: to a ghost, or where there is no room for that to its partition's mark.
@@ -334,14 +286,16 @@ func (s *Store) leave(at spot, slot uint64, b []byte, credit bool) {
 func (s *Store) move(which uint8, at spot, slot uint64) (loc uint64) {
 	old, b := s.of(slot & placeMask)
 	soonest := old.soonest
-	from, size := old.log, sizeOf(b)
+	size := sizeOf(b)
+	weight := s.weight(b, size)
+	old.bytes -= weight
+	s.logs[old.log].bytes -= weight
 	loc, to := s.append(which, size)
 	copy(to, b)
-	weight := s.weight(b, size)
-	s.logs[from].bytes -= weight
+	g, _ := s.of(loc)
+	g.bytes += weight
 	s.logs[which].bytes += weight
 	if b[0]&flagGhost == 0 {
-		g, _ := s.of(loc)
 		g.soonest = min(g.soonest, soonest)
 	}
 	if b[0]&flagBlock != 0 {
@@ -354,12 +308,17 @@ func (s *Store) move(which uint8, at spot, slot uint64) (loc uint64) {
 	return loc
 }
 
-// evacuate moves what is live in the emptiest segment to the end of its log; false where none is half empty.
+// evacuate moves what is live in the emptiest segment to the end of its log; false where none is half empty, or, if nothing
+// is evicted, none has anything dead.
 func (s *Store) evacuate() bool {
+	most := int32(1) << s.shift / 2
+	if s.policy == None {
+		most = 1<<s.shift - 1
+	}
 	var least uint32
 	for n := range s.segments {
 		g := &s.segments[n]
-		if g.log < logs && uint32(n) != s.logs[g.log].newest && int(g.live)*2 <= 1<<s.shift && (least == 0 || g.live < s.segments[least].live) {
+		if g.log < logs && uint32(n) != s.logs[g.log].newest && g.live <= most && (least == 0 || g.live < s.segments[least].live) {
 			least = uint32(n)
 		}
 	}

@@ -311,6 +311,7 @@ func (d *draws) set() *vclock.Set {
 func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := tight(500)
+		c.Policy = Policy(rapid.IntRange(0, int(None)-1).Draw(t, "policy"))
 		s, err := New(c)
 		if err != nil {
 			t.Fatal(err)
@@ -388,7 +389,9 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 // Invariants 1 to 3 after every call, all calls included.
 func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, err := New(tight(0))
+		c := tight(0)
+		c.Policy = Policy(rapid.IntRange(0, int(None)).Draw(t, "policy"))
+		s, err := New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -520,6 +523,18 @@ func (s *Store) verify(t *rapid.T) {
 		if s.logs[n].bytes != w {
 			t.Fatalf("log %d has %d bytes, and counts %d", n, w, s.logs[n].bytes)
 		}
+		for at, older := s.logs[n].oldest, uint32(0); at != 0; at, older = s.segments[at].newer, at {
+			g := &s.segments[at]
+			if w -= g.bytes; g.log != uint8(n) || g.older != older || g.newer == 0 && at != s.logs[n].newest {
+				t.Fatalf("segment %d of log %d stands wrong in it: %+v", at, n, g)
+			}
+		}
+		if w != 0 {
+			t.Fatalf("the segments of log %d count %d bytes less than it has", n, w)
+		}
+	}
+	if s.shadows != nil {
+		s.shadows.verify(t)
 	}
 	if !slices.Equal(actors, s.actors.records) {
 		t.Fatalf("actors of %v records, and counts %v", actors, s.actors.records)

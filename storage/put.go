@@ -17,7 +17,7 @@ const (
 	Behind                    // at or below the floor: Result.Known.Stamp
 	Missing                   // a deadline for a version this replica has never had
 	Gone                      // a deadline for a version this replica has forgotten
-	Full                      // no room, from an engine that may not evict; this one makes room instead
+	Full                      // no room, of a store that evicts nothing: an older version that it held is a ghost now
 	TooLarge                  // over RecordBytesMax, or over what a store of BytesMax can hold at all
 )
 
@@ -91,6 +91,13 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 		s.settle()
 		return Result{Outcome: TooLarge}
 	}
+	if !expired && !s.admits(k, &merged, e) {
+		if e.held {
+			s.forget(p, k.Hash, e, false) // or whoever asks would be told what this replica knows to be outdated
+		}
+		s.settle()
+		return Result{Outcome: Full}
+	}
 	switch {
 	case order == vclock.Concurrent && (!several || merged.Conflicting()):
 		result.Conflict = true
@@ -118,6 +125,9 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 			Hash: k.Hash, Stamp: max(merged.Dot.Stamp, below), Digest: merged.Ghost(merged.Deadline), Deadline: merged.Deadline,
 		}, false)
 	} else {
+		if s.shadows != nil {
+			s.shadow(k.Hash, false, e.held, int64(headPlain+bodyBytes(k.Bytes, &merged)))
+		}
 		s.write(p, k, e, &merged, below)
 	}
 	s.settle()
@@ -165,6 +175,8 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 			return Result{Outcome: Superseded, Known: s.met.dot()}
 		case c == 0 && d.Compare(s.met.deadline) <= 0:
 			return Result{Outcome: Known}
+		case c == 0 && s.policy == None && s.met.flags&flagRegister == 0 && s.stats.BytesUsed+16 > s.usedMax:
+			return Result{Outcome: Full}
 		case c == 0:
 			s.retime(p, k.Hash, e, d)
 			s.find(p, k, wall)

@@ -75,6 +75,7 @@ func TestRefillRespectsWhatThePartitionHasForgottenSince(t *testing.T) {
 		if r := s.Refill(filler, value(alice, vclock.Stamp(i)+1, strings.Repeat("x", 100)), wall); r.Outcome != Stored || i > 1000 {
 			t.Fatalf("filler %d: %v", i, r.Outcome)
 		}
+		s.Get(filler, wall)
 	}
 	if r := s.Refill(k, value(alice, 149, "r"), wall); r.Outcome != Behind || r.Known.Stamp != 150 {
 		t.Errorf("below the own ghost: %+v", r)

@@ -37,6 +37,13 @@ type Store struct {
 	inUse    int
 	logs     [logs]log
 	newest   uint64 // place of the record that this call has written: it stays
+	orders   uint32 // of segments, so far
+
+	policy     Policy
+	smallShare int64 // of the small log, in thousandths
+	full       bool  // it had to evict, and little has gone since
+	spilling   bool  // it has only begun to, and the small log is larger than its share
+	shadows    *shadows
 
 	pages     []pageInfo
 	freePages []uint32
@@ -68,6 +75,7 @@ func New(c Config) (*Store, error) {
 	s := &Store{
 		hash:           c.Hash,
 		mix:            c.Seed | 1,
+		policy:         c.Policy,
 		memory:         c.Memory,
 		usedMax:        c.usedMax(),
 		ghostBytesMax:  c.GhostBytesMax,
@@ -80,6 +88,9 @@ func New(c Config) (*Store, error) {
 		partitions:     make([]partition, (c.Partitions-c.Shard+c.Shards-1)/c.Shards),
 	}
 	s.segments[0].log = noLog
+	if s.smallShare = smallShares[smallShareFirst]; c.Policy == Adaptive {
+		s.shadows = newShadows(shadowKeys(c.BytesMax))
+	}
 	return s, nil
 }
 
@@ -89,6 +100,9 @@ func New(c Config) (*Store, error) {
 // nothing.
 func (s *Store) Get(k Key, wall int64) (vclock.Set, vclock.Stamp) {
 	set, floor, e := s.look(k, wall)
+	if s.shadows != nil {
+		s.shadow(k.Hash, true, e.held, e.bytes(s))
+	}
 	if e.held {
 		s.use(e)
 	}
@@ -139,6 +153,14 @@ func (e *entry) known() bool  { return e.b != nil }
 func (e *entry) ghost() bool  { return e.b != nil && e.slot&ghostFlag != 0 }
 func (e *entry) record() bool { return e.b != nil && e.slot&ghostFlag == 0 }
 
+// bytes is what a record that is held counts.
+func (e *entry) bytes(s *Store) int64 {
+	if !e.held {
+		return 0
+	}
+	return s.weight(e.b, sizeOf(e.b))
+}
+
 // lookup returns the entry of k's hash; one that is not held, but a record, is that of another key, and it is what s.met is
 // of.
 func (s *Store) lookup(p *partition, k Key) entry {
@@ -172,13 +194,6 @@ func (s *Store) find(p *partition, k Key, wall int64) entry {
 		e = s.expire(p, k.Hash, e)
 	}
 	return e
-}
-
-// use counts that a record was asked for.
-func (s *Store) use(e entry) {
-	if e.slot&usesMask < usesMost<<usesShift {
-		s.setSlot(e.at, e.slot+1<<usesShift)
-	}
 }
 
 // pointsAt returns where the index has the entry that lies at loc, if that is live.

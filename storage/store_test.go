@@ -107,16 +107,20 @@ func mustPut(t *testing.T, s *Store, k Key, set *vclock.Set) {
 	}
 }
 
-// evict puts other keys of the same partition until k is no longer held.
+var fillers int // so far
+
+// evict puts other keys of the same partition, which are asked for, until k is no longer held.
 func evict(t *testing.T, s *Store, k Key) {
 	t.Helper()
-	for i := range 10_000 {
+	for range 10_000 {
 		if set, _ := s.Peek(k, wall); set.IsZero() {
 			return
 		}
-		filler := key(fmt.Sprintf("filler %d", i))
+		fillers++
+		filler := key(fmt.Sprintf("filler %d", fillers))
 		filler.Partition = k.Partition
 		mustPut(t, s, filler, value(alice, 1, strings.Repeat("x", 200)))
+		s.Get(filler, wall)
 	}
 	t.Fatalf("%q is never evicted", k.Bytes)
 }

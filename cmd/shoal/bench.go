@@ -35,7 +35,7 @@ func (t *tool) benchCommand() *cli.Command {
 			"The cluster is that of --server, or with --cluster one that is started for the purpose and stopped at the end.\n" +
 			"hitratio asks no cluster: it puts traces through the storage engine within this process, with room for 0.1%, 1% and 10% of\n" +
 			"their keys, and says what it hits beside exact caches: LRU, S3-FIFO, and OPT (Belady's), which knows the future.",
-		Flags:  sessionFlags(append(append(benchShared(), runFlags()...), replayFlags()...)...),
+		Flags:  sessionFlags(slices.Concat(benchShared(), runFlags(), replayFlags(), hitRatioOwn())...),
 		Action: t.benchAction,
 	}
 }
@@ -100,7 +100,7 @@ func (t *tool) benchAction(c *cli.Context) error {
 }
 
 func (t *tool) benchRun(c *cli.Context) error {
-	if err := notOf(c, "run", replayFlags()); err != nil {
+	if err := notOf(c, "run", append(replayFlags(), hitRatioOwn()...)); err != nil {
 		return err
 	}
 	cfg, err := runConfig(c)

@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/shoalcache/shoal/bench"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/urfave/cli/v2"
 )
 
@@ -30,7 +31,14 @@ type hitRatios struct {
 }
 
 // hitRatioFlags are those that hitratio takes, of all that bench has.
-var hitRatioFlags = []string{"value-size", "requests", "output"}
+var hitRatioFlags = []string{"value-size", "requests", "policy", "output"}
+
+// hitRatioOwn are the flags that only hitratio takes.
+func hitRatioOwn() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Category: "hitratio", Name: "policy", Usage: "by which the storage engine evicts, `NAME`: " + strings.Join(storage.PolicyNames()[:storage.None], ", "), Value: storage.Adaptive.String()},
+	}
+}
 
 func (t *tool) benchHitRatio(c *cli.Context) error {
 	for _, f := range c.Command.Flags {
@@ -45,6 +53,9 @@ func (t *tool) benchHitRatio(c *cli.Context) error {
 	h := &hitRatios{tool: t, files: c.Args().Tail(), requests: c.Int("requests")}
 	if len(h.files) == 0 {
 		return usage("bench hitratio needs FILE: shoal bench hitratio FILE...")
+	}
+	if h.cfg.Policy, err = storage.ParsePolicy(c.String("policy")); err != nil {
+		return usage("--policy %s", strings.TrimPrefix(err.Error(), storage.ErrPolicy.Error()+": "))
 	}
 	if h.requests <= 0 && c.IsSet("requests") {
 		return usage("--requests %d: use a number from 1", h.requests)

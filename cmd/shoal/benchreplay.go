@@ -51,7 +51,7 @@ func (t *tool) benchReplay(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := notOf(c, "replay", runFlags()); err != nil {
+	if err := notOf(c, "replay", append(runFlags(), hitRatioOwn()...)); err != nil {
 		return err
 	}
 	cfg, err := replayConfig(c)

@@ -30,7 +30,7 @@ const (
 	restampsMax = 1
 	roundMask   = 1<<coordinator.RoundBits - 1
 
-	// memory is so little that a few records of another partition push the key out, and so much that the ghost of it
+	// memory, with the policy that forgets the soonest what nobody asks for, is so little that a few records of another partition push the key out, and so much that the ghost of it
 	// outlives a few more.
 	memory      = storage.BytesLeast + 300
 	ghostsMax   = 120
@@ -157,7 +157,7 @@ func (w *world) start(i int, floor vclock.Stamp) {
 	c := coordinator.DefaultConfig()
 	c.RestampsMax = restampsMax
 	core, err := replica.New(replica.Config{
-		Self: vclock.Actor{Node: uint64(i + 1), Boot: boot}, Shards: 1, BytesMax: memory, GhostsMax: ghostsMax, PendingMax: 100, PendingMem: 1 << 20,
+		Self: vclock.Actor{Node: uint64(i + 1), Boot: boot}, Shards: 1, BytesMax: memory, GhostsMax: ghostsMax, Policy: storage.S3FIFO, PendingMax: 100, PendingMem: 1 << 20,
 		BootFloor: floor, Founder: boot == 1, Hash: xxhash.Sum64, Limits: w.limits, Coordinator: c,
 		Hints: hints.DefaultConfig(), Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 	}, w.m, w.clock(i))
