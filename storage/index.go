@@ -18,7 +18,8 @@ import (
 //
 // A slot has enough of the hash to be moved by a split without a look at its entry.
 const (
-	pageBytes   = buckets * bucketBytes
+	pageShift   = 8
+	pageBytes   = buckets * bucketBytes // 1 << pageShift
 	buckets     = 4
 	bucketBytes = 64
 	bucketSlots = 7
@@ -48,10 +49,11 @@ type page [pageBytes]byte
 
 // pageInfo is what is known of a page beside what is in it.
 type pageInfo struct {
-	mem     *page
-	segment uint32
-	entries uint8
-	depth   uint8
+	prefix    uint32 // of the hashes that it is for, from the first bit
+	partition uint16
+	entries   uint8
+	depth     uint8 // bits of prefix
+	used      bool
 }
 
 // spot is where the index has an entry.
@@ -60,12 +62,22 @@ type spot struct {
 	at   uint16 // of the slot in the page
 }
 
+// page returns the page of a number, which says where it lies: a read has nothing to look up in between.
+func (s *Store) page(n uint32) *page {
+	g := &s.segments[n>>(s.shift-pageShift)]
+	return (*page)(g.mem[int(n)<<pageShift&(1<<s.shift-1):])
+}
+
+func (s *Store) info(n uint32) *pageInfo {
+	return &s.segments[n>>(s.shift-pageShift)].pages[n&(1<<(s.shift-pageShift)-1)]
+}
+
 func (s *Store) slot(at spot) uint64 {
-	return binary.LittleEndian.Uint64(s.pages[at.page].mem[at.at:])
+	return binary.LittleEndian.Uint64(s.page(at.page)[at.at:])
 }
 
 func (s *Store) setSlot(at spot, slot uint64) {
-	binary.LittleEndian.PutUint64(s.pages[at.page].mem[at.at:], slot)
+	binary.LittleEndian.PutUint64(s.page(at.page)[at.at:], slot)
 }
 
 // tagOf is never 0, which stands for nothing.
@@ -105,7 +117,7 @@ func (s *Store) probe(p *partition, hash uint64) (x probe) {
 	}
 	hash = s.mixed(hash)
 	x.number = p.page(hash)
-	x.mem = s.pages[x.number].mem
+	x.mem = s.page(x.number)
 	x.hash, x.tag, x.bucket = hash, uint64(tagOf(hash))*lows, int(hash&(buckets-1))
 	if x.mem[x.bucket*bucketBytes+bucketSlots] > 0 {
 		x.left = stray
@@ -146,7 +158,7 @@ func (x *probe) next() (at spot, slot uint64, ok bool) {
 func (s *Store) enter(p *partition, hash uint64) (spot, bool) {
 	hash = s.mixed(hash)
 	if len(p.directory) == 0 {
-		p.directory, p.depth = append(p.directory[:0], s.newPage()), 0
+		p.directory, p.depth = append(p.directory[:0], s.newPage(p.number, 0, 0)), 0
 	}
 	for {
 		n := p.page(hash)
@@ -161,21 +173,21 @@ func (s *Store) enter(p *partition, hash uint64) (spot, bool) {
 
 // place puts a slot into a page where there is room.
 func (s *Store) place(n uint32, slot uint64, tag byte) (spot, bool) {
-	info := &s.pages[n]
+	mem := s.page(n)
 	home := int(slot >> bucketShift & (buckets - 1))
 	for d := range stray + 1 {
 		b := (home + d) & (buckets - 1)
 		for i := range bucketSlots {
-			if info.mem[b*bucketBytes+i] != 0 {
+			if mem[b*bucketBytes+i] != 0 {
 				continue
 			}
-			info.mem[b*bucketBytes+i] = tag
+			mem[b*bucketBytes+i] = tag
 			at := slotAt(b, i)
-			binary.LittleEndian.PutUint64(info.mem[at:], slot)
+			binary.LittleEndian.PutUint64(mem[at:], slot)
 			if d > 0 {
-				info.mem[home*bucketBytes+bucketSlots]++
+				mem[home*bucketBytes+bucketSlots]++
 			}
-			info.entries++
+			s.info(n).entries++
 			return spot{n, at}, true
 		}
 	}
@@ -184,24 +196,24 @@ func (s *Store) place(n uint32, slot uint64, tag byte) (spot, bool) {
 
 // vacate takes a slot out of its page.
 func (s *Store) vacate(at spot) {
-	info := &s.pages[at.page]
+	mem := s.page(at.page)
 	b := int(at.at) / bucketBytes
 	if home := int(s.slot(at) >> bucketShift & (buckets - 1)); home != b {
-		info.mem[home*bucketBytes+bucketSlots]--
+		mem[home*bucketBytes+bucketSlots]--
 	}
-	info.mem[b*bucketBytes+(int(at.at)%bucketBytes-8)/8] = 0
-	info.entries--
+	mem[b*bucketBytes+(int(at.at)%bucketBytes-8)/8] = 0
+	s.info(at.page).entries--
 }
 
 // split halves the range of the page of a mixed hash.
 func (s *Store) split(p *partition, hash uint64) bool {
 	old := p.page(hash)
-	depth := s.pages[old].depth
+	depth := s.info(old).depth
 	if depth == depthMax {
 		return false
 	}
 	if depth == p.depth {
-		if 1<<p.depth > 16*(p.records+p.ghosts+1) {
+		if 1<<p.depth > 16*int(p.records+p.ghosts+1) {
 			return false // hashes that are alike must not make a directory of pages that are not there
 		}
 		wider := make([]uint32, 0, 2<<p.depth)
@@ -211,17 +223,18 @@ func (s *Store) split(p *partition, hash uint64) bool {
 		p.directory = wider
 		p.depth++
 	}
-	half := s.newPage()
+	prefix := s.info(old).prefix
+	half := s.newPage(p.number, prefix|1<<(31-depth), depth+1)
 	p.pages++
 	depth++
-	s.pages[old].depth, s.pages[half].depth = depth, depth
+	s.info(old).depth = depth
 	first := int(hash>>1>>(63-p.depth)) &^ (1<<(p.depth-depth+1) - 1) // of the old page's range
 	for i := first + 1<<(p.depth-depth); i < first+2<<(p.depth-depth); i++ {
 		p.directory[i] = half
 	}
-	was := *s.pages[old].mem
-	*s.pages[old].mem = page{}
-	s.pages[old].entries = 0
+	was := *s.page(old)
+	*s.page(old) = page{}
+	s.info(old).entries = 0
 	for b := range buckets {
 		for i := range bucketSlots {
 			tag := was[b*bucketBytes+i]
@@ -251,9 +264,10 @@ func (s *Store) shrink(p *partition, hash uint64) {
 	hash = s.mixed(hash)
 	for {
 		n := p.page(hash)
-		depth := s.pages[n].depth
+		info := s.info(n)
+		depth := info.depth
 		if depth == 0 {
-			if s.pages[n].entries == 0 {
+			if info.entries == 0 {
 				s.freePage(n)
 				p.directory, p.depth, p.pages = nil, 0, 0
 			}
@@ -262,15 +276,16 @@ func (s *Store) shrink(p *partition, hash uint64) {
 		span := 1 << (p.depth - depth)
 		first := int(hash>>1>>(63-p.depth)) &^ (span - 1)
 		buddy := p.directory[first^span]
-		if s.pages[buddy].depth != depth || int(s.pages[n].entries)+int(s.pages[buddy].entries) > mergeBelow {
+		if other := s.info(buddy); other.depth != depth || int(info.entries)+int(other.entries) > mergeBelow {
 			return
 		}
-		before, entries := *s.pages[n].mem, s.pages[n].entries
-		if !s.pour(n, s.pages[buddy].mem) { // an odd crowd in few buckets
-			*s.pages[n].mem, s.pages[n].entries = before, entries
+		before, entries := *s.page(n), info.entries
+		if !s.pour(n, s.page(buddy)) { // an odd crowd in few buckets
+			*s.page(n), info.entries = before, entries
 			return
 		}
-		s.pages[n].depth--
+		info.depth--
+		info.prefix &^= 1 << (31 - info.depth)
 		s.freePage(buddy)
 		p.pages--
 		for i := first &^ span; i < first&^span+2*span; i++ {
@@ -296,7 +311,7 @@ func (s *Store) pour(n uint32, other *page) bool {
 
 // narrow halves the directory while no page needs its full depth.
 func (s *Store) narrow(p *partition) {
-	for p.depth > 0 && !slices.ContainsFunc(p.directory, func(n uint32) bool { return s.pages[n].depth == p.depth }) {
+	for p.depth > 0 && !slices.ContainsFunc(p.directory, func(n uint32) bool { return s.info(n).depth == p.depth }) {
 		half := make([]uint32, 0, len(p.directory)/2)
 		for i := 0; i < len(p.directory); i += 2 {
 			half = append(half, p.directory[i])
@@ -306,35 +321,33 @@ func (s *Store) narrow(p *partition) {
 	}
 }
 
-// newPage returns the number of an empty page.
-func (s *Store) newPage() uint32 {
+// newPage returns the number of an empty page, for hashes that begin as prefix does, so many bits of it.
+func (s *Store) newPage(partition uint16, prefix uint32, depth uint8) uint32 {
 	if len(s.freePages) == 0 {
 		n := s.take(pagesLog)
-		g := &s.segments[n]
-		for at := 0; at < len(g.mem); at += pageBytes {
-			number := uint32(len(s.pages))
-			if last := len(s.numbers) - 1; last >= 0 {
-				number, s.numbers = s.numbers[last], s.numbers[:last]
-			} else {
-				s.pages = append(s.pages, pageInfo{})
-			}
-			s.pages[number] = pageInfo{mem: (*page)(g.mem[at:]), segment: n}
-			s.freePages = append(s.freePages, number)
+		each := uint32(1) << (s.shift - pageShift)
+		if g := &s.segments[n]; g.pages == nil {
+			g.pages = make([]pageInfo, each)
+		}
+		for i := range each {
+			s.freePages = append(s.freePages, n*each+i)
 		}
 	}
 	n := s.freePages[len(s.freePages)-1]
 	s.freePages = s.freePages[:len(s.freePages)-1]
-	info := &s.pages[n]
-	*info.mem = page{}
-	info.entries, info.depth = 0, 0
-	s.segments[info.segment].live += pageBytes
+	*s.page(n) = page{}
+	*s.info(n) = pageInfo{prefix: prefix, partition: partition, depth: depth, used: true}
+	s.segments[s.segmentOf(n)].live += pageBytes
 	s.stats.BytesUsed += pageBytes
 	return n
 }
 
+func (s *Store) segmentOf(page uint32) uint32 { return page >> (s.shift - pageShift) }
+
 // freePage takes a page back; its segment is freed once pack finds room for what else is in it.
 func (s *Store) freePage(n uint32) {
-	s.segments[s.pages[n].segment].live -= pageBytes
+	s.info(n).used = false
+	s.segments[s.segmentOf(n)].live -= pageBytes
 	s.stats.BytesUsed -= pageBytes
 	s.freePages = append(s.freePages, n)
 }
@@ -346,30 +359,29 @@ func (s *Store) pack() bool {
 	}
 	var least uint32
 	for n := range s.segments {
-		if g := &s.segments[n]; g.log == pagesLog && g.mem != nil && n != 0 && (least == 0 || g.live < s.segments[least].live) {
+		if g := &s.segments[n]; g.log == pagesLog && (least == 0 || g.live < s.segments[least].live) {
 			least = uint32(n)
 		}
 	}
-	s.freePages = slices.DeleteFunc(s.freePages, func(n uint32) bool {
-		if s.pages[n].segment != least {
-			return false
+	s.freePages = slices.DeleteFunc(s.freePages, func(n uint32) bool { return s.segmentOf(n) == least })
+	for i := range s.segments[least].pages {
+		n := least<<(s.shift-pageShift) | uint32(i)
+		info := *s.info(n)
+		if !info.used {
+			continue
 		}
-		s.pages[n] = pageInfo{}
-		s.numbers = append(s.numbers, n)
-		return true
-	})
-	for n := range s.pages {
-		if info := &s.pages[n]; info.mem != nil && info.segment == least { // its number stays, since directories have that
-			last := len(s.freePages) - 1
-			to := s.freePages[last]
-			s.freePages = s.freePages[:last]
-			*s.pages[to].mem = *info.mem
-			info.mem, info.segment = s.pages[to].mem, s.pages[to].segment
-			s.segments[info.segment].live += pageBytes
-			s.pages[to] = pageInfo{}
-			s.numbers = append(s.numbers, to)
+		last := len(s.freePages) - 1
+		to := s.freePages[last]
+		s.freePages = s.freePages[:last]
+		*s.page(to), *s.info(to) = *s.page(n), info
+		s.segments[s.segmentOf(to)].live += pageBytes
+		p := &s.partitions[info.partition]
+		first := int(info.prefix >> 1 >> (31 - p.depth))
+		for at := range 1 << (p.depth - info.depth) {
+			p.directory[first+at] = to
 		}
 	}
+	s.segments[least].pages = nil
 	s.release(least)
 	return true
 }

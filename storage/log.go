@@ -40,9 +40,10 @@ type segment struct {
 	scan         int32 // what lies before was examined since the segment is the oldest
 	log          uint8
 	newer, older uint32
-	order        uint32 // in which it was taken; across 2^32 segments LRU errs once
-	bytes        int64  // as log.bytes
-	soonest      int64  // no record in it passes its deadline before
+	order        uint32     // in which it was taken; across 2^32 segments LRU errs once
+	bytes        int64      // as log.bytes
+	pages        []pageInfo // where it holds the index
+	soonest      int64      // no record in it passes its deadline before
 }
 
 const noDeadline = 1<<63 - 1

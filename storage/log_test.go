@@ -162,7 +162,7 @@ func TestHashesThatAreAlikeHarmOnlyEachOther(t *testing.T) {
 				}
 			}
 			p := &s.partitions[0]
-			if held < 480 || len(p.directory) > 32*(p.records+p.ghosts+1) {
+			if held < 480 || len(p.directory) > 32*int(p.records+p.ghosts+1) {
 				t.Errorf("%d of 500 others are held, a directory of %d for %d pages", held, len(p.directory), p.pages+1)
 			}
 		})

@@ -43,13 +43,13 @@ func (s *Store) count(g *segment, b []byte, size, n int) {
 	switch {
 	case b[0]&flagGhost != 0:
 		s.stats.Ghosts += n
-		p.ghosts += n
+		p.ghosts += int32(n)
 	case b[0]&flagTombstone != 0:
 		s.stats.Tombstones += n
-		p.records += n
+		p.records += int32(n)
 	default:
 		s.stats.Keys += n
-		p.records += n
+		p.records += int32(n)
 	}
 }
 

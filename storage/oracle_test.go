@@ -497,13 +497,13 @@ func (s *Store) verify(t *rapid.T) {
 					t.Fatalf("a deadline of %d in a segment that is not looked at before %d", d.At, g.soonest)
 				}
 			}
-			if entries != int(s.pages[n].entries) {
-				t.Fatalf("page %d has %d entries, and counts %d", n, entries, s.pages[n].entries)
+			if entries != int(s.info(n).entries) {
+				t.Fatalf("page %d has %d entries, and counts %d", n, entries, s.info(n).entries)
 			}
-			live[s.pages[n].segment] += pageBytes
+			live[s.segmentOf(n)] += pageBytes
 			pages++
 		}
-		if here != p.records {
+		if here != int(p.records) {
 			t.Fatalf("partition %d has %d records, and counts %d", i, here, p.records)
 		}
 	}

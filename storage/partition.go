@@ -2,15 +2,16 @@ package storage
 
 import "github.com/shoalcache/shoal/vclock"
 
-// partition is what one partition knows: its index, the mark of the ghosts it dropped, and while it
+// partition, a cache line of 64 bytes, is what one partition knows: its index, the mark of the ghosts it dropped, and while it
 // recovers the greatest stamp it may have acknowledged in an earlier life.
 type partition struct {
 	directory  []uint32 // pages, by the first depth bits of the hash
+	pages      int32    // beside the first
+	number     uint16   // within the shard
 	depth      uint8
 	recovering bool
-	pages      int // beside the first
-	records    int
-	ghosts     int
+	records    int32
+	ghosts     int32
 	mark       vclock.Stamp
 	recovery   vclock.Stamp // floor while recovering, else 0
 	lone       vclock.Stamp // greatest floor of a recovery that has ended: of lone keys, what came before is lost for good
@@ -40,7 +41,7 @@ func (s *Store) Mark(p uint32) vclock.Stamp { return s.at(p).mark }
 // Count is how many records, tombstones among them, and how many ghosts partition p has.
 func (s *Store) Count(p uint32) (records, ghosts int) {
 	t := s.at(p)
-	return t.records, t.ghosts
+	return int(t.records), int(t.ghosts)
 }
 
 // Drop forgets partition p as if it had never been here, mark and recovery included: ownership is lost,
@@ -53,7 +54,7 @@ func (s *Store) Drop(p uint32) {
 		}
 		s.freePage(n)
 	}
-	*t = partition{}
+	*t = partition{number: t.number}
 }
 
 // Recover makes partition p answer, for every key, with at least the floor of a replica that lost its

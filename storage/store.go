@@ -45,9 +45,7 @@ type Store struct {
 	spilling   bool  // it has only begun to, and the small log is larger than its share
 	shadows    *shadows
 
-	pages     []pageInfo
 	freePages []uint32
-	numbers   []uint32 // of no page
 
 	blocks     [][]byte // bodies that are large for a segment, by number
 	noBlocks   []uint32 // numbers of none
@@ -88,6 +86,9 @@ func New(c Config) (*Store, error) {
 		partitions:     make([]partition, (c.Partitions-c.Shard+c.Shards-1)/c.Shards),
 	}
 	s.segments[0].log = noLog
+	for i := range s.partitions {
+		s.partitions[i].number = uint16(i)
+	}
 	if s.smallShare = smallShares[smallShareFirst]; c.Policy == Adaptive {
 		s.shadows = newShadows(shadowKeys(c.BytesMax))
 	}

@@ -25,7 +25,7 @@ func (s *Store) pagesOf(p *partition) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for i := 0; i < len(p.directory); {
 			n := p.directory[i]
-			i += 1 << (p.depth - s.pages[n].depth)
+			i += 1 << (p.depth - s.info(n).depth)
 			if !yield(n) {
 				return
 			}
@@ -38,7 +38,7 @@ func (s *Store) slots(n uint32) iter.Seq[spot] {
 	return func(yield func(spot) bool) {
 		for b := range buckets {
 			for i := range bucketSlots {
-				if s.pages[n].mem[b*bucketBytes+i] != 0 && !yield(spot{n, slotAt(b, i)}) {
+				if s.page(n)[b*bucketBytes+i] != 0 && !yield(spot{n, slotAt(b, i)}) {
 					return
 				}
 			}
@@ -61,7 +61,7 @@ func (s *Store) hashesFrom(p *partition, from uint64) (hashes []uint64, next uin
 	}
 	slices.SortFunc(hashes, func(a, b uint64) int { return cmp.Compare(s.mixed(a), s.mixed(b)) })
 	s.hashes = hashes
-	if depth := s.pages[n].depth; depth > 0 {
+	if depth := s.info(n).depth; depth > 0 {
 		next = (from>>(64-depth) + 1) << (64 - depth)
 	}
 	return hashes, next
