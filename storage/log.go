@@ -38,6 +38,7 @@ type segment struct {
 	mem          []byte
 	used, live   int32 // bytes appended, and those of entries that are live
 	scan         int32 // what lies before was examined since the segment is the oldest
+	ahead        int32 // of what lies before the index was looked at already
 	log          uint8
 	newer, older uint32
 	order        uint32     // in which it was taken; across 2^32 segments LRU errs once
@@ -187,6 +188,9 @@ func (s *Store) next(which uint8) (loc uint64, at spot, ok bool) {
 	for n := l.oldest; n != 0; {
 		g := &s.segments[n]
 		for g.scan < g.used {
+			if g.scan >= g.ahead {
+				s.lookAhead(g)
+			}
 			loc = uint64(n)<<s.shift | uint64(g.scan)
 			_, b := s.of(loc)
 			size := sizeOf(b)
@@ -201,4 +205,46 @@ func (s *Store) next(which uint8) (loc uint64, at spot, ok bool) {
 		n = g.newer
 	}
 	return 0, spot{}, false
+}
+
+// aheadMax is for how many cache misses are waited at once.
+const aheadMax = 16
+
+// lookAhead reads what next is about to read of the index, for some entries: their cache misses overlap, where one after the
+// other they are most of what an eviction costs.
+func (s *Store) lookAhead(g *segment) {
+	var keys [aheadMax]aheadKey
+	n, at := 0, g.scan
+	for ; n < aheadMax && at < g.used; n++ {
+		b := g.mem[at:]
+		size := sizeOf(b)
+		at += int32(size)
+		if b[0]&flagBlock != 0 && blockOf(b, size) == noBlock {
+			continue
+		}
+		keys[n] = aheadKey{partitionOf(b), s.mixed(s.hashOf(b))}
+	}
+	g.ahead = at
+	s.readAhead(keys[:n])
+}
+
+// aheadKey is where the index is about to be read.
+type aheadKey struct {
+	partition uint32
+	mixed     uint64
+}
+
+// readAhead reads the buckets of some keys.
+func (s *Store) readAhead(keys []aheadKey) {
+	var pages [aheadMax]uint32
+	for i, k := range keys {
+		if p := &s.partitions[k.partition]; len(p.directory) > 0 {
+			pages[i] = p.page(k.mixed)
+		}
+	}
+	for i, k := range keys {
+		if pages[i] != 0 {
+			s.touched |= s.page(pages[i])[k.mixed&(buckets-1)*bucketBytes]
+		}
+	}
 }

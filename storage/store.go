@@ -62,6 +62,8 @@ type Store struct {
 	told   vclock.Set   // what a walk shows: here, or each record would allocate one
 	own    []vclock.Dot // context of the record a Put meets: a lent answer may be what is put
 	hashes []uint64     // of a page that is walked
+
+	touched byte // so that what is only read for the cache is read
 }
 
 // New makes an empty store; the error wraps ErrConfig once per problem.
