@@ -207,6 +207,13 @@ func (n *Node) tick() {
 	t := time.NewTicker(tickPeriod)
 	defer t.Stop()
 	var out replica.Outbox
+	balancer := n.core.Balancer()
+	visit := func(i int, f func(*replica.Shard)) {
+		s := &n.shards[i]
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f(s.Shard)
+	}
 	for {
 		select {
 		case <-n.ctx.Done():
@@ -221,6 +228,7 @@ func (n *Node) tick() {
 			s.mu.Unlock()
 		}
 		n.flush(&out, nil, nil)
+		balancer.Balance(now, visit)
 	}
 }
 

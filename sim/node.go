@@ -35,22 +35,23 @@ type node struct {
 	skew  time.Duration // of its wall clock
 	disk  *platter
 
-	core    *replica.Node // nil while it is down
-	dir     *datadir.Dir  // of the process that runs, or is about to
-	boot    uint64
-	life    uint32        // counts starts and ends; what belongs to an earlier one does not happen
-	booted  time.Duration // true time
-	anchor  int64         // wall at boot, milliseconds
-	lost    bool          // its memory, and has not got it back
-	doomed  bool          // it is about to lose its memory
-	far     time.Duration // until then every time it tells lies far ahead
-	farBy   time.Duration
-	paused  time.Duration // until then
-	waiting []event       // that came while it stood still
-	ticks   int32         // the number of the next; an earlier one does not happen
-	idle    bool          // the next tick is further away than it would be
-	ceiling vclock.Stamp  // as on disk, and promised
-	stuck   time.Duration // when its disk last did not take one
+	core     *replica.Node // nil while it is down
+	balancer *replica.Balancer
+	dir      *datadir.Dir // of the process that runs, or is about to
+	boot     uint64
+	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
+	booted   time.Duration // true time
+	anchor   int64         // wall at boot, milliseconds
+	lost     bool          // its memory, and has not got it back
+	doomed   bool          // it is about to lose its memory
+	far      time.Duration // until then every time it tells lies far ahead
+	farBy    time.Duration
+	paused   time.Duration // until then
+	waiting  []event       // that came while it stood still
+	ticks    int32         // the number of the next; an earlier one does not happen
+	idle     bool          // the next tick is further away than it would be
+	ceiling  vclock.Stamp  // as on disk, and promised
+	stuck    time.Duration // when its disk last did not take one
 
 	known    *ring.Map     // of the boot that is about to be: the map it begins with
 	floor    vclock.Stamp  // its floor
@@ -221,7 +222,7 @@ func (w *world) run(i int) {
 	if err != nil {
 		panic(err) // the plan makes no config that a node refuses
 	}
-	n.core, n.doomed = core, false
+	n.core, n.balancer, n.doomed = core, core.Balancer(), false
 	w.turned = w.now
 	if !w.hearAll(i) {
 		return
@@ -286,6 +287,7 @@ func (w *world) tick(i int) {
 	for _, s := range n.core.Shards() {
 		s.Tick(now, &n.out)
 	}
+	n.balancer.Balance(now, func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) })
 	w.flush(i)
 	w.tickLater(i)
 }

@@ -120,6 +120,6 @@ func (c Config) segmentBytes() int64 {
 func (c Config) usedMax() int64 { return c.BytesMax - (reserve+ragged)*c.segmentBytes() }
 
 // recordBytesFit is the largest record for which room can always be made: ghosts keep their share.
-func (c Config) recordBytesFit() int64 {
-	return min(int64(c.RecordBytesMax), c.usedMax()-c.GhostBytesMax-pageBytes-headRoom)
+func recordBytesFit(used int64, c *Config) int64 {
+	return min(int64(c.RecordBytesMax), used-c.GhostBytesMax-pageBytes-headRoom)
 }

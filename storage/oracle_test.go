@@ -291,6 +291,8 @@ func (d *draws) deadline() vclock.Deadline {
 }
 
 // set draws a version; but for a few forks its content follows from its dot.
+func (d *draws) size() int64 { return rapid.Int64Range(BytesLeast, 2*BytesLeast).Draw(d.T, "size") }
+
 func (d *draws) set() *vclock.Set {
 	set := &vclock.Set{Dot: d.dot(), Deadline: d.deadline()}
 	n := uint64(set.Dot.Stamp)*2654435761 + set.Dot.Actor.Node
@@ -324,7 +326,7 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 		for range rapid.IntRange(60, 120).Draw(t, "steps") {
 			d.now += rapid.Int64Range(0, 1).Draw(t, "passes")
 			k, p := d.key(), uint32(rapid.IntRange(0, 1).Draw(t, "partition"))
-			switch op := rapid.IntRange(0, 29).Draw(t, "op"); {
+			switch op := rapid.IntRange(0, 30).Draw(t, "op"); {
 			case op < 15:
 				set := d.set()
 				if got, want := s.Put(k, set, d.now), o.put(k, set, d.now, false); got != want {
@@ -376,6 +378,9 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 				}
 				s.Recovered(p, mark, keep, taken)
 				o.recovered(p, mark, keep, same)
+			case op == 29:
+				s.Resize(d.size())
+				o.recordBytesMax = s.recordBytesMax
 			default:
 				s.Drop(p)
 				o.drop(p)
@@ -404,7 +409,7 @@ func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 		for range rapid.IntRange(60, 120).Draw(t, "steps") {
 			d.now += rapid.Int64Range(0, 1).Draw(t, "passes")
 			k, p := d.key(), uint32(rapid.IntRange(0, 1).Draw(t, "partition"))
-			switch op := rapid.IntRange(0, 19).Draw(t, "op"); {
+			switch op := rapid.IntRange(0, 20).Draw(t, "op"); {
 			case op < 12:
 				put, least := s.Put, vclock.Stamp(0)
 				if op > 9 {
@@ -437,6 +442,8 @@ func TestWhatWasStoredIsHeldOrBelowTheFloorWhateverHappens(t *testing.T) {
 				odd := rapid.Uint64Range(1, 3).Draw(t, "keep every")
 				ghosts := []Ghost{{Hash: uint64(p) + 2*odd, Stamp: d.dot().Stamp}}
 				s.Recovered(p, d.dot().Stamp, func(k Key, _ vclock.Stamp) bool { return k.Hash%odd == 0 }, ghosts)
+			case op == 19:
+				s.Resize(d.size())
 			default:
 				s.Drop(p)
 				for name, l := range latest {

@@ -22,6 +22,9 @@ type Stats struct {
 // Stats returns the counts as they stand.
 func (s *Store) Stats() Stats { return s.stats }
 
+// BytesFree is how much more records, ghosts and index may take before something is forgotten.
+func (s *Store) BytesFree() int64 { return max(s.usedMax-s.stats.BytesUsed, 0) }
+
 // RecordBytesMax is how many bytes of key, value and version a record of this store may have.
 func (s *Store) RecordBytesMax() int64 { return s.recordBytesMax }
 

@@ -18,6 +18,7 @@ type Key struct {
 // Store is the engine of one shard. It is not safe for concurrent use, and a Key or partition of another
 // shard is the caller's mistake: it panics.
 type Store struct {
+	config         Config
 	hash           func([]byte) uint64
 	mix            uint64
 	memory         Memory
@@ -73,29 +74,60 @@ func New(c Config) (*Store, error) {
 	}
 	c = c.withDefaults()
 	s := &Store{
-		hash:           c.Hash,
-		mix:            c.Seed | 1,
-		policy:         c.Policy,
-		memory:         c.Memory,
-		usedMax:        c.usedMax(),
-		ghostBytesMax:  c.GhostBytesMax,
-		recordBytesMax: c.recordBytesFit(),
-		shard:          c.Shard,
-		shards:         c.Shards,
-		stats:          Stats{BytesMax: c.BytesMax},
-		shift:          uint8(bits.TrailingZeros64(uint64(c.segmentBytes()))),
-		segments:       make([]segment, 1),
-		partitions:     make([]partition, (c.Partitions-c.Shard+c.Shards-1)/c.Shards),
+		hash:       c.Hash,
+		mix:        c.Seed | 1,
+		policy:     c.Policy,
+		memory:     c.Memory,
+		config:     c,
+		shard:      c.Shard,
+		shards:     c.Shards,
+		shift:      uint8(bits.TrailingZeros64(uint64(c.segmentBytes()))),
+		segments:   make([]segment, 1),
+		partitions: make([]partition, (c.Partitions-c.Shard+c.Shards-1)/c.Shards),
 	}
 	s.segments[0].log = noLog
 	for i := range s.partitions {
 		s.partitions[i].number = uint16(i)
 	}
+	s.limit(c.BytesMax)
 	if s.smallShare = smallShares[smallShareFirst]; c.Policy == Adaptive {
 		s.shadows = newShadows(shadowKeys(c.BytesMax))
 	}
 	return s, nil
 }
+
+// limit sets how much the store may take. Ghosts keep their part of it.
+func (s *Store) limit(bytesMax int64) {
+	c := s.config
+	c.GhostBytesMax = max(int64(float64(c.GhostBytesMax)*float64(bytesMax)/float64(c.BytesMax)), ghostFixed)
+	s.stats.BytesMax = bytesMax
+	s.usedMax = bytesMax - (reserve+ragged)<<s.shift
+	s.ghostBytesMax = min(c.GhostBytesMax, s.usedMax/2)
+	s.recordBytesMax = recordBytesFit(s.usedMax, &c)
+}
+
+// Resize lets the store take so many bytes from now on, at least BytesFloor; what is over them is forgotten at once. Segments, and
+// what the policy knows beside them, keep the size that they began with. Stats.BytesMax says what it came to.
+func (s *Store) Resize(bytesMax int64) {
+	if bytesMax = max(bytesMax, s.BytesFloor()); bytesMax == s.stats.BytesMax {
+		return
+	}
+	s.limit(bytesMax)
+	s.settle()
+	s.shed()
+}
+
+// BytesFloor is the least that the store can do with: where nothing is evicted, with what it has.
+func (s *Store) BytesFloor() int64 {
+	least := int64(usedMin)
+	if s.policy == None {
+		least = max(least, s.stats.BytesUsed*deadPart/(deadPart-1), s.blockBytes+int64(s.inUse-ragged)<<s.shift)
+	}
+	return (reserve+ragged)<<s.shift + least
+}
+
+// SegmentBytes is how much at a time the store takes and gives back, but for large values.
+func (s *Store) SegmentBytes() int64 { return 1 << s.shift }
 
 // Get returns the version held, zero if none, and the floor of the key: the stamp at or below which this
 // replica may have forgotten it. The set's slices are valid until the next call on the store. Being asked for keeps a

@@ -1,0 +1,103 @@
+package replica
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// This file owns how the memory of a node is dealt to its shards: keys of one tenant, or of an attacker, may all belong to one.
+
+// balancePeriod is how often a Balancer looks at the shards.
+const balancePeriod = 50 * time.Millisecond
+
+// balanceSteps is in how many steps a shard gives back what it has for its own: each may forget that much at once, and holds up
+// the shard's requests for so long.
+const balanceSteps = 512
+
+// Balancer deals a node's storage anew, again and again: each shard may have as much as it needs while none has less than
+// it needs, or an equal share (max-min fairness). A shard in need is one that evicts.
+type Balancer struct {
+	total   int64 // bytes
+	looked  time.Duration
+	evicted []uint64
+	shares  []share
+}
+
+// share is the storage of one shard.
+type share struct {
+	now, least int64 // bytes that it may take, and can do with
+	wants      int64
+	step       int64
+}
+
+// Balancer returns the one of this node.
+func (n *Node) Balancer() *Balancer {
+	return &Balancer{total: n.cfg.BytesMax / int64(n.cfg.Shards) * int64(n.cfg.Shards), evicted: make([]uint64, n.cfg.Shards)}
+}
+
+// Balance, where it is due, looks at every shard, and resizes those that have too much or too little. Visit lets a function have a
+// shard, under its lock; nothing else may resize them.
+func (b *Balancer) Balance(now vclock.Now, visit func(shard int, f func(*Shard))) {
+	if now.Mono-b.looked < balancePeriod {
+		return
+	}
+	b.looked = now.Mono
+	b.shares = b.shares[:0]
+	for i := range b.evicted {
+		visit(i, func(s *Shard) { b.shares = append(b.shares, b.of(s, i)) })
+	}
+	sizes := deal(b.total, b.shares)
+	left := b.total
+	for i, size := range sizes { // first who gives, so that there is never more than there is
+		if size < b.shares[i].now {
+			visit(i, func(s *Shard) { b.shares[i].now = s.resize(size) })
+		}
+		left -= b.shares[i].now
+	}
+	for i, size := range sizes {
+		if more := min(size-b.shares[i].now, left); more > 0 {
+			visit(i, func(s *Shard) { left -= s.resize(b.shares[i].now+more) - b.shares[i].now })
+		}
+	}
+}
+
+// of is what a shard has and wants: all there is, if it evicted since it was asked last, else an eighth of an equal share more than
+// it uses.
+func (b *Balancer) of(s *Shard, i int) share {
+	st := s.store.Stats()
+	even := b.total / int64(len(b.evicted))
+	x := share{now: st.BytesMax, least: max(s.store.BytesFloor(), even/4), step: max(even/balanceSteps, s.store.SegmentBytes())}
+	if x.wants = st.BytesMax - s.store.BytesFree() + even/8; st.Evicted > b.evicted[i] {
+		x.wants = math.MaxInt64
+	}
+	b.evicted[i] = st.Evicted
+	return x
+}
+
+// resize returns what it came to.
+func (s *Shard) resize(bytes int64) int64 {
+	s.store.Resize(bytes)
+	return s.store.Stats().BytesMax
+}
+
+// deal returns what each shard is to have, a step nearer to its fair share. Together that is at most total, as now.
+func deal(total int64, shares []share) []int64 {
+	order := make([]int, len(shares))
+	for i := range order {
+		order[i] = i
+	}
+	need := func(i int) int64 { return max(shares[i].wants, shares[i].least) }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(need(a), need(b)) })
+	sizes := make([]int64, len(shares))
+	left := total
+	for n, i := range order { // who wants little first: what that leaves is for the others
+		fair := min(need(i), left/int64(len(order)-n))
+		left -= fair
+		sizes[i] = max(fair, shares[i].now-shares[i].step)
+	}
+	return sizes
+}
