@@ -115,5 +115,9 @@ func (c Config) usedMax() int64 { return c.BytesMax - (reserve+ragged)*c.segment
 
 // recordBytesFit is the largest record for which room can always be made: ghosts keep their share.
 func (c Config) recordBytesFit() int64 {
-	return min(int64(c.RecordBytesMax), c.usedMax()-c.GhostBytesMax-pageBytes-headRoom)
+	fit := c.usedMax() - c.GhostBytesMax - pageBytes - headRoom
+	if c.segmentBytes() >= roundMax {
+		fit -= roundMax
+	}
+	return min(int64(c.RecordBytesMax), fit)
 }

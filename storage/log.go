@@ -33,6 +33,9 @@ const (
 	ragged = 2 * logs
 )
 
+// roundMax is how much more than was asked for a Memory may count, where segments are as large at least: pages.
+const roundMax = 4 << 10
+
 // segment numbers count from 1; 0 is none.
 type segment struct {
 	mem          []byte
@@ -53,7 +56,8 @@ type log struct {
 
 // Memory is where a store gets its memory from. It may be one for several stores.
 type Memory interface {
-	// Take returns so many bytes, of any content.
+	// Take returns so many bytes, of any content. Their capacity is what they count: for a power of two from 4 KiB on it is
+	// that, for anything else it may be up to roundMax more.
 	Take(bytes int) []byte
 	// Give takes back what Take returned.
 	Give([]byte)

@@ -28,7 +28,7 @@ func partitionOf(b []byte) uint32 { return uint32(binary.LittleEndian.Uint16(b[1
 // weight is what the entry at b, of so many bytes in its log, counts against BytesMax.
 func (s *Store) weight(b []byte, size int) int64 {
 	if b[0]&flagBlock != 0 {
-		size += len(s.blocks[blockOf(b, size)])
+		size += cap(s.blocks[blockOf(b, size)])
 	}
 	return int64(size)
 }
@@ -68,7 +68,7 @@ func (s *Store) kill(loc uint64) {
 	}
 	if b[0]&flagBlock != 0 {
 		number := blockOf(b, size)
-		s.blockBytes -= int64(len(s.blocks[number]))
+		s.blockBytes -= int64(cap(s.blocks[number]))
 		s.memory.Give(s.blocks[number])
 		s.blocks[number] = nil
 		s.noBlocks = append(s.noBlocks, number)
@@ -140,7 +140,7 @@ func (s *Store) newBlock(bytes int) (number uint32) {
 		s.blocks = append(s.blocks, nil)
 	}
 	s.blocks[number] = s.memory.Take(bytes)
-	s.blockBytes += int64(bytes)
+	s.blockBytes += int64(cap(s.blocks[number]))
 	return number
 }
 
