@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	callersMax    = 10_000  // client connections; over it a new one is refused
 	connBytesSoft = 1 << 20 // answers unread before no more of its requests are read
 	connCallsMax  = 4096    // requests of one connection under way before no more are read
 )

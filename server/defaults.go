@@ -35,6 +35,9 @@ func (c Config) withDefaults() Config {
 	if c.Memory == 0 {
 		c.Memory = DefaultMemory
 	}
+	if c.GhostShare == 0 {
+		c.GhostShare = 0.1
+	}
 	if c.Weight == 0 {
 		c.Weight = 1
 	}
@@ -44,18 +47,22 @@ func (c Config) withDefaults() Config {
 	if c.Partitions == 0 {
 		c.Partitions = 4096
 	}
+	if c.Limits == (wire.Limits{}) {
+		c.Limits = wire.DefaultLimits()
+	}
+	b := c.divide()
 	if c.Shards == 0 {
 		c.Shards = 16
 		for c.Shards < 4*runtime.GOMAXPROCS(0) {
 			c.Shards *= 2
 		}
 		c.Shards = min(c.Shards, replica.ShardsMax, c.Partitions)
-	}
-	if c.Limits == (wire.Limits{}) {
-		c.Limits = wire.DefaultLimits()
+		for c.Shards > 1 && b.storage/int64(c.Shards) < shardBytes {
+			c.Shards /= 2
+		}
 	}
 	if c.tuning == nil {
-		t := defaultTuning(c.Memory)
+		t := defaultTuning(c.Memory, &b)
 		c.tuning = &t
 	}
 	if c.Log == nil {
@@ -79,12 +86,15 @@ type tuning struct {
 	clockOffset time.Duration // of the wall clock from the machine's
 	linkBytes   int           // queued for one peer; what is over it is dropped, and hints take over
 	connBytes   int           // answers one client may leave unread before it is cut off
+	linksBytes  int64         // queued for all peers together, where each is over 0
+	unreadBytes int64         // answers that all clients leave unread, and parts of large requests
 	connStall   time.Duration // without a client reading what it was sent, before it is cut off
 }
 
-func defaultTuning(memory int64) tuning {
+func defaultTuning(memory int64, b *budget) tuning {
 	return tuning{
 		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: 2 * replica.SkewMax,
 		linkBytes: int(min(max(memory/16, 1<<20), 32<<20)), connBytes: int(min(max(memory/8, 1<<20), 64<<20)), connStall: 30 * time.Second,
+		linksBytes: b.links, unreadBytes: b.unread,
 	}
 }

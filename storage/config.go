@@ -20,6 +20,12 @@ func BytesFor(used int64) int64 {
 	return c.BytesMax
 }
 
+// UsedOf is how much can be used in a store of so many bytes, for records, ghosts and index.
+func UsedOf(bytesMax int64) int64 { return Config{BytesMax: bytesMax}.usedMax() }
+
+// SegmentOf is the size of that store's segments.
+func SegmentOf(bytesMax int64) int64 { return Config{BytesMax: bytesMax}.segmentBytes() }
+
 // IndexBytes is about what the index of so many entries takes, in so many partitions: half of a page is free in each, and a
 // third of all others, which were split at some time.
 func IndexBytes(entries, partitions int) int64 {
