@@ -55,7 +55,8 @@ type Config struct {
 // ErrConfig is wrapped by every problem that Validate reports.
 var ErrConfig = errors.New("server: bad config")
 
-// MemoryMin is the least memory a node runs with, in bytes.
+// MemoryMin is the least memory a node runs with, in bytes. So small it is for tests: a process takes as much before it holds
+// anything.
 const MemoryMin = 16 << 20
 
 // What may be set of ghosts and clients.

@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	if c.tuning == nil {
-		t := defaultTuning(c.Memory, &b)
+		t := defaultTuning(c.Memory)
 		c.tuning = &t
 	}
 	if c.Log == nil {
@@ -86,15 +86,12 @@ type tuning struct {
 	clockOffset time.Duration // of the wall clock from the machine's
 	linkBytes   int           // queued for one peer; what is over it is dropped, and hints take over
 	connBytes   int           // answers one client may leave unread before it is cut off
-	linksBytes  int64         // queued for all peers together, where each is over 0
-	unreadBytes int64         // answers that all clients leave unread, and parts of large requests
 	connStall   time.Duration // without a client reading what it was sent, before it is cut off
 }
 
-func defaultTuning(memory int64, b *budget) tuning {
+func defaultTuning(memory int64) tuning {
 	return tuning{
 		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: 2 * replica.SkewMax,
 		linkBytes: int(min(max(memory/16, 1<<20), 32<<20)), connBytes: int(min(max(memory/8, 1<<20), 64<<20)), connStall: 30 * time.Second,
-		linksBytes: b.links, unreadBytes: b.unread,
 	}
 }

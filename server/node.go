@@ -76,6 +76,8 @@ type Node struct {
 	counts  counts
 
 	large sync.Mutex // one large write at a time looks for room on the links
+
+	unread, queued ration // of clients, and of links: as much as one alone may hold, or two, where a budget is smaller
 }
 
 // shard is a replica.Shard and its lock, on cache lines of its own.

@@ -51,6 +51,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.clientsMax = b.connections()
 	n.inside = newEmbedded(n)
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	n.unread.most, n.unread.done = max(b.unread, int64(cfg.tuning.connBytes)), n.ctx.Done()
+	n.queued.most, n.queued.done = max(b.links, 2*int64(cfg.tuning.linkBytes)), n.ctx.Done()
 	if err := n.start(ctx); err != nil {
 		n.cancel(context.Canceled)
 		if n.dir != nil {
