@@ -48,7 +48,7 @@ func settings() []setting {
 		}},
 		{name: "cluster-name", hint: "NAME", usage: "clusters of other names are never joined", def: "shoal", set: word(func(o *options) *string { return &o.ClusterName })},
 		{name: "data-dir", hint: "DIR", usage: "what the node must not forget; none keeps nothing, and a node that joins then waits 20 s", def: "./shoal-data/NAME", set: word(func(o *options) *string { return &o.DataDir })},
-		{name: "memory", hint: "SIZE", usage: "what the process may use, as in 4GiB, or 75% of what there is; keys and values get 80 % of 1GiB", def: "1GiB, or 75% of what there is", set: func(o *options, v string) (err error) {
+		{name: "memory", hint: "SIZE", usage: "what the process may use, as in 4GiB, or 75% of what there is; keys and values get most of it", def: "1GiB, or 75% of what there is", set: func(o *options, v string) (err error) {
 			if o.Memory, err = memoryOf(v, machine); err == nil && o.Memory < server.MemoryMin {
 				return fmt.Errorf("%s is too little: give a node at least %s", v, formatSize(server.MemoryMin))
 			}

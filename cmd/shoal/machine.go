@@ -60,15 +60,21 @@ func machineRoom(root fs.FS) (room, error) {
 	if err != nil {
 		return room{}, errNoRoom
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			if err == nil && kib > 0 && kib < math.MaxInt64>>10 {
-				return room{bytes: kib << 10, of: "this machine"}, nil
-			}
-		}
+	if n, ok := procBytes(string(text), "MemTotal:"); ok {
+		return room{bytes: n, of: "this machine"}, nil
 	}
 	return room{}, errNoRoom
+}
+
+// procBytes finds a size in a list of "name: number kB".
+func procBytes(text, name string) (int64, bool) {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kib << 10, err == nil && kib > 0 && kib < math.MaxInt64>>10
+		}
+	}
+	return 0, false
 }
 
 // mount is where a hierarchy of control groups can be seen: top of it at dir, both without a slash in front.

@@ -51,9 +51,17 @@ func serve(ctx context.Context, cfg server.Config) error {
 }
 
 // limitHeap makes the collector work harder rather than let a process, of so many nodes like this one, outgrow their memory.
+// GOGC, where it is set, counts.
 func limitHeap(cfg server.Config, nodes int) {
 	debug.SetMemoryLimit(int64(nodes) * server.HeapOf(cfg))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 }
+
+// gcPercent is how much the heap may grow before it is collected. No key lies in it, so that it is small and what it may have
+// large; with 100 a node with values of 32 KiB collects twice as often.
+const gcPercent = 400
 
 // start starts a node. Without a node and without an error it was told to stop before it ran.
 func start(ctx context.Context, cfg server.Config) (*server.Node, error) {

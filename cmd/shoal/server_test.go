@@ -8,8 +8,9 @@ import (
 )
 
 func TestTheHeapIsHeldToTheMemoryAskedForOrToTheDefault(t *testing.T) {
-	before := debug.SetMemoryLimit(-1)
+	before, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
 	defer debug.SetMemoryLimit(before)
+	defer debug.SetGCPercent(percent)
 	for memory, total := range map[int64]int64{0: server.DefaultMemory, 256 << 20: 256 << 20} {
 		limitHeap(server.Config{Memory: memory}, 2)
 		left := 2 * (total - server.StorageOf(total))
