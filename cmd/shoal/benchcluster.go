@@ -73,7 +73,7 @@ func (t *tool) ownNodes(dir string, nodes int, memory int64) (d *dev, addrs []st
 	if err != nil {
 		return nil, nil, err
 	}
-	d = &dev{tool: t, logLevel: "warn"}
+	d = &dev{tool: t, log: t.err, logLevel: "warn"}
 	for i := range nodes {
 		n := devNode{}
 		n.Name = "n" + strconv.Itoa(i+1)
