@@ -26,9 +26,8 @@ var (
 )
 
 const (
-	churners  = 12 // connections
-	churnOps  = 5000
-	churnKeys = 200_000
+	churners = 12   // connections
+	churnOps = 5000 // of each, where there is no time to churn for
 )
 
 // The peak is read from outside, as whoever ends a process for its size would. make bench-memory does it for longer.
@@ -66,7 +65,7 @@ func TestAProcessStaysBelowItsMemoryWhateverIsStored(t *testing.T) { // I16
 			c := connect(t, []*victim{p})
 			defer c.Close()
 			for rng, n := rand.New(rand.NewPCG(uint64(seed), 1)), 0; ctx.Err() == nil && (*churnFor > 0 || n < churnOps); n++ {
-				if err := churn(ctx, c, rng); err != nil && ctx.Err() == nil {
+				if err := churn(ctx, c, rng, int(limit>>10)); err != nil && ctx.Err() == nil {
 					t.Errorf("an operation failed: %v", err)
 					cancel()
 				}
@@ -125,9 +124,9 @@ func peak(t *testing.T, pid int) int64 {
 	return n
 }
 
-// churn does something to some key. Most values have 16 bytes to 16 KiB, as many of each magnitude, and a few up to 512 KiB.
-func churn(ctx context.Context, c *client.Client, rng *rand.Rand) error {
-	key := fmt.Sprint("key:", rng.IntN(churnKeys))
+// churn does something to some key of so many, which are several times what fits. Most values have 16 bytes to 16 KiB, as many of each magnitude, and a few up to 512 KiB.
+func churn(ctx context.Context, c *client.Client, rng *rand.Rand, keys int) error {
+	key := fmt.Sprint("key:", rng.IntN(keys))
 	switch what := rng.IntN(100); {
 	case what < 55:
 		size := 16 * math.Pow(1024, rng.Float64())
