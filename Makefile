@@ -5,6 +5,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 FUZZTIME  ?= 60s
 CHECKS    ?= 100000
 MINUTES   ?= 10
+MEMORY    ?= 512MiB
 FROM      ?= 1000
 BENCH     ?= .
 FILES     ?= $(wildcard *.u64.gz)
@@ -13,7 +14,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client bench-hitratio cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client bench-hitratio bench-memory cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +86,9 @@ planted-record: ## planted, and then records the seeds
 
 bench: ## the benchmarks matching BENCH (all), without the tests
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-memory: ## a node of MEMORY (512MiB) under churn for MINUTES (10): its peak, and how much of it is of use
+	go test -count=1 -v -timeout 24h -run '^TestAProcessStaysBelowItsMemoryWhateverIsStored$$' ./cmd/shoal -churn.for $(MINUTES)m -churn.memory $(MEMORY)
 
 bench-path: build ## the request path beside Redis, which must be installed, by either door: about ten minutes
 	go run ./bench/path -shoal bin/shoal

@@ -15,7 +15,7 @@ type Fit struct {
 	StorageBytes int64 // of a node's storage, for them and for the ghosts of the other keys
 }
 
-// ghostPart is the part of a store that ghosts get, one in so many, unless its config says otherwise; no node's does.
+// ghostPart is the part of a store that ghosts get, one in so many, as a node's have by default.
 const ghostPart = 10
 
 // FitShare works out what a node's storage must have to hold share, above 0 and up to 1, of unique keys whose values
@@ -24,20 +24,31 @@ func FitShare(unique int, share float64, valueBytes, partitions int) (Fit, error
 	if !(share > 0 && share <= 1) {
 		return Fit{}, fmt.Errorf("%w: share %g: use more than 0, up to 1", ErrConfig, share)
 	}
-	record, ghost, err := footprint(valueBytes)
-	if err != nil {
-		return Fit{}, err
+	f := Fit{Entries: max(int(share*float64(unique)), 1), StorageBytes: 1 << 30}
+	for range 2 { // what is large for a shard, and so takes whole pages, depends on how large the shard is
+		record, ghost, err := footprint(valueBytes, max(f.StorageBytes/shards, shardLeast, 4*int64(valueBytes)))
+		if err != nil {
+			return Fit{}, err
+		}
+		used := int64(f.Entries)*record + storage.IndexBytes(f.Entries, partitions)
+		ghosts := min(int64(unique-f.Entries)*ghost, used/(ghostPart-1)) // no more are kept
+		f.StorageBytes = storage.BytesFor(used + ghosts)
 	}
-	f := Fit{Entries: max(int(share*float64(unique)), 1)}
-	used := int64(f.Entries)*record + storage.IndexBytes(f.Entries, partitions)
-	ghosts := min(int64(unique-f.Entries)*ghost, used/(ghostPart-1)) // no more are kept
-	f.StorageBytes = storage.BytesFor(used + ghosts)
 	return f, nil
 }
 
-// footprint asks a store what it counts for a record with a key of a trace, and for its ghost.
-func footprint(valueBytes int) (record, ghost int64, err error) {
-	s, err := storage.New(storage.Config{BytesMax: 1 << 30, Partitions: 1, Shards: 1, Hash: xxhash.Sum64})
+// What a node's storage is divided into by default: so many shards, of so many bytes at least.
+const shards, shardLeast = 16, 4 << 20
+
+// pages is memory that counts whole pages, as a node's does.
+type pages struct{}
+
+func (pages) Take(n int) []byte { return make([]byte, n, (n+1<<12-1)&^(1<<12-1)) }
+func (pages) Give([]byte)       {}
+
+// footprint asks a store of so many bytes what it counts for a record with a key of a trace, and for its ghost.
+func footprint(valueBytes int, bytesMax int64) (record, ghost int64, err error) {
+	s, err := storage.New(storage.Config{BytesMax: bytesMax, Partitions: 1, Shards: 1, Hash: xxhash.Sum64, Memory: pages{}})
 	if err != nil {
 		return 0, 0, err
 	}

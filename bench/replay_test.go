@@ -115,15 +115,12 @@ func lru(trace []uint64, entries int) (hits int) {
 	return hits
 }
 
-// storageShare is the part of a node's memory that its storage has, as NodeStats says.
-const storageShare = 0.6
-
 // sized starts a node whose storage is what fit says.
 func sized(t *testing.T, fit Fit, shards int) *server.Node {
 	t.Helper()
 	n, err := server.Start(t.Context(), server.Config{
 		Name: "n1", ClientAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", GossipAddr: "127.0.0.1:0",
-		DataDir: t.TempDir(), Memory: int64(float64(fit.StorageBytes)/storageShare) + 1, Partitions: 256, Shards: shards, Replicas: 1,
+		DataDir: t.TempDir(), Memory: server.MemoryOf(fit.StorageBytes), Partitions: 256, Shards: shards, Replicas: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +171,7 @@ func TestReplayHitsWhatACacheOfThatSizeDoes(t *testing.T) {
 }
 
 func TestFitCountsRecordsAndTheGhostsOfTheOthers(t *testing.T) {
-	record, ghost, err := footprint(1000)
+	record, ghost, err := footprint(1000, shardLeast)
 	if err != nil || record < 1000+int64(len(traceKey(nil, 0))) || ghost <= 0 || ghost >= record {
 		t.Fatal(record, ghost, err)
 	}

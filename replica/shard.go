@@ -65,6 +65,7 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	store, err := storage.New(storage.Config{
 		BytesMax: cfg.BytesMax / int64(cfg.Shards), GhostBytesMax: cfg.GhostsMax / int64(cfg.Shards), Policy: cfg.Policy, Partitions: partitions,
 		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: recordBytes(&cfg.Limits), Hash: cfg.Hash, Seed: bits.Reverse64(boot + uint64(number)),
+		Memory: cfg.Memory,
 	})
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ type caller interface {
 func (n *Node) register(c caller) uint64 {
 	n.callersMu.Lock()
 	defer n.callersMu.Unlock()
-	if len(n.callers) >= callersMax || n.ctx.Err() != nil {
+	if len(n.callers) >= n.clientsMax || n.ctx.Err() != nil {
 		n.counts.refused.Add(1)
 		return 0
 	}

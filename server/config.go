@@ -30,7 +30,9 @@ type Config struct {
 	Join          []string // gossip addresses of nodes of the cluster; without any, a node without a map founds one
 	ClusterName   string   // default "shoal"; clusters of other names are never joined
 	DataDir       string   // node id, map and stamp ceiling; default ./shoal-data/NAME; NoDataDir: none
-	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys
+	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
+	GhostShare    float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
+	ClientsMax    int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
 	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
 	Rack          string   // default none; owners of a key avoid sharing one
 	Weight        float64  // share of the data against other nodes; default 1
@@ -53,8 +55,15 @@ type Config struct {
 // ErrConfig is wrapped by every problem that Validate reports.
 var ErrConfig = errors.New("server: bad config")
 
-// MemoryMin is the least memory a node runs with, in bytes.
+// MemoryMin is the least memory a node runs with, in bytes. So small it is for tests: a process takes as much before it holds
+// anything.
 const MemoryMin = 16 << 20
+
+// What may be set of ghosts and clients.
+const (
+	ghostShareMin, ghostShareMax = 0.01, 0.5
+	clientsCeiling               = 1_000_000
+)
 
 // Validate returns every problem at once, each wrapping ErrConfig; defaults are filled in first.
 func (c Config) Validate() error {
@@ -91,6 +100,12 @@ func (c Config) Validate() error {
 	if c.Memory < MemoryMin {
 		problem("memory of %d bytes: give a node at least %d MiB", c.Memory, MemoryMin>>20)
 	}
+	if !(c.GhostShare >= ghostShareMin && c.GhostShare <= ghostShareMax) { // NaN is neither
+		problem("ghost-share %g: use %g to %g", c.GhostShare, ghostShareMin, ghostShareMax)
+	}
+	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
+		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)
+	}
 	if !(c.Weight >= 0.01 && c.Weight <= 100) { // NaN is neither
 		problem("weight %g: use 0.01 to 100", c.Weight)
 	}
@@ -107,6 +122,11 @@ func (c Config) Validate() error {
 	}
 	if c.Shards < 1 || c.Shards > replica.ShardsMax || c.Shards&(c.Shards-1) != 0 || c.Shards > c.Partitions {
 		problem("shards %d: use a power of two up to %d, and no more than partitions", c.Shards, replica.ShardsMax)
+	}
+	if len(problems) == 0 {
+		if err := c.checkBudget(); err != nil {
+			problem("%v", err)
+		}
 	}
 	return errors.Join(problems...)
 }

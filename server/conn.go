@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	callersMax    = 10_000  // client connections; over it a new one is refused
 	connBytesSoft = 1 << 20 // answers unread before no more of its requests are read
 	connCallsMax  = 4096    // requests of one connection under way before no more are read
 )
@@ -39,7 +38,8 @@ type conn struct {
 }
 
 func (n *Node) acceptClient(nc net.Conn) {
-	c := &conn{n: n, reader: frameReader{conn: nc, limits: n.cfg.Limits}}
+	c := &conn{n: n, reader: frameReader{conn: nc, limits: n.cfg.Limits, ration: &n.unread, patience: n.cfg.tuning.connStall}}
+	defer c.reader.reserve(0)
 	c.room.L = &c.mu
 	c.pipe = newPipe(nc, n.cfg.tuning.connBytes, n.cfg.tuning.connStall, func(err error) {
 		if errors.Is(err, errFull) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -48,6 +48,7 @@ func (n *Node) acceptClient(nc net.Conn) {
 		}
 		c.close()
 	})
+	c.pipe.ration = &n.unread
 	defer c.pipe.close()
 	var h wire.Hello
 	if !n.admit(&c.reader, &h) {
@@ -108,6 +109,7 @@ func (c *conn) serve() {
 		}
 		c.flush(now, began)
 		c.pipe.wait(connBytesSoft)
+		c.n.unread.wait(0, c.reader.counted, roomPatience)
 		if c.reader.large() {
 			r = wire.Request{}
 		}

@@ -35,6 +35,9 @@ func (c Config) withDefaults() Config {
 	if c.Memory == 0 {
 		c.Memory = DefaultMemory
 	}
+	if c.GhostShare == 0 {
+		c.GhostShare = 0.1
+	}
 	if c.Weight == 0 {
 		c.Weight = 1
 	}
@@ -44,15 +47,19 @@ func (c Config) withDefaults() Config {
 	if c.Partitions == 0 {
 		c.Partitions = 4096
 	}
+	if c.Limits == (wire.Limits{}) {
+		c.Limits = wire.DefaultLimits()
+	}
+	b := c.divide()
 	if c.Shards == 0 {
 		c.Shards = 16
 		for c.Shards < 4*runtime.GOMAXPROCS(0) {
 			c.Shards *= 2
 		}
 		c.Shards = min(c.Shards, replica.ShardsMax, c.Partitions)
-	}
-	if c.Limits == (wire.Limits{}) {
-		c.Limits = wire.DefaultLimits()
+		for c.Shards > 1 && b.storage/int64(c.Shards) < shardBytes {
+			c.Shards /= 2
+		}
 	}
 	if c.tuning == nil {
 		t := defaultTuning(c.Memory)

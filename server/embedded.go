@@ -261,5 +261,12 @@ func (e *embedded) cut() {
 	}
 }
 
+// empty returns once no call is in the node any more, and none comes in again. The node has stopped, and all were cut.
+func (e *embedded) empty() {
+	for range cap(e.room) {
+		e.room <- struct{}{}
+	}
+}
+
 // ClusterID is the cluster's, by which a session knows where it belongs.
 func (e *embedded) ClusterID() uint64 { return e.n.clusterID() }

@@ -144,7 +144,7 @@ func TestANodeThatStopsEndsTheProgramsCalls(t *testing.T) {
 func TestAProgramGetsItsPlaceWhenThereIsOneAgain(t *testing.T) {
 	n := cluster(t, 1)[0]
 	n.callersMu.Lock()
-	for len(n.callers) < callersMax {
+	for len(n.callers) < n.clientsMax {
 		n.lastCaller++
 		n.callers[n.lastCaller] = n.inside
 	}

@@ -12,6 +12,9 @@ import (
 // errFull closes a connection whose other end does not read.
 var errFull = errors.New("server: it does not read what it is sent: cut off")
 
+// errCrowded closes a connection with a large request for which there is no room.
+var errCrowded = errors.New("server: too many large requests at once: cut off")
+
 // frameReader cuts a connection's bytes into frames. Its buffer grows with what has come, never with what
 // was announced: a header alone costs its sender four bytes. It shrinks again, so that an idle connection
 // holds little.
@@ -21,6 +24,10 @@ type frameReader struct {
 	buf    []byte
 	start  int // of what has not been handed out
 	end    int // of what has been read
+
+	ration   *ration // of all readers that have more than readMost; nil: none
+	patience time.Duration
+	counted  int // bytes of it that are this reader's
 }
 
 const (
@@ -56,6 +63,9 @@ func (r *frameReader) fill(wanted int) error {
 	if size := r.size(left, wanted); size != len(r.buf) || r.start > 0 {
 		buf := r.buf
 		if size != len(buf) {
+			if !r.reserve(size) {
+				return errCrowded
+			}
 			buf = make([]byte, size)
 		}
 		copy(buf, r.buf[r.start:r.end])
@@ -67,6 +77,19 @@ func (r *frameReader) fill(wanted int) error {
 		return nil
 	}
 	return err
+}
+
+// reserve has a buffer of so many bytes counted with those of other connections; false when they have too much for too long.
+func (r *frameReader) reserve(size int) bool {
+	if size <= readMost {
+		size = 0
+	}
+	if size > r.counted && r.ration != nil && !r.ration.wait(size-r.counted, r.counted, r.patience) {
+		return false
+	}
+	r.ration.add(size - r.counted)
+	r.counted = size
+	return true
 }
 
 // large reports whether the buffer is one that read lets go of when there is nothing in it: what was decoded
@@ -82,6 +105,8 @@ func (r *frameReader) size(left, wanted int) int {
 		return readLeast
 	case r.end < size || left <= size/2 && size >= readMost: // there is room, or will be
 		return size
+	case size >= readMost && r.ration != nil && wanted > size: // all that it will have: who holds a part and waits for more, waits for another who does
+		return wanted
 	}
 	return min(2*size, max(readMost, wanted))
 }

@@ -146,7 +146,7 @@ func (n *Node) linkStats() map[string]any {
 	c := &n.counts
 	return map[string]any{
 		"links": links, "links_connected": connected, "link_bytes_queued": held, "link_bytes_max": n.cfg.tuning.linkBytes, "clients": n.callerCount(),
-		"clients_max": callersMax, "bad_bytes": c.badBytes.Load(), "messages_undelivered": c.undelivered.Load(),
+		"clients_max": n.clientsMax, "bad_bytes": c.badBytes.Load(), "messages_undelivered": c.undelivered.Load(),
 		"clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(), "cross_protocol": c.crossProtocol.Load(),
 		"requests": n.meter.answered.Load(), "ceiling_ms": n.promised().Millis(), "ceilings_failed": c.ceilingsFailed.Load(),
 	}

@@ -124,7 +124,7 @@ func (l *link) serve(ctx context.Context, conn net.Conn, boot uint64) {
 	var once sync.Once
 	end := func() { once.Do(func() { close(ended) }) }
 	p := newPipe(conn, l.n.cfg.tuning.linkBytes, linkStall, func(error) { end() })
-	p.gather = true
+	p.gather, p.ration = true, &l.n.queued
 	l.n.wg.Go(p.run)
 	l.n.wg.Go(func() {
 		_, _ = conn.Read(make([]byte, 1)) // a peer never writes here: this returns when the connection ends

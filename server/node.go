@@ -13,6 +13,7 @@ import (
 
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/gossip"
+	"github.com/shoalcache/shoal/internal/arena"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
@@ -38,7 +39,9 @@ type Node struct {
 	stop   sync.Once
 
 	clients, redis, peers, admin net.Listener
+	clientsMax                   int
 	gossip                       *gossip.Gossip
+	arena                        *arena.Arena // of the stores; nil: there are none yet
 
 	shards []shard
 	view   atomic.Pointer[replica.View]
@@ -73,6 +76,8 @@ type Node struct {
 	counts  counts
 
 	large sync.Mutex // one large write at a time looks for room on the links
+
+	unread, queued ration // of clients, and of links: as much as one alone may hold, or two, where a budget is smaller
 }
 
 // shard is a replica.Shard and its lock, on cache lines of its own.
@@ -198,6 +203,10 @@ func (n *Node) end() {
 		n.log.Warn("closing the data directory", zap.Error(err))
 	}
 	n.mu.Unlock()
+	n.inside.empty()
+	if n.arena != nil { // nobody steps a shard any more
+		n.arena.Close()
+	}
 	n.log.Info("stopped")
 	close(n.done)
 }

@@ -18,6 +18,8 @@ type pipe struct {
 	gather  bool            // leave every write to the goroutine, which lets others append first
 	raw     syscall.RawConn // nil where writes cannot be tried
 	most    int             // bytes held; see push for what becomes of more
+	ration  *ration         // of all pipes of its kind; nil: none
+	counted int             // bytes of it that are this pipe's
 	stall   time.Duration   // longest the other end may take to make room for pieceMax bytes
 	broken  func(error)     // called at most once, from any goroutine, holding no lock; not after close
 	mu      sync.Mutex
@@ -55,7 +57,7 @@ func (p *pipe) add(frames []byte, most int) bool {
 		p.mu.Unlock()
 		return false
 	}
-	if held := len(p.pending) + p.flying; held > 0 && held+len(frames) > most {
+	if held := len(p.pending) + p.flying; held > 0 && held+len(frames) > most || most == p.most && p.crowded(held, len(frames)) {
 		p.mu.Unlock()
 		if !p.gather {
 			p.fail(errFull)
@@ -64,11 +66,13 @@ func (p *pipe) add(frames []byte, most int) bool {
 	}
 	p.pending = append(p.pending, frames...)
 	if p.writing || p.handed {
+		p.count()
 		p.mu.Unlock()
 		return true
 	}
 	if p.raw == nil || p.gather {
 		p.hand()
+		p.count()
 		p.mu.Unlock()
 		return true
 	}
@@ -93,9 +97,21 @@ func (p *pipe) add(frames []byte, most int) bool {
 		}
 	}
 	p.writing = false
+	p.count()
 	p.cond.Broadcast()
 	p.mu.Unlock()
 	return true
+}
+
+// count has what waits here counted with what waits in other pipes. What is written at once does not wait. Called with mu
+// held.
+func (p *pipe) count() {
+	n := 0
+	if p.handed && !p.closed {
+		n = len(p.pending) + p.flying
+	}
+	p.ration.add(n - p.counted)
+	p.counted = n
 }
 
 func (p *pipe) hand() {
@@ -188,6 +204,7 @@ func (p *pipe) run() {
 			err := p.write(out)
 			p.mu.Lock()
 			p.give(out)
+			p.count()
 			if err != nil {
 				p.mu.Unlock()
 				p.fail(err)
@@ -197,6 +214,7 @@ func (p *pipe) run() {
 			p.cond.Broadcast()
 		}
 		p.handed = false
+		p.count()
 	}
 }
 
@@ -228,7 +246,13 @@ func (p *pipe) wait(limit int) {
 // room reports whether n more bytes fit.
 func (p *pipe) room(n int) bool {
 	held := p.held()
-	return held == 0 || held+n <= p.most
+	return held == 0 || held+n <= p.most && !p.crowded(held, n)
+}
+
+// crowded reports whether n more bytes are too many for all pipes together, where this one holds its part. What links say in
+// few bytes, replies above all, never is.
+func (p *pipe) crowded(held, n int) bool {
+	return held > bufferKept && (!p.gather || n >= largeFrame) && p.ration.over(n)
 }
 
 // held is how many bytes wait.
@@ -251,6 +275,7 @@ func (p *pipe) close() bool {
 	closed := p.closed
 	p.closed = true
 	p.pending = nil
+	p.count()
 	p.cond.Broadcast()
 	p.mu.Unlock()
 	if closed {

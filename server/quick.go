@@ -6,7 +6,7 @@ import "time"
 // and one that comes back recovers from two seconds on, which is then the longest deadline of a request. All nodes of
 // a cluster must have it or none.
 func Quick(cfg Config) Config {
-	t := defaultTuning(cfg.withDefaults().Memory)
+	t := *cfg.withDefaults().tuning
 	t.coordinator.TimeoutMax = 2 * time.Second
 	t.gossip.Gossip, t.gossip.Rejoin = 20*time.Millisecond, 500*time.Millisecond
 	t.skewWait = 500 * time.Millisecond

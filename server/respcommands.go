@@ -148,7 +148,7 @@ func (n *Node) configGet(v resp.Version, patterns [][]byte) []byte {
 		{"bind", host},
 		{"cluster-enabled", "yes"},
 		{"databases", "1"},
-		{"maxclients", strconv.Itoa(callersMax)},
+		{"maxclients", strconv.Itoa(n.clientsMax)},
 		{"maxmemory", strconv.FormatInt(n.cfg.Memory, 10)},
 		{"maxmemory-policy", "allkeys-lru"},
 		{"port", port},
@@ -192,7 +192,7 @@ func (n *Node) info(sections [][]byte) string {
 	number := func(name string, n int64) string { return name + ":" + strconv.FormatInt(n, 10) }
 	section("Server", "redis_version:"+redisVersion, "redis_mode:cluster", "shoal_version:"+n.cfg.Version, fmt.Sprintf("run_id:%040x", n.self.Boot),
 		"tcp_port:"+port, number("uptime_in_seconds", s.UptimeMillis/1000))
-	section("Clients", number("connected_clients", int64(n.callerCount())), number("maxclients", callersMax))
+	section("Clients", number("connected_clients", int64(n.callerCount())), number("maxclients", int64(n.clientsMax)))
 	section("Memory", number("used_memory", s.MemoryUsed), number("maxmemory", s.MemoryLimit), "maxmemory_policy:allkeys-lru")
 	section("Persistence", "loading:0")
 	section("Stats", number("instantaneous_ops_per_sec", int64(s.OpsPerSecond)), number("total_commands_processed", int64(n.meter.answered.Load())))

@@ -56,7 +56,8 @@ type respConn struct {
 }
 
 func (n *Node) acceptResp(nc net.Conn) {
-	c := &respConn{n: n, reader: frameReader{conn: nc}, version: resp.RESP2}
+	c := &respConn{n: n, reader: frameReader{conn: nc, ration: &n.unread, patience: n.cfg.tuning.connStall}, version: resp.RESP2}
+	defer c.reader.reserve(0)
 	c.parser.Limits = resp.Limits{
 		Args: resp.ArgsMax, Bulk: max(n.cfg.Limits.Value, n.cfg.Limits.Key), Bytes: n.cfg.Limits.Frame, Inline: resp.DefaultLimits().Inline,
 	}
@@ -70,6 +71,7 @@ func (n *Node) acceptResp(nc net.Conn) {
 		}
 		c.close()
 	})
+	c.pipe.ration = &n.unread
 	defer c.pipe.close()
 	n.wg.Go(c.pipe.run)
 	if c.id = n.register(c); c.id == 0 {
@@ -106,6 +108,7 @@ func (c *respConn) serve() {
 		c.flush()
 		c.shrink()
 		c.await(c.soft)
+		c.n.unread.wait(0, c.reader.counted, roomPatience)
 		if err := c.reader.fill(c.parser.Wants()); err != nil {
 			if errors.Is(err, io.EOF) { // it has nothing more to say, and may still listen
 				c.finish()

@@ -16,8 +16,10 @@ import (
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/gossip"
 	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/internal/arena"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 )
 
@@ -33,10 +35,6 @@ var (
 	ErrNoCluster = errors.New("server: no cluster")
 )
 
-// storageShare is the part of Config.Memory that keys and values get; the rest is for the Go heap's slack,
-// buffers, links, hints and requests under way.
-const storageShare = 0.6
-
 // Start starts a node and returns once it serves clients. Ctx bounds the start only. A node that finds a
 // map in its data directory goes on where it was; one without either founds a cluster or, with Join, joins
 // one. After an error nothing is left running.
@@ -49,8 +47,12 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(cfg.tuning.clockOffset), done: make(chan struct{}), raise: make(chan struct{}, 1),
 		links: map[uint64]*link{}, callers: map[uint64]caller{}, in: map[uint64]*incoming{},
 	}
+	b := cfg.divide()
+	n.clientsMax = b.connections()
 	n.inside = newEmbedded(n)
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	n.unread.most, n.unread.done = max(b.unread, int64(cfg.tuning.connBytes)), n.ctx.Done()
+	n.queued.most, n.queued.done = max(b.links, 2*int64(cfg.tuning.linkBytes)), n.ctx.Done()
 	if err := n.start(ctx); err != nil {
 		n.cancel(context.Canceled)
 		if n.dir != nil {
@@ -128,13 +130,20 @@ func (n *Node) advertised(l net.Listener) string {
 
 func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder bool) (*replica.Node, error) {
 	shards := int64(n.cfg.Shards)
+	b := n.cfg.divide()
+	slot := storage.SegmentOf(b.storage / shards)
+	memory, err := arena.New(arena.Config{Limit: b.storage, Spare: b.spare + spareSlots*slot, Slot: int(slot)})
+	if err != nil {
+		return nil, fmt.Errorf("%w: --memory: %w", ErrRefused, err)
+	}
+	n.arena = memory
 	c := n.cfg.tuning.coordinator
 	c.Limits = n.cfg.Limits
 	h := hints.DefaultConfig()
-	h.BytesMax = n.cfg.Memory / 16 / shards
+	h.BytesMax = b.hints / shards
 	core, err := replica.New(replica.Config{
-		Self: n.self, Shards: n.cfg.Shards, BytesMax: int64(float64(n.cfg.Memory) * storageShare),
-		PendingMax: 8192, PendingMem: int(max(n.cfg.Memory/8/shards, 1<<20)),
+		Self: n.self, Shards: n.cfg.Shards, BytesMax: b.storage, GhostsMax: shards * int64(n.cfg.GhostShare*float64(storage.UsedOf(b.storage/shards))),
+		Memory: memory, PendingMax: b.calls(shards), PendingMem: b.calledBytes(shards),
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 	}, m, n.clock.now())

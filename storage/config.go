@@ -21,6 +21,12 @@ func BytesFor(used int64) int64 {
 	return c.BytesMax
 }
 
+// UsedOf is how much can be used in a store of so many bytes, for records, ghosts and index.
+func UsedOf(bytesMax int64) int64 { return Config{BytesMax: bytesMax}.usedMax() }
+
+// SegmentOf is the size of that store's segments.
+func SegmentOf(bytesMax int64) int64 { return Config{BytesMax: bytesMax}.segmentBytes() }
+
 // IndexBytes is about what the index of so many entries takes, in so many partitions: half of a page is free in each, and a
 // third of all others, which were split at some time.
 func IndexBytes(entries, partitions int) int64 {
@@ -107,11 +113,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// segmentBytes is a power of two.
+// segmentBytes is a power of two: a 256th to a 512th of all, and from segmentBytesFair on half of that, since what lies idle is some
+// segments, and of smaller ones more values would need blocks of their own.
 func (c Config) segmentBytes() int64 {
-	n := int64(segmentBytesMin)
-	for n < segmentBytesMax && 2*n*segmentsLeast <= c.BytesMax {
-		n *= 2
+	n, count := int64(segmentBytesMin), int64(segmentsLeast)
+	for n < segmentBytesMax && 2*n*count <= c.BytesMax {
+		if n *= 2; n == segmentBytesFair {
+			count *= 2
+		}
 	}
 	return n
 }
@@ -121,5 +130,9 @@ func (c Config) usedMax() int64 { return c.BytesMax - (reserve+ragged)*c.segment
 
 // recordBytesFit is the largest record for which room can always be made: ghosts keep their share.
 func recordBytesFit(used int64, c *Config) int64 {
-	return min(int64(c.RecordBytesMax), used-c.GhostBytesMax-pageBytes-headRoom)
+	fit := used - c.GhostBytesMax - pageBytes - headRoom
+	if c.segmentBytes() >= roundMax {
+		fit -= roundMax
+	}
+	return min(int64(c.RecordBytesMax), fit)
 }

@@ -52,7 +52,7 @@ func (s *Store) Tick(wall int64, dead func(key []byte) bool) {
 	s.settle()
 }
 
-// sweep examines the entry at a place, and reports whether it has expired.
+// sweep examines the entry at a place, and reports whether it is one that has passed its deadline.
 func (s *Store) sweep(loc uint64, b []byte, dead func(key []byte) bool) bool {
 	if b[0]&(flagDeadline|flagRegister) == 0 && dead == nil || b[0]&flagBlock != 0 && blockOf(b, sizeOf(b)) == noBlock {
 		return false
@@ -65,7 +65,7 @@ func (s *Store) sweep(loc uint64, b []byte, dead func(key []byte) bool) bool {
 	}
 	at, ok := s.pointsAt(loc, b)
 	if !ok {
-		return false
+		return passed // it need not be looked at again, either
 	}
 	p, hash := &s.partitions[s.met.partition], s.hashOf(b)
 	e := entry{at: at, slot: s.slot(at), b: b, stamp: s.met.stamp}

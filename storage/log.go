@@ -21,9 +21,10 @@ const (
 )
 
 const (
-	segmentBytesMin = 1 << 10
-	segmentBytesMax = 1 << 20
-	segmentsLeast   = 256 // in a store large enough; more of them waste less and are examined more often
+	segmentBytesMin  = 1 << 10
+	segmentBytesMax  = 1 << 20
+	segmentBytesFair = 64 << 10
+	segmentsLeast    = 256 // in a store large enough; more of them waste less and are examined more often
 
 	// reserve is how many segments are free between calls, so that a call finds room for all that it appends, and
 	// nothing that it frees is used again before it ends: a record, a ghost, and pages, each perhaps with a segment of its own.
@@ -32,6 +33,9 @@ const (
 	// the end of the others.
 	ragged = 2 * logs
 )
+
+// roundMax is how much more than was asked for a Memory may count, where segments are as large at least: pages.
+const roundMax = 4 << 10
 
 // segment numbers count from 1; 0 is none.
 type segment struct {
@@ -57,7 +61,8 @@ type log struct {
 
 // Memory is where a store gets its memory from. It may be one for several stores.
 type Memory interface {
-	// Take returns so many bytes, of any content.
+	// Take returns so many bytes, of any content. Their capacity is what they count: for a power of two from 4 KiB on it is
+	// that, for anything else it may be up to roundMax more.
 	Take(bytes int) []byte
 	// Give takes back what Take returned.
 	Give([]byte)

@@ -191,3 +191,50 @@ func TestASweepSurvivesThatItsSegmentIsUsedAnew(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// Memory is used, and no call pays for the others: what is dead is moved away from step by step, before there is none left.
+func TestNearlyAllMemoryIsInUseAndNoCallHasMuchToDo(t *testing.T) {
+	const bytesMax = 4 << 20
+	for name, change := range map[string]func(*rand.Rand, *vclock.Set, int64){
+		"sets": func(*rand.Rand, *vclock.Set, int64) {},
+		"deletions": func(rng *rand.Rand, set *vclock.Set, _ int64) {
+			if rng.IntN(3) == 0 {
+				set.Value, set.Tombstone = nil, true
+			}
+		},
+		"deadlines": func(rng *rand.Rand, set *vclock.Set, now int64) {
+			if rng.IntN(2) == 0 {
+				until(set, now+int64(rng.IntN(40)), set.Dot.Stamp)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const keys = bytesMax / 100
+			s := newStore(t, Config{BytesMax: bytesMax, Partitions: 16, Shards: 1, Hash: sum64})
+			rng := rand.New(rand.NewPCG(1, 2))
+			buf := make([]byte, 256)
+			var used, most int64
+			for i := range 4 * keys {
+				now := wall + int64(i)/1000
+				k := numbered(nil, rng.IntN(2*keys))
+				k.Hash = sum64(k.Bytes)
+				k.Partition = uint32(k.Hash>>40) % 16
+				set := value(alice, vclock.Stamp(i+1), "")
+				set.Value = buf[:16+rng.IntN(200)]
+				change(rng, set, now)
+				before := s.stats.Evicted
+				s.Put(k, set, now)
+				if i >= 2*keys {
+					used += s.stats.BytesUsed
+					most = max(most, int64(s.stats.Evicted-before))
+				}
+				if i%1000 == 0 {
+					s.Tick(now, nil)
+				}
+			}
+			if part := float64(used) / (2 * keys) / bytesMax; part < 0.9 || most > 16 {
+				t.Errorf("%.3f of its memory is in use, and a call evicted %d records", part, most)
+			}
+		})
+	}
+}

@@ -10,7 +10,11 @@ import (
 // forgetting leaves behind.
 
 const (
-	// deadPart is the part of memory that may be dead, one in so many, before it is worth moving what lies around it.
+	// cleanPart is the part of a segment, one in so many, that has to be dead for what lies around it to be worth moving.
+	cleanPart = 8
+	// cleanSteps is how much of that a call does before it has to: more than calls take of what is free.
+	cleanSteps = 4
+	// deadPart is the part of its bytes, one in so many, that a store which evicts nothing keeps for deletions, and for what is dead.
 	deadPart = 16
 	// headRoom is what a record has beside its body at most.
 	headRoom = 64
@@ -22,7 +26,7 @@ func partitionOf(b []byte) uint32 { return uint32(binary.LittleEndian.Uint16(b[1
 // weight is what the entry at b, of so many bytes in its log, counts against BytesMax.
 func (s *Store) weight(b []byte, size int) int64 {
 	if b[0]&flagBlock != 0 {
-		size += len(s.blocks[blockOf(b, size)])
+		size += cap(s.blocks[blockOf(b, size)])
 	}
 	return int64(size)
 }
@@ -63,8 +67,8 @@ func (s *Store) kill(loc uint64) {
 	}
 	if b[0]&flagBlock != 0 {
 		number := blockOf(b, size)
-		s.blockBytes -= int64(len(s.blocks[number]))
-		s.memory.Give(s.blocks[number])
+		s.blockBytes -= int64(cap(s.blocks[number]))
+		s.leaving = append(s.leaving, s.blocks[number])
 		s.blocks[number] = nil
 		s.noBlocks = append(s.noBlocks, number)
 		binary.LittleEndian.PutUint32(b[size-4:], noBlock)
@@ -126,7 +130,7 @@ func (s *Store) newBlock(bytes int) (number uint32) {
 		s.blocks = append(s.blocks, nil)
 	}
 	s.blocks[number] = s.memory.Take(bytes)
-	s.blockBytes += int64(bytes)
+	s.blockBytes += int64(cap(s.blocks[number]))
 	return number
 }
 
@@ -226,20 +230,14 @@ func past(s vclock.Stamp, d vclock.Deadline) vclock.Stamp {
 func (s *Store) settle() {
 	for s.logs[ghosts].bytes > s.ghostBytesMax && s.dropGhost() {
 	}
-	for {
-		short := s.available() < reserve
-		if !short && s.stats.BytesUsed <= s.usedMax {
-			break
-		}
-		if short && (s.pack() || s.stats.BytesUsed < s.usedMax-s.usedMax/deadPart && s.evacuate()) {
-			continue
-		}
-		if !s.evict() && !s.dropGhost() {
-			break
-		}
-		for s.logs[ghosts].bytes > s.ghostBytesMax && s.dropGhost() {
-		}
+	for s.stats.BytesUsed > s.usedMax && s.giveWay() {
 	}
+	s.clean()
+	for _, block := range s.leaving { // not before: what this call was handed in may lie there
+		s.memory.Give(block)
+	}
+	clear(s.leaving)
+	s.leaving = s.leaving[:0]
 	s.newest = 0
 	if s.stats.BytesUsed < s.usedMax/8*7 {
 		s.full = false
@@ -247,6 +245,30 @@ func (s *Store) settle() {
 	if s.blockBytes > 0 {
 		s.shed()
 	}
+}
+
+// clean sees to it that there are segments for the next call: what lies around dead entries is moved together, a step in each
+// call as soon as there are few left, so that none has much to do. Where nearly all that there is lives, some of it goes.
+func (s *Store) clean() {
+	soon := min(int(s.stats.BytesMax>>s.shift)/64, logs+1) // each log may take one, and the index; where there are few, segments are small
+	for steps := 0; ; steps++ {
+		if free := s.available() - reserve; free >= soon || free >= 0 && steps >= cleanSteps {
+			return
+		}
+		if !s.pack() && !(s.available() > 0 && s.evacuate()) && !s.giveWay() {
+			return
+		}
+	}
+}
+
+// giveWay forgets one record, or else one ghost.
+func (s *Store) giveWay() bool {
+	if !s.evict() && !s.dropGhost() {
+		return false
+	}
+	for s.logs[ghosts].bytes > s.ghostBytesMax && s.dropGhost() {
+	}
+	return true
 }
 
 // dropGhost drops the oldest ghost; the mark of its partition remembers it.
@@ -285,7 +307,6 @@ func (s *Store) leave(at spot, slot uint64, b []byte, credit bool) {
 // move copies an entry to the end of a log.
 func (s *Store) move(which uint8, at spot, slot uint64) (loc uint64) {
 	old, b := s.of(slot & placeMask)
-	soonest := old.soonest
 	size := sizeOf(b)
 	weight := s.weight(b, size)
 	old.bytes -= weight
@@ -295,8 +316,9 @@ func (s *Store) move(which uint8, at spot, slot uint64) (loc uint64) {
 	g, _ := s.of(loc)
 	g.bytes += weight
 	s.logs[which].bytes += weight
-	if b[0]&flagGhost == 0 {
-		g.soonest = min(g.soonest, soonest)
+	if b[0]&(flagDeadline|flagRegister) != 0 && b[0]&flagGhost == 0 {
+		s.read(to, &s.other) // the old segment may be in the midst of a sweep, and know of no deadline
+		g.soonest = min(g.soonest, s.other.deadline.At)
 	}
 	if b[0]&flagBlock != 0 {
 		binary.LittleEndian.PutUint32(b[size-4:], noBlock)
@@ -308,27 +330,19 @@ func (s *Store) move(which uint8, at spot, slot uint64) (loc uint64) {
 	return loc
 }
 
-// evacuate moves what is live in the emptiest segment to the end of its log; false where none is half empty, or, if nothing
-// is evicted, none has anything dead.
+// evacuate moves some of what is live in the segment with the most that is dead to the end of its log, and goes on with that until it is free; false
+// where none is empty enough, or, if nothing is evicted, none has anything dead.
 func (s *Store) evacuate() bool {
-	most := int32(1) << s.shift / 2
-	if s.policy == None {
-		most = 1<<s.shift - 1
-	}
-	var least uint32
-	for n := range s.segments {
-		g := &s.segments[n]
-		if g.log < logs && uint32(n) != s.logs[g.log].newest && g.live <= most && (least == 0 || g.live < s.segments[least].live) {
-			least = uint32(n)
+	g := &s.segments[s.cleaning]
+	if g.log >= logs || g.order != s.cleaningOrder || s.cleaning == s.logs[g.log].newest {
+		if !s.emptiest() {
+			return false
 		}
+		g = &s.segments[s.cleaning]
 	}
-	if least == 0 {
-		return false
-	}
-	g := &s.segments[least]
-	which, used := g.log, g.used
-	for scan := int32(0); scan < used; {
-		loc := uint64(least)<<s.shift | uint64(scan)
+	n, which, used, from := s.cleaning, g.log, g.used, s.cleanAt
+	for moves := 0; moves < movesMax && s.cleanAt < used; {
+		loc := uint64(n)<<s.shift | uint64(s.cleanAt)
 		_, b := s.of(loc)
 		size := sizeOf(b)
 		if at, ok := s.pointsAt(loc, b); ok {
@@ -339,8 +353,31 @@ func (s *Store) evacuate() bool {
 			if loc == s.newest {
 				s.newest = to
 			}
+			moves++
 		}
-		scan += int32(size)
+		s.cleanAt += int32(size)
 	}
-	return true
+	return s.cleanAt > from
+}
+
+// emptiest makes the segment with the most that is dead the one to clean, but not one that eviction is about to empty.
+func (s *Store) emptiest() bool {
+	if s.barren == s.orders { // nothing much can have changed since
+		return false
+	}
+	least, most := uint32(0), int32(1)<<s.shift/cleanPart-1
+	if s.policy == None {
+		most = 0
+	}
+	for n := range s.segments {
+		g := &s.segments[n]
+		if g.log < logs && uint32(n) != s.logs[g.log].newest && (uint32(n) != s.logs[g.log].oldest || s.policy == None) && g.used-g.live > most {
+			least, most = uint32(n), g.used-g.live
+		}
+	}
+	s.cleaning, s.cleanAt, s.cleaningOrder = least, 0, s.segments[least].order
+	if least == 0 && s.policy != None {
+		s.barren = s.orders
+	}
+	return least != 0
 }

@@ -352,6 +352,7 @@ func TestTheStoreDoesWhatTheOracleDoesWhenEverythingEvicts(t *testing.T) {
 				if !identical(&got, &want) || floor != wantFloor {
 					t.Fatalf("get %+v, floor %v, want %+v, floor %v", got, floor, want, wantFloor)
 				}
+				o.sync(t, s) // it may have made room for the next call
 				if got, want := s.Ghost(k), o.left(k); got != want {
 					t.Fatalf("ghost %+v, want %+v", got, want)
 				}

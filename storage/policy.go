@@ -115,7 +115,7 @@ func (s *Store) use(e entry) {
 	}
 	if s.passing(e.slot & placeMask) {
 		if _, b := s.of(e.slot & placeMask); s.fits(main, sizeOf(b)) {
-			s.move(main, e.at, e.slot)
+			s.newest = s.move(main, e.at, e.slot) // the answer lies there
 			s.settle()
 		}
 	}
@@ -133,27 +133,34 @@ func (s *Store) passing(loc uint64) bool {
 }
 
 // admits reports whether a version may be written: of a store that evicts nothing only what there is room for, and what takes
-// less than it replaces. For deletions and deadlines a little room is kept.
+// less than it replaces.
 func (s *Store) admits(k Key, set *vclock.Set, e entry) bool {
 	if s.policy != None {
 		return true
 	}
 	body := bodyBytes(k.Bytes, set)
-	more, most := int64(headPlain+16+body), s.usedMax
+	more := int64(headPlain + 16 + body)
 	switch {
 	case e.record():
 		more -= s.weight(e.b, sizeOf(e.b))
 	case !e.known():
 		more += pageBytes
 	}
-	if !set.Tombstone {
-		most -= most / deadPart
-	}
-	free := s.available() - reserve
+	large := 0
 	if body > s.blockLeast() {
-		free -= body >> s.shift
+		large = body
 	}
-	return more <= 0 || free >= 0 && s.stats.BytesUsed+more <= most
+	return more <= 0 || s.hasRoom(more, large, set.Tombstone)
+}
+
+// hasRoom reports whether a store that evicts nothing can take so many bytes more, so many of them in a block. Some are kept, for pages
+// that are split and for what is dead, half of that for deletions and deadlines.
+func (s *Store) hasRoom(more int64, large int, small bool) bool {
+	kept := max(s.usedMax/deadPart, min(8*pageBytes, s.usedMax/4))
+	if small {
+		kept /= 2
+	}
+	return s.available()-large>>s.shift >= reserve && s.stats.BytesUsed+more <= s.usedMax-kept
 }
 
 func usesOf(slot uint64) uint64  { return slot & usesMask >> usesShift }
@@ -241,7 +248,7 @@ func (s *Store) evict() bool {
 		s.read(b, &s.met)
 		expired := s.met.deadline.Passed(s.wall)
 		if loc == s.newest && !expired {
-			if moves > movesMax {
+			if moves > movesMax || s.stats.Keys+s.stats.Tombstones == 1 {
 				return false // there is nothing else
 			}
 			s.newest = s.move(main, at, slot)

@@ -175,7 +175,7 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 			return Result{Outcome: Superseded, Known: s.met.dot()}
 		case c == 0 && d.Compare(s.met.deadline) <= 0:
 			return Result{Outcome: Known}
-		case c == 0 && s.policy == None && s.met.flags&flagRegister == 0 && s.stats.BytesUsed+16 > s.usedMax:
+		case c == 0 && s.policy == None && s.met.flags&flagRegister == 0 && !s.hasRoom(16, 0, true):
 			return Result{Outcome: Full}
 		case c == 0:
 			s.retime(p, k.Hash, e, d)

@@ -51,8 +51,14 @@ type Store struct {
 	blocks     [][]byte // bodies that are large for a segment, by number
 	noBlocks   []uint32 // numbers of none
 	blockBytes int64
+	leaving    [][]byte // blocks that go back when the call ends
 
 	actors actors
+
+	cleaning      uint32 // segment from which what is live is being moved, if its order is still this
+	cleaningOrder uint32
+	cleanAt       int32
+	barren        uint32 // orders when no segment was worth it
 
 	sweepSegment uint32 // where Tick goes on
 	sweepAt      int32

@@ -15,7 +15,7 @@ type NodeStats struct {
 	Nodes                int     `msgpack:"nodes" json:"nodes"`       // in its map, removed ones aside
 	NodesUp              int     `msgpack:"nodes_up" json:"nodes_up"` // of these, as it sees it; itself is one
 	UptimeMillis         int64   `msgpack:"uptime_ms" json:"uptime_ms"`
-	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"` // that records, ghosts and index may take: 60 % of --memory
+	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"` // that records, ghosts and index may take: most of --memory
 	MemoryUsed           int64   `msgpack:"memory_used_bytes" json:"memory_used_bytes"`   // of that
 	Keys                 int64   `msgpack:"keys" json:"keys"`
 	Share                float64 `msgpack:"share" json:"share"` // of its datacenter's data, 0 to 1

@@ -13,20 +13,14 @@ import (
 
 	"github.com/shoalcache/shoal/client"
 	"github.com/shoalcache/shoal/internal/ports"
+	"github.com/shoalcache/shoal/server"
 )
 
 const (
 	benchReplicas = 3
-	// storageShare is the part of a node's memory that its storage has; what the nodes say of themselves must agree.
-	storageShare = 0.6
 	// benchPartitions is how many a cluster has that is told of no other number.
 	benchPartitions = 4096
 )
-
-// memoryFor is the --memory of a node whose storage has so many bytes.
-func memoryFor(storageBytes int64) int64 {
-	return int64(math.Ceil(float64(storageBytes) / storageShare))
-}
 
 // withCluster runs a cluster of its own while use does: each node in a process of its own, so that neither its collector
 // nor its scheduler is the generator's, on free ports and in a directory that is removed. The kernel ties
@@ -79,7 +73,7 @@ func (t *tool) ownNodes(dir string, nodes int, memory int64) (d *dev, addrs []st
 	if err != nil {
 		return nil, nil, err
 	}
-	d = &dev{tool: t, logLevel: "warn"}
+	d = &dev{tool: t, log: t.err, logLevel: "warn"}
 	for i := range nodes {
 		n := devNode{}
 		n.Name = "n" + strconv.Itoa(i+1)
@@ -108,7 +102,7 @@ func whole(ctx context.Context, addrs []string, memory int64) error {
 		s, err := cl.Stats(ctx, addrs[i])
 		switch {
 		case err == nil && s.Nodes == len(addrs) && s.PartitionsRecovering == 0 && s.PartitionsOwned > 0:
-			if want := storageShare * float64(memory); math.Abs(float64(s.MemoryLimit)-want) > want/100 {
+			if want := float64(server.StorageOf(memory)); math.Abs(float64(s.MemoryLimit)-want) > want/100 {
 				return fmt.Errorf("%s: its storage has %s of %s: not the share that the replay was planned with", s.Name, formatSize(s.MemoryLimit), formatSize(memory))
 			}
 			i++

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -47,12 +48,17 @@ func settings() []setting {
 		}},
 		{name: "cluster-name", hint: "NAME", usage: "clusters of other names are never joined", def: "shoal", set: word(func(o *options) *string { return &o.ClusterName })},
 		{name: "data-dir", hint: "DIR", usage: "what the node must not forget; none keeps nothing, and a node that joins then waits 20 s", def: "./shoal-data/NAME", set: word(func(o *options) *string { return &o.DataDir })},
-		{name: "memory", hint: "SIZE", usage: "what the node may use, as in 512MiB; keys and values get 60 % of it", def: "1GiB", set: func(o *options, v string) (err error) {
-			if o.Memory, err = parseSize(v); err == nil && o.Memory < server.MemoryMin {
-				err = fmt.Errorf("%s is too little: give a node at least %s", v, formatSize(server.MemoryMin))
+		{name: "memory", hint: "SIZE", usage: "what the process may use, as in 4GiB, or 75% of what there is; keys and values get most of it", def: "1GiB, or 75% of what there is", set: func(o *options, v string) (err error) {
+			if o.Memory, err = memoryOf(v, machine); err == nil && o.Memory < server.MemoryMin {
+				return fmt.Errorf("%s is too little: give a node at least %s", v, formatSize(server.MemoryMin))
 			}
+			return cmp.Or(err, checkMemory(o.Memory, machine))
+		}},
+		{name: "ghost-share", hint: "PERCENT", usage: "of storage, for what is remembered of keys that are gone, 1% to 50%", def: "10%", set: func(o *options, v string) (err error) {
+			o.GhostShare, err = parsePercent(v, 1, 50)
 			return err
 		}},
+		{name: "clients-max", hint: "COUNT", usage: "connections of clients at a time, 24 KiB of memory each", def: "what a 40th of memory has room for", set: number(func(o *options) *int { return &o.ClientsMax })},
 		{name: "datacenter", hint: "NAME", usage: "each holds --replicas copies of every key", def: "dc1", set: word(func(o *options) *string { return &o.Datacenter })},
 		{name: "rack", hint: "NAME", usage: "copies avoid sharing one", def: "none", set: word(func(o *options) *string { return &o.Rack })},
 		{name: "weight", hint: "W", usage: "share of the data against other nodes", def: "1", set: func(o *options, v string) (err error) {
@@ -147,6 +153,9 @@ func configure(c *cli.Context, list []setting) (*options, error) {
 				return nil, usage("%s: %v", from, err)
 			}
 		}
+	}
+	if o.Memory == 0 {
+		o.Memory = memoryByDefault(server.DefaultMemory, machine)
 	}
 	if err := o.Validate(); err != nil {
 		text := strings.ReplaceAll(err.Error(), server.ErrConfig.Error()+": ", "")

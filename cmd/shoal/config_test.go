@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shoalcache/shoal/server"
 	"github.com/urfave/cli/v2"
 )
 
@@ -39,7 +40,7 @@ func TestAFlagCountsBeforeAVariableBeforeTheFileBeforeTheDefault(t *testing.T) {
 		replicas int
 		level    string
 	}{
-		{"", nil, nil, 0, nil, 0, "info"},
+		{"", nil, nil, memoryByDefault(server.DefaultMemory, machine), nil, 0, "info"},
 		{file, nil, nil, 32 << 20, []string{"f1:1", "f2:2"}, 5, "error"},
 		{
 			file,
@@ -86,7 +87,7 @@ func TestANodeListensForRedisClientsUnlessToldNotTo(t *testing.T) {
 func TestEverySettingArrivesWhereItsNameSays(t *testing.T) {
 	values := map[string]string{
 		"name": "v1", "client-addr": "v2:2", "peer-addr": "v3:3", "gossip-addr": "v4:4", "advertise-host": "v5", "admin-addr": "v6:6", "resp-addr": "v13:13",
-		"join": "v7:7", "cluster-name": "v8", "data-dir": "v9", "memory": "20MiB", "datacenter": "v11", "rack": "v12", "weight": "1.5",
+		"join": "v7:7", "cluster-name": "v8", "data-dir": "v9", "memory": "200MiB", "ghost-share": "20%", "clients-max": "77", "datacenter": "v11", "rack": "v12", "weight": "1.5",
 		"replicas": "2", "read": "one", "write": "all", "partitions": "512", "shards": "8", "log-level": "warn", "log-format": "json",
 	}
 	var args []string
@@ -118,11 +119,11 @@ func TestEverySettingArrivesWhereItsNameSays(t *testing.T) {
 	}
 	c := byFlag.Config
 	got := []any{
-		c.Name, c.ClientAddr, c.PeerAddr, c.GossipAddr, c.AdvertiseHost, c.AdminAddr, c.Join[0], c.ClusterName, c.DataDir, c.Memory,
+		c.Name, c.ClientAddr, c.PeerAddr, c.GossipAddr, c.AdvertiseHost, c.AdminAddr, c.Join[0], c.ClusterName, c.DataDir, c.Memory, c.GhostShare, c.ClientsMax,
 		c.Datacenter, c.Rack, c.Weight, c.Replicas, c.Read, c.Write, c.Partitions, c.Shards, byFlag.logLevel, byFlag.logFormat, c.RespAddr,
 	}
 	want := []any{
-		"v1", "v2:2", "v3:3", "v4:4", "v5", "v6:6", "v7:7", "v8", "v9", int64(20 << 20),
+		"v1", "v2:2", "v3:3", "v4:4", "v5", "v6:6", "v7:7", "v8", "v9", int64(200 << 20), 0.2, 77,
 		"v11", "v12", 1.5, 2, "one", "all", 512, 8, "warn", "json", "v13:13",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -150,7 +151,7 @@ func TestAFileWithAMistakeIsRefusedWithItsLine(t *testing.T) {
 			t.Errorf("%.40q: %v, want %q", file, err, want)
 		}
 	}
-	if o, err := configured(t, "# nothing but a comment\n"); err != nil || o.Memory != 0 {
+	if o, err := configured(t, "# nothing but a comment\n"); err != nil || o.Memory != memoryByDefault(server.DefaultMemory, machine) {
 		t.Errorf("an empty file: %+v, %v", o, err)
 	}
 }

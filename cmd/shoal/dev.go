@@ -177,7 +177,7 @@ func (d *dev) banner(pids []int) error {
 
 // runInside runs all nodes in this process.
 func (d *dev) runInside(ctx context.Context) error {
-	limitHeap(int64(len(d.nodes)) * d.nodes[0].Memory)
+	limitHeap(d.nodes[0].Config, len(d.nodes))
 	var running []*server.Node
 	defer func() {
 		for _, n := range running {

@@ -46,6 +46,16 @@ func parseSize(s string) (int64, error) {
 	return 0, fmt.Errorf("%q is no size: use bytes, or a number with KiB, MiB or GiB, as in 512MiB", s)
 }
 
+// parsePercent reads a share of least to most hundredths: "75%".
+func parsePercent(s string, least, most float64) (share float64, err error) {
+	number, ok := strings.CutSuffix(strings.TrimSpace(s), "%")
+	p, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || strings.Trim(number, "0123456789.") != "" || p < least || p > most {
+		return 0, fmt.Errorf("%q: use %g%% to %g%%", s, least, most)
+	}
+	return p / 100, nil
+}
+
 // formatSize is n bytes for people, with three digits that count.
 func formatSize(n int64) string {
 	const step = 1024

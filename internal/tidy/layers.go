@@ -39,6 +39,7 @@ var table = []row{
 	{"shoaltest", 6, false},
 	{"cmd/shoal", 7, false},
 	{"internal/ports", 0, false},
+	{"internal/arena", 0, false},
 	{"internal/session", 2, true},
 	{"internal/tidy", apart, false},
 }

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/shoalcache/shoal/wire"
+)
+
+// budget is who may have how much of Config.Memory, in bytes. All of it together is that, when everybody has all there is
+// at once: storage lies outside the Go heap, in an arena that never has more, and what is left is what the heap may have.
+//
+//	process   the program, its runtime and threads
+//	storage   keys, values, ghosts and their index
+//	spare     a large record that is being stored, before what gives way to it is gone
+//	hints     writes owed to absent nodes
+//	pending   keys and values of requests under way
+//	clients   connections, whether or not they have anything to say
+//	unread    answers that clients do not read, and large requests that have come in part
+//	links     messages that wait for a link to another node
+//	beside    what stores have on the heap: directories of the index, and what eviction learns from
+//	slack     garbage between two collections
+type budget struct {
+	process, storage, spare, hints, pending, clients, unread, links, beside, slack int64
+}
+
+const (
+	// processBytes is what an idle node takes: the program's file, of which each page that was ever executed counts, and a heap
+	// with nothing in it. Nodes of less than three times that get by on less until they have much to do.
+	processBytes = 24 << 20
+	// clientBytes is what an idle connection takes: its buffer, and two goroutines.
+	clientBytes = 24 << 10
+	clientsMin  = 256
+	clientsMost = 10_000
+
+	// Large nodes have no use for more of these: what arrives at once does not grow with what is held.
+	pendingMost = 256 << 20
+	unreadMost  = 512 << 20
+	linksMost   = 256 << 20
+
+	// besidePart is the part of its bytes, one in so many, that a store has on the heap: 24 bytes for each page of 256 where
+	// entries are as small as they come and two fifths of all is index, and a 64th for eviction.
+	besidePart = 20
+	// callBytes is what a request under way takes beside its key and value. One connection may have all of its requests under
+	// way in one shard.
+	callBytes = 1 << 10
+	callsMin  = connCallsMax + connCallsMax/8
+	callsMost = 8192
+	calledMin = 1 << 20
+	// spareSlots is how many segments a store may take in a call beside a large record.
+	spareSlots = 8
+	// slackPart is the part of the heap in use, one in so many, that garbage may have on top.
+	slackPart = 5
+)
+
+// divide divides memory for a node that takes so many clients, 0 for as many as have room in a 40th, and frames of so
+// many bytes.
+func divide(memory int64, clients, frame int) budget {
+	b := budget{process: min(processBytes, memory/8*3)}
+	rest := memory - b.process
+	b.hints, b.pending, b.unread, b.links = rest/40, min(rest/48, pendingMost), min(rest/64, unreadMost), min(rest/128, linksMost)
+	if b.clients = int64(clients) * clientBytes; clients == 0 {
+		b.clients = min(rest/40, clientsMost*clientBytes)
+	}
+	b.spare = min(rest/12, int64(frame))
+	heap := b.hints + b.pending + b.clients + b.unread + b.links
+	// What is left is for storage, a 20th of it beside it, and the slack of all that is on the heap.
+	left := rest - b.spare - heap - heap/slackPart
+	b.storage = max(left, 0) / (besidePart*slackPart + slackPart + 1) * (besidePart * slackPart)
+	b.beside = b.storage / besidePart
+	b.slack = (heap + b.beside) / slackPart
+	return b
+}
+
+// connections is how many clients may be connected.
+func (b *budget) connections() int { return int(max(b.clients/clientBytes, clientsMin)) }
+
+// calls is how many requests may be under way in one of so many shards, and calledBytes how much these may hold.
+func (b *budget) calls(shards int64) int {
+	return int(min(max(b.pending/shards/callBytes, callsMin), callsMost))
+}
+
+func (b *budget) calledBytes(shards int64) int { return int(max(b.pending/shards, calledMin)) }
+
+// heap is what the Go runtime may have, all that is not storage: its own limit (GOMEMLIMIT) counts neither that nor the
+// program's file, which is two thirds of an idle process.
+func (b *budget) heap(memory int64) int64 { return memory - b.storage - b.spare - b.process/3*2 }
+
+// StorageOf is how many bytes of a node's memory its storage has, for a node of otherwise default settings.
+func StorageOf(memory int64) int64 { return divide(memory, 0, wire.DefaultLimits().Frame).storage }
+
+// MemoryOf is the least Config.Memory of which storage has so many bytes.
+func MemoryOf(storage int64) int64 {
+	const step = 1 << 10
+	n := sort.Search(int(min(storage, 1<<50)/step*4+MemoryMin/step), func(n int) bool { return StorageOf(int64(n)*step) >= storage })
+	return int64(n) * step
+}
+
+// HeapOf is what the Go heap of a process may have, which is nothing but a node of this configuration, in bytes: for
+// debug.SetMemoryLimit. A program that a node is part of adds what it needs itself.
+func HeapOf(c Config) int64 {
+	c = c.withDefaults()
+	b := c.divide()
+	return b.heap(c.Memory)
+}
+
+func (c *Config) divide() budget { return divide(c.Memory, c.ClientsMax, c.Limits.Frame) }
+
+const (
+	// shardBytes is the least that a shard has by default, so that its segments are some pages each.
+	shardBytes = 4 << 20
+	// shardBytesMin is what it has in any case: less, and its segments would be smaller than pages.
+	shardBytesMin = 1 << 20
+)
+
+// checkBudget says what is wrong with how memory is divided, nil if nothing is.
+func (c *Config) checkBudget() error {
+	b := c.divide()
+	switch least := shardBytesMin * int64(c.Shards); {
+	case b.storage >= least:
+		return nil
+	case c.ClientsMax > 0 && divide(c.Memory, 0, c.Limits.Frame).storage >= least:
+		return fmt.Errorf("%d clients take %d MiB of %d: use fewer, or more memory", c.ClientsMax, b.clients>>20, c.Memory>>20)
+	}
+	return fmt.Errorf("%d shards share %d MiB, what memory of %d MiB leaves for keys and values: use at most %d, or more memory",
+		c.Shards, b.storage>>20, c.Memory>>20, max(b.storage/shardBytesMin, 1))
+}

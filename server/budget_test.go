@@ -1,0 +1,88 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
+	for memory, share := range map[int64]float64{MemoryMin: 0.3, 64 << 20: 0.45, 256 << 20: 0.65, 1 << 30: 0.8, 16 << 30: 0.85, 1 << 40: 0.85} {
+		c := Config{Memory: memory}.withDefaults()
+		b := c.divide()
+		sum := b.process + b.storage + b.spare + b.hints + b.pending + b.clients + b.unread + b.links + b.beside + b.slack
+		if sum > memory || sum < memory-memory/1000 {
+			t.Errorf("of %d MiB %d are given away: %+v", memory>>20, sum>>20, b)
+		}
+		if got := float64(b.storage) / float64(memory); got < share || got > 0.95 {
+			t.Errorf("of %d MiB storage has %.3f", memory>>20, got)
+		}
+		if heap := b.heap(memory); heap+b.storage+b.spare >= memory || heap < b.hints+b.pending+b.clients+b.unread+b.links+b.beside {
+			t.Errorf("of %d MiB the heap has %d", memory>>20, heap>>20)
+		}
+		if back := StorageOf(MemoryOf(b.storage)); back < b.storage || back > b.storage+b.storage/100 {
+			t.Errorf("storage of %d bytes needs %d, which have %d", b.storage, MemoryOf(b.storage), back)
+		}
+		if err := (Config{Name: "n", Memory: memory}).Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestMoreClientsTakeRoomFromKeys(t *testing.T) {
+	few, many := Config{Memory: 1 << 30}.withDefaults(), Config{Memory: 1 << 30, ClientsMax: 10_000}.withDefaults()
+	a, b := few.divide(), many.divide()
+	if b.connections() != 10_000 || a.storage-b.storage < (b.clients-a.clients)*9/10 {
+		t.Errorf("%d and %d clients, storage of %d and %d MiB", a.connections(), b.connections(), a.storage>>20, b.storage>>20)
+	}
+	err := Config{Name: "n", Memory: 128 << 20, ClientsMax: 100_000}.Validate()
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "100000 clients take") {
+		t.Errorf("more clients than there is memory for: %v", err)
+	}
+	err = Config{Name: "n", Memory: 64 << 20, Shards: 256}.Validate()
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "256 shards share") {
+		t.Errorf("shards of less than a segment of pages: %v", err)
+	}
+}
+
+// A node's end gives all of its memory back, and nothing looks at it after.
+func TestAStoppedNodeHasNoMemory(t *testing.T) {
+	n := start(t, Quick(testConfig(t, "n1")))
+	kv := n.Client()
+	if err := kv.Set(t.Context(), "k", make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if n.arena.Used() < 1<<20 {
+		t.Fatalf("a node that holds 1 MiB has %d bytes", n.arena.Used())
+	}
+	if err := n.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n.arena.Used() != 0 {
+		t.Errorf("it has stopped, and has %d bytes", n.arena.Used())
+	}
+	if _, err := kv.Get(t.Context(), "k"); err == nil {
+		t.Error("it has stopped, and answers")
+	}
+	n.Stats()
+}
+
+func TestGhostsHaveTheShareOfStorageThatTheyAreGiven(t *testing.T) {
+	var ghosts []int64
+	for _, share := range []float64{0.01, 0.5} {
+		cfg := Quick(testConfig(t, "n1"))
+		cfg.Memory, cfg.Shards, cfg.Partitions, cfg.GhostShare, cfg.Replicas = MemoryMin, 1, 16, share, 1
+		n := start(t, cfg)
+		kv := n.Client()
+		for i := range 100_000 {
+			if err := kv.Set(t.Context(), fmt.Sprint("key:", i), make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ghosts = append(ghosts, count(n, "storage", "ghosts"))
+	}
+	if ghosts[0] == 0 || ghosts[1] < 5*ghosts[0] {
+		t.Errorf("with 1 %% of storage and with half: %d ghosts", ghosts)
+	}
+}

@@ -1,0 +1,82 @@
+package storage
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/shoalcache/shoal/vclock"
+)
+
+// This file owns what the engine once did wrong.
+
+func TestASegmentWithNothingDeadIsNotCleanedAgainAndAgain(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 64 << 10, Policy: None})
+	for i := range 1000 { // 205 bytes: four to a segment of 1024, 204 left over
+		s.Put(key(fmt.Sprintf("key %05d", i)), value(alice, 5, strings.Repeat("x", 180)), wall)
+	}
+}
+
+func TestDeadlinesInAFullStoreThatEvictsNothingTakeNoMoreThanThereIs(t *testing.T) {
+	m := &measured{taken: map[*byte]bool{}}
+	s := newStore(t, Config{BytesMax: 1 << 20, Policy: None, Memory: m})
+	n := 0
+	for s.Put(key(fmt.Sprint("filler ", n)), value(alice, 5, strings.Repeat("x", 80)), wall).Outcome == Stored {
+		n++
+	}
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
+		s.Retime(key(fmt.Sprint("filler ", i)), dot(alice, 5), vclock.Deadline{At: wall + 100_000, Stamp: 9}, wall)
+	}
+	if m.most > 1<<20 {
+		t.Fatalf("%d bytes of %d", m.most, 1<<20)
+	}
+}
+
+func TestARecordThatMovesOutOfASegmentUnderASweepIsSweptInTime(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 16 << 20, Policy: LRU})
+	mustPut(t, s, key("first"), until(value(alice, 5, "v"), wall+5, 5))
+	for i := range sweepMax {
+		mustPut(t, s, key(fmt.Sprint("before ", i)), value(alice, 5, "v"))
+	}
+	mustPut(t, s, key("k"), until(value(alice, 5, "v"), wall+1000, 5))
+	for i := 0; len(s.segments) < 20; i++ {
+		mustPut(t, s, key(fmt.Sprint("behind ", i)), value(alice, 5, "v"))
+	}
+	s.Tick(wall+5, nil)     // stops in the midst of the first segment, before k
+	s.Get(key("k"), wall+6) // moves k to the newest
+	for range 100 {
+		s.Tick(wall+2000, nil)
+	}
+	if got := s.Stats().Expired; got != 2 {
+		t.Fatalf("%d have expired, want 2", got)
+	}
+}
+
+func TestAnAnswerMayBeHandedInAgainThoughItsRecordHasExpired(t *testing.T) {
+	s := newStore(t, Config{Memory: &measured{taken: map[*byte]bool{}}})
+	want := strings.Repeat("x", 100_000)
+	mustPut(t, s, key("k"), until(value(alice, 5, want), wall+10, 5))
+	set, _ := s.Get(key("k"), wall)
+	set.Dot, set.Deadline = dot(alice, 6), vclock.Deadline{}
+	r := s.Put(key("k"), &set, wall+20) // expires the old record first, and gives its block back
+	if got, _ := s.Get(key("k"), wall+20); string(got.Value) != want {
+		t.Fatalf("%v, and holds %x...", r.Outcome, got.Value[:8])
+	}
+}
+
+func TestReplacedRecordsDoNotSlowExpiryDown(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 32 << 20})
+	const n = 62_500
+	for i := range n * 5 / 4 { // a quarter of them again, a few bytes longer
+		stamp := vclock.Stamp(i + 1)
+		mustPut(t, s, key(fmt.Sprint("key ", (i+i/n*i*31)%n)), until(value(alice, stamp, strings.Repeat("v", 100+i/n*9)), wall+1, stamp))
+	}
+	ticks := 0
+	for ; s.Stats().Keys > 0; ticks++ {
+		s.Tick(wall+1, nil)
+	}
+	if ticks > 20 {
+		t.Fatalf("%d ticks, want at most 20", ticks)
+	}
+}
