@@ -12,7 +12,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client rivals cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench-path: build ## the request path beside Redis, which must be installed, by 
 
 bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about four minutes
 	cd bench/rueidis && go run . -shoal ../../bin/shoal
+
+rivals: ## the storage engine beside other caches for Go (ARGS="-parts time": see bench/rivals): about ten minutes
+	cd bench/rivals && go vet ./... && go test ./... && go run . $(ARGS)
 
 cover: ## which statements the tests reach: bin/cover.html
 	@mkdir -p bin
