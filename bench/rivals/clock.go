@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// This file owns looks at the clock, and at the counter of objects.
+// This file owns the clocks, and the counter of objects.
 
 var origin = time.Now()
 
@@ -23,6 +26,15 @@ func clockCost() time.Duration {
 	}
 	slices.Sort(took)
 	return took[len(took)/2]
+}
+
+// worked is the processor time of this process, all threads together. What others on the machine take is not in it.
+func worked() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(fmt.Sprintf("processor time: %v: run on a system that tells it", err))
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // allocated is how many objects this process has ever had on its heap.

@@ -22,7 +22,7 @@
 //	            evenly: with ghosts, dead bytes and whatever else use brings
 //	held        entries that were there then, by a sample: limits of bytes fit only about so many, and fastcache's is a
 //	            multiple of 32 MiB
-//	gc ms       median time of seven forced collections; who has pointers pays, all the time
+//	gc ms       time of a forced collection, of seven; who has pointers pays, all the time
 //	gc big ms   the same with ten million entries (-big), of those named by -big-subjects
 //	allocs get  objects that a get leaves on the heap, with what is done in the background
 //	allocs set  the same of a set where entries are evicted
@@ -30,7 +30,7 @@
 // # Gets and sets
 //
 // All subjects are in one process. In every round each has a short turn at each measurement, in an order that turns, with
-// the same keys; figures are the median of all rounds, with the least and the greatest. ": fastcache" is the ratio to that,
+// the same keys; figures are the median of all rounds, with the least and the greatest; the JSON has every round. ": fastcache" is the ratio to that,
 // taken round by round. No collection runs during a turn, which flatters who leaves garbage: see gc ms for what is not in
 // these figures. Keys lie one after the other as they are used, so that no time is spent on fetching them.
 //
@@ -38,11 +38,13 @@
 //	zipf p99    Each call is timed alone, by one look at a monotonic clock; the median cost of a look, measured in each
 //	            round anew, is subtracted. A look waits for what the processor has begun: the next get's memory is not
 //	            fetched meanwhile, so that these are latencies, and sums of them are more than calls in a row take.
-//	uniform     ns of a get of keys drawn evenly, from the time of all calls of a turn in a row
+//	uniform     ns of processor time of a get of keys drawn evenly, from all calls of a turn in a row and what they leave to
+//	            the background. On a machine without other work that is the time they take, but for who has a background;
+//	            the JSON has the time by the clock, too
 //	batch       the same, of who looks up 16 keys in one call; the ratio is to fastcache's uniform
-//	mean        ns of a set where about all entries fit that there were before, of keys drawn from four times as many
-//	            (-universe), from the time of a turn with what it leaves to the background
-//	p50, p99    the same, timed as for gets: what is left to the background runs on another core, and is not in it
+//	mean        the same of a set where about as many entries fit as there were before, of keys drawn from four times as
+//	            many (-universe)
+//	p50 to p99.9  ns of a set, timed as for gets: what is left to the background runs on another core, and is not in it
 //
 // Who keeps []byte is given []byte. Who wants strings is given strings that share the bytes of the key, made before; who
 // keeps these gets bytes that nobody else uses. Who keeps the value as it is gets a copy that each set makes. bigcache

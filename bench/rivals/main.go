@@ -90,7 +90,7 @@ func weighAll(ctx context.Context, o *options, r *report, say io.Writer) error {
 		}
 		r.Figures.add(overBytes, s.name, over(w.Resident, base.Resident, max(1, w.Held)))
 		r.Figures.add(peakBytes, s.name, over(w.Peak, base.Peak, max(1, w.Held)))
-		r.Figures.add(gcMS, s.name, median(w.CollectMS))
+		r.Figures.add(gcMS, s.name, w.CollectMS...)
 		if s.grows {
 			continue
 		}
@@ -116,7 +116,7 @@ func weighAll(ctx context.Context, o *options, r *report, say io.Writer) error {
 		if err != nil {
 			return err
 		}
-		r.Figures.add(gcBigMS, s.name, median(w.CollectMS))
+		r.Figures.add(gcBigMS, s.name, w.CollectMS...)
 	}
 	return nil
 }

@@ -14,34 +14,39 @@ import (
 // figures are what was measured, by column and subject, once for each round.
 type figures map[string]map[string][]float64
 
-func (f figures) add(column, subject string, v float64) {
+func (f figures) add(column, subject string, v ...float64) {
 	if f[column] == nil {
 		f[column] = map[string][]float64{}
 	}
-	f[column][subject] = append(f[column][subject], v)
+	f[column][subject] = append(f[column][subject], v...)
 }
 
 // The columns, as they are named in JSON.
 const (
-	overBytes    = "over_bytes"
-	peakBytes    = "peak_over_bytes"
-	evictBytes   = "evicting_over_bytes"
-	evictHeld    = "evicting_held"
-	gcMS         = "gc_ms"
-	gcBigMS      = "gc_big_ms"
-	getZipfP50   = "get_zipf_p50_ns"
-	getZipfP99   = "get_zipf_p99_ns"
-	getZipfMean  = "get_zipf_mean_ns"
-	getUniform   = "get_uniform_ns"
-	getBatch     = "get_batch_ns"
-	getAllocs    = "get_allocs"
-	getMisses    = "get_misses"
-	setMean      = "set_evicting_ns"
-	setP50       = "set_evicting_p50_ns"
-	setP99       = "set_evicting_p99_ns"
-	setAllocs    = "set_allocs"
-	clockNS      = "clock_ns" // of no subject
-	modulePrefix = "github.com/"
+	overBytes      = "over_bytes"
+	peakBytes      = "peak_over_bytes"
+	evictBytes     = "evicting_over_bytes"
+	evictHeld      = "evicting_held"
+	gcMS           = "gc_ms"
+	gcBigMS        = "gc_big_ms"
+	getZipfP50     = "get_zipf_p50_ns"
+	getZipfP99     = "get_zipf_p99_ns"
+	getZipfP999    = "get_zipf_p999_ns"
+	getZipfMean    = "get_zipf_mean_ns"
+	getUniform     = "get_uniform_ns"
+	getUniformWall = "get_uniform_wall_ns" // while others may have had the processor
+	getBatch       = "get_batch_ns"
+	getAllocs      = "get_allocs"
+	getMisses      = "get_misses"
+	setMean        = "set_evicting_ns"
+	setMeanWall    = "set_evicting_wall_ns"
+	setP50         = "set_evicting_p50_ns"
+	setP99         = "set_evicting_p99_ns"
+	setP999        = "set_evicting_p999_ns"
+	setSingle      = "set_evicting_single_ns" // the mean of calls that are timed alone
+	setAllocs      = "set_allocs"
+	clockNS        = "clock_ns" // of no subject
+	modulePrefix   = "github.com/"
 )
 
 // column is one of a table.
@@ -72,6 +77,7 @@ var (
 		{setMean, "mean", 0, setMean},
 		{setP50, "p50", 0, setP50},
 		{setP99, "p99", 0, setP99},
+		{setP999, "p99.9", 0, setP999},
 	}
 )
 
@@ -126,8 +132,9 @@ func (r *report) String() string {
 		{"get, ns", getColumns},
 		{"set with eviction, ns", setColumns},
 	} {
-		if rows := r.rows(t.columns); len(rows) > 0 {
-			fmt.Fprintf(&b, "\n%s\n", render(t.title, t.columns, rows))
+		columns := slices.DeleteFunc(slices.Clone(t.columns), func(c column) bool { return len(r.Figures[c.name]) == 0 })
+		if len(columns) > 0 {
+			fmt.Fprintf(&b, "\n%s\n", render(t.title, columns, r.rows(columns)))
 		}
 	}
 	if len(r.Hits) > 0 {
