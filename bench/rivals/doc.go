@@ -44,7 +44,8 @@
 //	batch       the same, of who looks up 16 keys in one call; the ratio is to fastcache's uniform
 //	mean        the same of a set where about as many entries fit as there were before, of keys drawn from four times as
 //	            many (-universe)
-//	p50 to p99.9  ns of a set, timed as for gets: what is left to the background runs on another core, and is not in it
+//	p50, p99    ns of a set, timed as for gets: what is left to the background runs on another core, and is not in it
+//	p99.9       the same; who makes room for many sets at once shows it here. So do other programs on the machine
 //
 // Who keeps []byte is given []byte. Who wants strings is given strings that share the bytes of the key, made before; who
 // keeps these gets bytes that nobody else uses. Who keeps the value as it is gets a copy that each set makes. bigcache

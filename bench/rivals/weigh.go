@@ -58,7 +58,9 @@ func weigh(ctx context.Context, j job) (weight, error) {
 	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, self, weighCommand, string(arg))
 	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); ctx.Err() != nil {
+		return weight{}, ctx.Err()
+	} else if err != nil {
 		return weight{}, fmt.Errorf("weighing %s, %d entries: %w: %s", j.Subject, j.Entries, err, said.Bytes()[:min(said.Len(), 2000)])
 	}
 	var w weight
