@@ -14,7 +14,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client bench-hitratio bench-memory cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client rivals bench-hitratio bench-memory cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,7 +97,7 @@ bench-path: build ## the request path beside Redis, which must be installed, by 
 bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about four minutes
 	cd bench/rueidis && go run . -shoal ../../bin/shoal
 
-bench-hitratio: build ## what the storage engine hits of the traces FILES (*.u64.gz), beside LRU, S3-FIFO and the best possible
+rivals bench-hitratio: build ## what the storage engine hits of the traces FILES (*.u64.gz), beside LRU, S3-FIFO and the best possible
 	bin/shoal bench hitratio $(FILES)
 
 cover: ## which statements the tests reach: bin/cover.html
