@@ -75,7 +75,7 @@ func TestASetReplacesTheValue(t *testing.T) {
 }
 
 func TestWhoeverEvictsHoldsAboutAsManyAsFit(t *testing.T) {
-	const entries, valueBytes = 8192, 4096 // more than any cache's least limit
+	const entries, valueBytes = 32 << 10, 1100 // more than any cache's least limit
 	for _, s := range subjects {
 		if s.grows {
 			continue
