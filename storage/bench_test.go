@@ -68,9 +68,10 @@ var sink byte
 func getUniform(s *Store, n int) func() {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var buf [16]byte
+	var out [100]byte
 	return func() {
 		set, _ := s.Get(numbered(buf[:], rng.IntN(n)), wall)
-		sink += set.Value[0]
+		sink += byte(copy(out[:], set.Value))
 	}
 }
 
