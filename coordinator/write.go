@@ -283,8 +283,27 @@ func (w *write) response(op wire.Op) wire.Response {
 		if w.tooLarge() {
 			return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
 		}
+		if w.wantsRoom() {
+			return shortage(op, wire.StatusOutOfMemory, &w.quorum, &w.got, w.seats)
+		}
 		return shortage(op, wire.StatusQuorum, &w.quorum, &w.got, w.seats)
 	}
+}
+
+// wantsRoom reports whether the write would be acknowledged if those owners had room for it that have not.
+func (w *write) wantsRoom() bool {
+	able, full := w.got, false
+	for i := range w.seats {
+		switch s := &w.seats[i]; {
+		case !s.Owner:
+		case s.state == failed && s.reason == wire.OutcomeFull:
+			full = true
+			able.add(&w.quorum, s.Datacenter)
+		case s.state == asked:
+			able.add(&w.quorum, s.Datacenter)
+		}
+	}
+	return full && able.met(&w.quorum)
 }
 
 // tooLarge reports whether every node that has replied refused the value for its size.
