@@ -10,6 +10,7 @@ import (
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 	"go.uber.org/zap"
 )
@@ -31,6 +32,7 @@ type Config struct {
 	ClusterName   string   // default "shoal"; clusters of other names are never joined
 	DataDir       string   // node id, map and stamp ceiling; default ./shoal-data/NAME; NoDataDir: none
 	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys
+	Policy        string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
 	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
 	Rack          string   // default none; owners of a key avoid sharing one
 	Weight        float64  // share of the data against other nodes; default 1
@@ -90,6 +92,9 @@ func (c Config) Validate() error {
 	}
 	if c.Memory < MemoryMin {
 		problem("memory of %d bytes: give a node at least %d MiB", c.Memory, MemoryMin>>20)
+	}
+	if _, err := storage.ParsePolicy(c.Policy); err != nil {
+		problem("policy %.80q: use one of %s", c.Policy, strings.Join(storage.PolicyNames(), ", "))
 	}
 	if !(c.Weight >= 0.01 && c.Weight <= 100) { // NaN is neither
 		problem("weight %g: use 0.01 to 100", c.Weight)

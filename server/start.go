@@ -18,6 +18,7 @@ import (
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 )
 
@@ -132,8 +133,12 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 	c.Limits = n.cfg.Limits
 	h := hints.DefaultConfig()
 	h.BytesMax = n.cfg.Memory / 16 / shards
+	policy, err := storage.ParsePolicy(n.cfg.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	core, err := replica.New(replica.Config{
-		Self: n.self, Shards: n.cfg.Shards, BytesMax: int64(float64(n.cfg.Memory) * storageShare),
+		Self: n.self, Shards: n.cfg.Shards, BytesMax: int64(float64(n.cfg.Memory) * storageShare), Policy: policy,
 		PendingMax: 8192, PendingMem: int(max(n.cfg.Memory/8/shards, 1<<20)),
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
