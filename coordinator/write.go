@@ -270,22 +270,20 @@ func (w *write) settle(e *Env, o writeOutcome) bool {
 
 // response is the client's answer once the outcome is reached.
 func (w *write) response(op wire.Op) wire.Response {
-	switch w.outcome {
-	case acked:
+	switch {
+	case w.outcome == acked:
 		return wire.Response{Status: wire.StatusOK, Stamp: uint64(w.set.Dot.Stamp), Hinted: w.hinted}
-	case timedOut:
+	case !w.parked && w.wantsRoom():
+		return shortage(op, wire.StatusOutOfMemory, &w.quorum, &w.got, w.seats)
+	case w.outcome == timedOut:
 		resp := shortage(op, wire.StatusTimeout, &w.quorum, &w.got, w.seats)
 		if w.parked {
 			resp.Err.Text = "this node waited for its disk to raise the ceiling of stamps"
 		}
 		return resp
+	case w.tooLarge():
+		return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
 	default:
-		if w.tooLarge() {
-			return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
-		}
-		if w.wantsRoom() {
-			return shortage(op, wire.StatusOutOfMemory, &w.quorum, &w.got, w.seats)
-		}
 		return shortage(op, wire.StatusQuorum, &w.quorum, &w.got, w.seats)
 	}
 }
