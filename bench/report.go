@@ -210,6 +210,7 @@ func (r *Report) Failed() uint64 {
 var statusNames = map[wire.Status]string{
 	wire.StatusBadRequest: "bad_request", wire.StatusTooLarge: "too_large", wire.StatusQuorum: "quorum", wire.StatusTimeout: "timeout",
 	wire.StatusOverloaded: "overloaded", wire.StatusNotReady: "not_ready", wire.StatusInternal: "internal",
+	wire.StatusOutOfMemory: "out_of_memory",
 }
 
 func statusName(s wire.Status) string {

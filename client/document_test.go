@@ -107,7 +107,7 @@ func TestTheDocumentHasEveryCallAndEveryError(t *testing.T) {
 	}
 	failures := rows(t, "When something fails")
 	for _, err := range []error{
-		&ConnectError{}, &NotReadyError{}, &OverloadedError{}, &BadRequestError{}, &TooLargeError{}, &QuorumError{}, &TimeoutError{},
+		&ConnectError{}, &NotReadyError{}, &OverloadedError{}, &BadRequestError{}, &TooLargeError{}, &QuorumError{}, &OutOfMemoryError{}, &TimeoutError{},
 		&InterruptedError{}, &InternalError{}, &NamespaceError{}, &MultiError{}, &RetryError{Err: ErrClosed},
 	} {
 		name := "*" + reflect.TypeOf(err).Elem().Name()

@@ -22,6 +22,8 @@ type (
 	TooLargeError = wire.TooLargeError
 	// OverloadedError is returned by a node that has no room for the call now; nothing was done.
 	OverloadedError = wire.OverloadedError
+	// OutOfMemoryError is returned where too few owners have room for a write, and the others evict nothing (--policy none).
+	OutOfMemoryError = wire.OutOfMemoryError
 	// NotReadyError is returned by a node that is starting or stopping; nothing was done.
 	NotReadyError = wire.NotReadyError
 	// NamespaceError is returned for a call in a namespace that is not there, or was dropped; nothing was done.
@@ -131,6 +133,7 @@ func Indeterminate(err error) bool {
 		multi       *MultiError
 		retried     *RetryError
 		quorum      *QuorumError
+		memory      *OutOfMemoryError
 		timeout     *TimeoutError
 		internal    *InternalError
 		interrupted *InterruptedError
@@ -145,6 +148,8 @@ func Indeterminate(err error) bool {
 		return retried.Indeterminate
 	case errors.As(err, &quorum):
 		return quorum.Indeterminate
+	case errors.As(err, &memory):
+		return memory.Indeterminate
 	case errors.As(err, &timeout):
 		return timeout.Indeterminate
 	case errors.As(err, &internal):

@@ -74,6 +74,8 @@ func TestWhatMayBeTriedAgainIs(t *testing.T) {
 		{wire.StatusInternal, "get", get, false, false},
 		{wire.StatusBadRequest, "set", set, false, false},
 		{wire.StatusTooLarge, "set", set, false, false},
+		{wire.StatusOutOfMemory, "set", set, false, true},
+		{wire.StatusOutOfMemory, "idempotent set", twice, false, true},
 	} {
 		a, b := newFake(t), newFake(t)
 		var first, second atomic.Int32

@@ -35,14 +35,14 @@ func TestAnUnmeetableLevelIsATypedErrorThatSaysWhatToDo(t *testing.T) {
 
 func TestAQuorumErrorNamesWhoFailedAndHowToPeopleAndPrograms(t *testing.T) {
 	s := newStage(t)
-	s.says("peers n1 n2/down n3", "put k v of=2", "reply n3 full")
+	s.says("peers n1 n2/down n3", "put k v of=2", "lost n3")
 	err := s.answers[0].AsError()
 	var e *wire.QuorumError
 	if !errors.As(err, &e) || e.Want != 2 || e.Got != 0 || !e.Indeterminate || len(e.Failed) != 2 ||
-		e.Failed[0] != (wire.Failure{Node: 2, Reason: wire.OutcomeDown}) || e.Failed[1] != (wire.Failure{Node: 3, Reason: wire.OutcomeFull}) {
+		e.Failed[0] != (wire.Failure{Node: 2, Reason: wire.OutcomeDown}) || e.Failed[1] != (wire.Failure{Node: 3, Reason: wire.OutcomeDown}) {
 		t.Fatalf("%+v", err)
 	}
-	if !strings.Contains(err.Error(), "0 of the 2 replies it needs; n2 down, n3 full") {
+	if !strings.Contains(err.Error(), "0 of the 2 replies it needs; n2 down, n3 down") {
 		t.Error(err)
 	}
 }

@@ -14,7 +14,7 @@
 // # What it promises and what it does not
 //
 // An answer says no more than owners said, in time: acknowledged with as many as the level asks, or typed,
-// naming who failed and how. A failed write is indeterminate, but for "too large" and "not ready". A read's
+// naming who failed and how, or that W owners would have done if they had had room. A failed write is indeterminate, but for "too large" and "not ready". A read's
 // answer is the newest of what R owners can vote for; replies after it are not looked at, so an owner that
 // was slow is repaired by its hint or a later read. Who is alive, what a node stores, and that stamps from
 // outside are sane (the skew bound) is decided elsewhere.
@@ -37,7 +37,8 @@
 //  2. A reply counts once, for the round and the question it answers; stamps, owners and reads that were
 //     replaced take theirs with them.
 //  3. W counts owners; fallbacks count only where Sloppy, each for one owner, and the answer says how many.
-//  4. Every other owner that did not acknowledge, and might yet, is owed the write when the machine is done.
+//  4. Every other owner that did not acknowledge, and might yet, is owed the write when the machine is done; an owner that is full and
+//     evicts nothing only what ends a value.
 //  5. A write's stamp lies above all it has seen, and above every version and floor that an owner answered.
 //  6. An owner votes only for what reaches its floor; nothing is repaired without R votes.
 //  7. A deadline never travels with another version's value.

@@ -13,7 +13,7 @@ func (w *write) cover(e *Env) {
 	}
 	for i := range w.seats {
 		owner := &w.seats[i]
-		if !owner.Owner || owner.state != failed || !hintable(owner.reason) || w.covered(owner.Node) {
+		if !owner.Owner || owner.state != failed || !w.hintable(owner) || w.covered(owner.Node) {
 			continue
 		}
 		for j := range w.seats {
@@ -47,18 +47,22 @@ func (w *write) finish(e *Env) {
 	}
 	for i := range w.seats {
 		s := &w.seats[i]
-		if !s.Owner || s.Node == e.Self.Node || s.state == served || s.state == failed && !hintable(s.reason) {
+		if !s.Owner || s.Node == e.Self.Node || s.state == served || s.state == failed && !w.hintable(s) {
 			continue
 		}
 		e.Eff.Hints = append(e.Eff.Hints, Hint{Target: s.Node, Key: w.key, Set: w.set})
 	}
 }
 
-// hintable tells the failures that pass with time from those that a hint would only meet again.
-func hintable(o wire.Outcome) bool {
-	switch o {
-	case wire.OutcomeDown, wire.OutcomeSilent, wire.OutcomeNotReady, wire.OutcomeAhead, wire.OutcomeFull, wire.OutcomeLate:
+// hintable tells the failures that pass with time from those that a hint would only meet again. An owner that evicts nothing and
+// has no room for a value is like one that has evicted it: hints would only be more memory for what it is not to hold, and
+// would fill up. It has let go of what it held before; a deletion, and a deadline of what it holds, are owed it all the same.
+func (w *write) hintable(s *seat) bool {
+	switch s.reason {
+	case wire.OutcomeDown, wire.OutcomeSilent, wire.OutcomeNotReady, wire.OutcomeAhead, wire.OutcomeLate:
 		return true
+	case wire.OutcomeFull:
+		return w.set.Tombstone || s.sent == wire.KindRetime
 	}
 	return false
 }

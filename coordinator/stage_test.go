@@ -408,7 +408,7 @@ func responseText(r *wire.Response) string {
 	text := map[wire.Status]string{
 		wire.StatusOK: "ok", wire.StatusNotFound: "not-found", wire.StatusQuorum: "quorum", wire.StatusTimeout: "timeout",
 		wire.StatusNotMet: "not-met", wire.StatusNotNumber: "not-number", wire.StatusRange: "range",
-		wire.StatusTooLarge: "too-large", wire.StatusNotReady: "not-ready", wire.StatusInternal: "internal",
+		wire.StatusTooLarge: "too-large", wire.StatusNotReady: "not-ready", wire.StatusInternal: "internal", wire.StatusOutOfMemory: "out-of-memory",
 	}[r.Status]
 	if text == "" {
 		text = fmt.Sprintf("status %d", r.Status)

@@ -270,21 +270,38 @@ func (w *write) settle(e *Env, o writeOutcome) bool {
 
 // response is the client's answer once the outcome is reached.
 func (w *write) response(op wire.Op) wire.Response {
-	switch w.outcome {
-	case acked:
+	switch {
+	case w.outcome == acked:
 		return wire.Response{Status: wire.StatusOK, Stamp: uint64(w.set.Dot.Stamp), Hinted: w.hinted}
-	case timedOut:
+	case !w.parked && w.wantsRoom():
+		return shortage(op, wire.StatusOutOfMemory, &w.quorum, &w.got, w.seats)
+	case w.outcome == timedOut:
 		resp := shortage(op, wire.StatusTimeout, &w.quorum, &w.got, w.seats)
 		if w.parked {
 			resp.Err.Text = "this node waited for its disk to raise the ceiling of stamps"
 		}
 		return resp
+	case w.tooLarge():
+		return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
 	default:
-		if w.tooLarge() {
-			return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
-		}
 		return shortage(op, wire.StatusQuorum, &w.quorum, &w.got, w.seats)
 	}
+}
+
+// wantsRoom reports whether the write would be acknowledged if those owners had room for it that have not.
+func (w *write) wantsRoom() bool {
+	able, full := w.got, false
+	for i := range w.seats {
+		switch s := &w.seats[i]; {
+		case !s.Owner:
+		case s.state == failed && s.reason == wire.OutcomeFull:
+			full = true
+			able.add(&w.quorum, s.Datacenter)
+		case s.state == asked:
+			able.add(&w.quorum, s.Datacenter)
+		}
+	}
+	return full && able.met(&w.quorum)
 }
 
 // tooLarge reports whether every node that has replied refused the value for its size.

@@ -9,8 +9,9 @@
 //	                      ┌───── no answer, or "not ready": again after RetryPeriod
 //	      Add             ▼    │
 //	────────────▶ owed ──────▶ on its way ──────▶ delivered, or refused at the target's floor
-//	no room: not kept   oldest first, as far as
-//	                    window and rate allow
+//	no room: not kept   ▲  oldest first, as far as
+//	                    │  window and rate allow
+//	                    └─ set aside, where the target has no room: one a RetryPeriod comes back, and more as they are taken
 //
 // # What it promises and what it does not
 //
@@ -40,6 +41,7 @@
 //  3. At most WindowMax hints are on their way to a node, and in any stretch of time at most what Rate allows
 //     for it, a tenth of a second's worth, and one hint.
 //  4. A hint leaves the queue only when the very version that is owed was answered, or expired, or by Forget.
-//  5. Hints of one target are sent for the first time in the order in which they were first added.
+//  5. Hints of one target are sent for the first time in the order in which they were first added. What it has no room for
+//     stands before none of them.
 //  6. A call looks at no more than two windows of hints per target, however many wait (Forget looks at all).
 package hints

@@ -68,10 +68,13 @@ type Queue struct {
 type lane struct {
 	target  uint64
 	entries list.List // of *entry
+	full    list.List // of *entry too: for which the target had no room, refused longest ago first
 	byKey   map[string]*entry
 	byID    map[uint64]*entry
 	flying  int
 	paid    time.Duration // when Config.Rate will have allowed what was sent
+
+	recalled time.Duration // when a hint of full was last tried again
 }
 
 type entry struct {
@@ -81,6 +84,8 @@ type entry struct {
 	key       string
 	set       vclock.Set
 	flying    bool
+	full      bool // it is in lane.full
+	asked     bool // it was sent before
 	sent      time.Duration
 }
 
@@ -159,7 +164,7 @@ func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Se
 	}
 	// An empty lane goes, its indexes with it, since a map keeps the room of its fullest day; but not
 	// before it has paid, or a new one could send anew.
-	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.entries.Len() == 0 && l.paid <= now.Mono-burst })
+	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.owed() == 0 && l.paid <= now.Mono-burst })
 	return dst
 }
 
@@ -167,6 +172,9 @@ func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Se
 // However many hints wait or have expired, it looks at two windows of them.
 func (q *Queue) fly(l *lane, now vclock.Now, dst []Send) []Send {
 	l.paid = max(l.paid, now.Mono-burst)
+	if now.Mono-l.recalled >= q.cfg.RetryPeriod {
+		q.recall(l, now, 1)
+	}
 	next := l.entries.Front()
 	for n := 0; next != nil && n < 2*q.cfg.WindowMax && l.paid <= now.Mono; n++ {
 		e := next.Value.(*entry)
@@ -184,7 +192,7 @@ func (q *Queue) fly(l *lane, now vclock.Now, dst []Send) []Send {
 			e.flying = true
 			l.flying++
 		}
-		e.sent = now.Mono
+		e.sent, e.asked = now.Mono, true
 		l.paid += time.Duration(hintBytes(len(e.key), &e.set) * int64(time.Second) / q.cfg.Rate)
 		dst = append(dst, Send{ID: e.id, Target: l.target, Key: []byte(e.key), Set: e.set})
 	}
@@ -201,21 +209,27 @@ type Reply struct {
 // Ack takes the target's answer to a hint, and appends what may be sent next. An answer to less than what
 // is owed by now, or one that says the target is not ready for it, is no better than silence: the hint is
 // sent again after Config.RetryPeriod, and until then keeps its place in the window, which so is all that
-// a node gets that takes nothing.
+// a node gets that takes nothing. One for which the target has no room is set aside.
 func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 	l := q.lane(r.From)
 	if l == nil {
 		return dst
 	}
 	e := l.byID[r.ID]
-	if e == nil || !e.flying {
+	if e == nil || !e.asked {
 		return dst
 	}
 	switch r.Outcome {
 	case wire.OutcomeOK, wire.OutcomeSuperseded:
 		q.stats.Delivered++
+		q.recall(l, now, recallMore)
 	case wire.OutcomeBehind, wire.OutcomeTooLarge:
 		q.stats.Refused++
+	case wire.OutcomeFull:
+		if e.flying {
+			l.setAside(e)
+		}
+		return q.fly(l, now, dst)
 	default:
 		return dst
 	}
@@ -227,12 +241,14 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 // recover from the others, and would refuse the hint at their floors. Or that nobody can ask for the key any more.
 func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bool) {
 	for _, l := range q.lanes {
-		for next := l.entries.Front(); next != nil; {
-			e := next.Value.(*entry)
-			next = next.Next()
-			if gone(l.target, e.partition, e.key) {
-				q.stats.Dropped++
-				q.remove(l, e)
+		for _, all := range []*list.List{&l.entries, &l.full} {
+			for next := all.Front(); next != nil; {
+				e := next.Value.(*entry)
+				next = next.Next()
+				if gone(l.target, e.partition, e.key) {
+					q.stats.Dropped++
+					q.remove(l, e)
+				}
 			}
 		}
 	}
@@ -241,7 +257,7 @@ func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bo
 // OwedTo is how many hints wait for a node.
 func (q *Queue) OwedTo(target uint64) int {
 	if l := q.lane(target); l != nil {
-		return l.entries.Len()
+		return l.owed()
 	}
 	return 0
 }
@@ -273,7 +289,7 @@ func (q *Queue) remove(l *lane, e *entry) {
 	if e.flying {
 		l.flying--
 	}
-	l.entries.Remove(e.place)
+	l.list(e).Remove(e.place)
 	delete(l.byKey, e.key)
 	delete(l.byID, e.id)
 	q.stats.Bytes -= hintBytes(len(e.key), &e.set)

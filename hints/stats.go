@@ -3,6 +3,7 @@ package hints
 // Stats counts what became of hints, and what is owed now.
 type Stats struct {
 	Owed      int   `json:"owed"`
+	Full      int   `json:"full"` // of these, for which their target had no room
 	Bytes     int64 `json:"bytes"`
 	BytesMax  int64 `json:"bytes_max"`
 	Added     int64 `json:"added"`
@@ -18,7 +19,8 @@ func (q *Queue) Stats() Stats {
 	s := q.stats
 	s.BytesMax = q.cfg.BytesMax
 	for _, l := range q.lanes {
-		s.Owed += l.entries.Len()
+		s.Owed += l.owed()
+		s.Full += l.full.Len()
 	}
 	return s
 }
@@ -26,6 +28,7 @@ func (q *Queue) Stats() Stats {
 // Add puts o's counts on top of s.
 func (s *Stats) Add(o Stats) {
 	s.Owed += o.Owed
+	s.Full += o.Full
 	s.Bytes += o.Bytes
 	s.BytesMax += o.BytesMax
 	s.Added += o.Added

@@ -11,12 +11,18 @@ import (
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
 // founded is node id of a new cluster of nodes in two datacenters, the odd ones in one, all of them up.
 func founded(t *testing.T, id uint64, nodes int) *Node {
+	t.Helper()
+	return foundedWith(t, id, nodes, storage.Adaptive)
+}
+
+func foundedWith(t *testing.T, id uint64, nodes int, policy storage.Policy) *Node {
 	t.Helper()
 	m := recoverMap(nodes)
 	for i := range m.Nodes {
@@ -25,7 +31,7 @@ func founded(t *testing.T, id uint64, nodes int) *Node {
 	n, err := New(Config{
 		Self: vclock.Actor{Node: id, Boot: 1}, Shards: 1, BytesMax: 1 << 20, PendingMax: 100, PendingMem: 1 << 20, Founder: true,
 		Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: coordinator.DefaultConfig(), Hints: hints.DefaultConfig(),
-		Refill: antientropy.DefaultConfig(), RefillsMax: 1,
+		Refill: antientropy.DefaultConfig(), RefillsMax: 1, Policy: policy,
 	}, m, recoverNow(0))
 	if err != nil {
 		t.Fatal(err)

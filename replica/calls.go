@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -46,7 +47,8 @@ type calls struct {
 	bytes int
 	pools [poolKinds][]coordinator.Machine
 
-	updates map[uint64]int // under way, by the hash of their key
+	updates map[uint64]int          // under way, by the hash of their key
+	refused map[uint64]vclock.Stamp // of these: the greatest stamp that this node has sent and, for want of room, not stored
 }
 
 // call is one request under way.
@@ -80,7 +82,9 @@ const (
 	poolBytes = 16 << 10 // a machine that has grown larger is not kept
 )
 
-func (t *calls) init(shard, boot uint64) { t.shard, t.boot, t.updates = shard, boot, map[uint64]int{} }
+func (t *calls) init(shard, boot uint64) {
+	t.shard, t.boot, t.updates, t.refused = shard, boot, map[uint64]int{}, map[uint64]vclock.Stamp{}
+}
 
 // open takes a free slot for a machine of the given pool.
 func (t *calls) open(pool int) *call {
@@ -153,6 +157,7 @@ func (t *calls) settle(c *call) {
 	if c.pool == poolUpdate {
 		if t.updates[c.hash]--; t.updates[c.hash] == 0 {
 			delete(t.updates, c.hash)
+			delete(t.refused, c.hash)
 		}
 	}
 	c.live = false
@@ -171,6 +176,13 @@ func (t *calls) settle(c *call) {
 	}
 	c.machine = nil
 	t.free = append(t.free, c.index)
+}
+
+// refuse notes that this node's own store had no room for what the call has sent.
+func (t *calls) refuse(c *call, stamp vclock.Stamp) {
+	if c.pool == poolUpdate {
+		t.refused[c.hash] = max(t.refused[c.hash], stamp)
+	}
 }
 
 // each visits every call, oldest first; f may end the one it is given.

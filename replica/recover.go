@@ -157,10 +157,15 @@ func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
 		return antientropy.Taken // another owner of the partition has it
 	}
 	s.stats.Refilled++
-	if s.store.Refill(k, &e.Set, s.now.Wall).Outcome == storage.TooLarge {
+	switch s.store.Refill(k, &e.Set, s.now.Wall).Outcome {
+	case storage.TooLarge:
 		return antientropy.Refused
+	case storage.Full: // others may count this node among those that have it
+		s.stats.Full++
+		return antientropy.Refused
+	default:
+		return antientropy.Taken
 	}
-	return antientropy.Taken
 }
 
 // endRefills rules on what was pulled, and begins the next.

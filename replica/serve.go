@@ -206,6 +206,7 @@ func (s *Shard) stored(r storage.Result, reply *wire.Message) {
 	case storage.TooLarge:
 		reply.Outcome = wire.OutcomeTooLarge
 	default:
+		s.stats.Full++
 		reply.Outcome = wire.OutcomeFull
 	}
 }

@@ -210,6 +210,9 @@ func (s *Shard) flush(c *call) {
 		served++
 		s.reply = wire.Message{ID: m.ID}
 		s.apply(storage.Key{Bytes: m.Key, Hash: c.hash, Partition: c.partition}, m, &s.reply)
+		if s.reply.Outcome == wire.OutcomeFull {
+			s.calls.refuse(c, m.Set.Greatest())
+		}
 		if m.ID != 0 { // a repair wants no reply
 			c.machine.Reply(&s.env, s.cfg.Self.Node, &s.reply)
 		}

@@ -14,6 +14,7 @@ type ShardStats struct {
 	Forwarded  int64 `json:"forwarded"`
 	Late       int64 `json:"late"`      // foreground writes that came past their deadline
 	Ahead      int64 `json:"ahead"`     // stamps beyond the skew bound or the ceiling
+	Full       int64 `json:"full"`      // writes for which the store had no room, and evicts nothing
 	Malformed  int64 `json:"malformed"` // pages that made no sense
 	Repeated   int64 `json:"repeated"`  // requests sent again, or told apart from such
 	Hedges     int64 `json:"hedges"`
@@ -49,6 +50,7 @@ func (s *Shard) Add(t *Stats) {
 	a.Forwarded += s.stats.Forwarded
 	a.Late += s.stats.Late
 	a.Ahead += s.stats.Ahead
+	a.Full += s.stats.Full
 	a.Malformed += s.stats.Malformed
 	a.Repeated += s.stats.Repeated
 	a.Hedges += int64(s.eff.Hedges)

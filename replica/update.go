@@ -92,6 +92,9 @@ func (h holder) Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp) {
 	}
 	k := storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition, Lone: s.view.spaces.of(key).lone}
 	set, floor := s.store.Peek(k, s.now.Wall)
+	if s.cfg.Policy == storage.None { // what it has sent it may have had no room for: that is as good as forgotten
+		floor = max(floor, 1, s.calls.refused[c.hash])
+	}
 	if floor == 0 || s.calls.updates[c.hash] < 2 { // what this node has sent it has stored, and not forgotten since
 		return set, floor
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 	"go.uber.org/zap"
 )
@@ -33,6 +34,7 @@ type Config struct {
 	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
 	GhostShare    float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
 	ClientsMax    int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
+	Policy        string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
 	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
 	Rack          string   // default none; owners of a key avoid sharing one
 	Weight        float64  // share of the data against other nodes; default 1
@@ -105,6 +107,7 @@ func (c Config) Validate() error {
 	}
 	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
 		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)
+		problem("policy %.80q: use one of %s", c.Policy, strings.Join(storage.PolicyNames(), ", "))
 	}
 	if !(c.Weight >= 0.01 && c.Weight <= 100) { // NaN is neither
 		problem("weight %g: use 0.01 to 100", c.Weight)

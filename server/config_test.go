@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/shoalcache/shoal/storage"
 )
 
 // What the cluster map would refuse later is refused before anything is written to the data directory.
@@ -23,6 +25,20 @@ func TestWordsThatNoClusterMapTakesAreBadConfig(t *testing.T) {
 		}
 		change(&cfg)
 		refused(t, cfg.Validate(), ErrConfig, what+" ", "use ")
+	}
+}
+
+func TestAPolicyThatIsNoneIsBadConfigAndTheErrorNamesThoseThatAre(t *testing.T) {
+	for _, name := range []string{"random", "LRU", "noeviction", " lru"} {
+		cfg := testConfig(t, "n1")
+		cfg.Policy = name
+		refused(t, cfg.Validate(), ErrConfig, "policy ", "use one of adaptive, s3fifo, lru, lfu, none")
+	}
+	for _, name := range append(storage.PolicyNames(), "") {
+		cfg := testConfig(t, "n1")
+		if cfg.Policy = name; cfg.Validate() != nil {
+			t.Errorf("%q: %v", name, cfg.Validate())
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/gossip"
 	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 	"go.uber.org/zap"
 )
@@ -29,6 +30,7 @@ func (c Config) withDefaults() Config {
 	orString(&c.GossipAddr, "127.0.0.1:7402")
 	orString(&c.ClusterName, "shoal")
 	orString(&c.DataDir, filepath.Join("shoal-data", c.Name))
+	orString(&c.Policy, storage.Adaptive.String())
 	orString(&c.Datacenter, "dc1")
 	orString(&c.Read, "quorum")
 	orString(&c.Write, "quorum")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/server/resp"
+	"github.com/shoalcache/shoal/storage"
 )
 
 // redisVersion is the version that clients are told: they choose their commands by it.
@@ -150,7 +151,7 @@ func (n *Node) configGet(v resp.Version, patterns [][]byte) []byte {
 		{"databases", "1"},
 		{"maxclients", strconv.Itoa(n.clientsMax)},
 		{"maxmemory", strconv.FormatInt(n.cfg.Memory, 10)},
-		{"maxmemory-policy", "allkeys-lru"},
+		{"maxmemory-policy", respPolicy(n.cfg.Policy)},
 		{"port", port},
 		{"proto-max-bulk-len", strconv.Itoa(n.cfg.Limits.Value)},
 		{"save", ""},
@@ -193,7 +194,7 @@ func (n *Node) info(sections [][]byte) string {
 	section("Server", "redis_version:"+redisVersion, "redis_mode:cluster", "shoal_version:"+n.cfg.Version, fmt.Sprintf("run_id:%040x", n.self.Boot),
 		"tcp_port:"+port, number("uptime_in_seconds", s.UptimeMillis/1000))
 	section("Clients", number("connected_clients", int64(n.callerCount())), number("maxclients", int64(n.clientsMax)))
-	section("Memory", number("used_memory", s.MemoryUsed), number("maxmemory", s.MemoryLimit), "maxmemory_policy:allkeys-lru")
+	section("Memory", number("used_memory", s.MemoryUsed), number("maxmemory", s.MemoryLimit), "maxmemory_policy:"+respPolicy(n.cfg.Policy))
 	section("Persistence", "loading:0")
 	section("Stats", number("instantaneous_ops_per_sec", int64(s.OpsPerSecond)), number("total_commands_processed", int64(n.meter.answered.Load())))
 	section("Replication", "role:master", "connected_slaves:0")
@@ -207,6 +208,14 @@ func (n *Node) info(sections [][]byte) string {
 	}
 	section("Keyspace", keyspace...)
 	return b.String()
+}
+
+// respPolicy is what Redis calls a policy. Those that it has not are named as it names its own: any key may go.
+func respPolicy(name string) string {
+	if name == storage.None.String() {
+		return "noeviction"
+	}
+	return "allkeys-" + name
 }
 
 // split is an address in two parts.

@@ -141,9 +141,13 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 	c.Limits = n.cfg.Limits
 	h := hints.DefaultConfig()
 	h.BytesMax = b.hints / shards
+	policy, err := storage.ParsePolicy(n.cfg.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	core, err := replica.New(replica.Config{
 		Self: n.self, Shards: n.cfg.Shards, BytesMax: b.storage, GhostsMax: shards * int64(n.cfg.GhostShare*float64(storage.UsedOf(b.storage/shards))),
-		Memory: memory, PendingMax: b.calls(shards), PendingMem: b.calledBytes(shards),
+		Policy: policy, Memory: memory, PendingMax: b.calls(shards), PendingMem: b.calledBytes(shards),
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 	}, m, n.clock.now())

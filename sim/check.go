@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -64,7 +65,27 @@ func (w *world) checkKey(key int, ops []*op) {
 
 // remembers reports whether no node has forgotten anything but by losing its memory.
 func (w *world) remembers() bool {
-	return w.stats.Storage.Evicted == 0 && w.stats.Storage.GhostsDropped == 0
+	return w.stats.Storage.Evicted == 0 && w.stats.Storage.GhostsDropped == 0 && !w.ranFull()
+}
+
+// ranFull reports whether a store that evicts nothing had no room for a write. It then forgets an older version of the key, and
+// hints of what it missed wait.
+func (w *world) ranFull() bool { return w.stats.Full > 0 }
+
+// refused is how many writes nodes have had no room for so far.
+func (w *world) refused() int64 {
+	if w.plan.Cluster.Policy != storage.None {
+		return 0
+	}
+	t := w.stats
+	for i := range w.nodes {
+		if n := &w.nodes[i]; n.core != nil {
+			for _, s := range n.core.Shards() {
+				s.Add(&t)
+			}
+		}
+	}
+	return t.Full
 }
 
 // strict reports whether reads of a key must see what was acknowledged before they began.

@@ -25,6 +25,9 @@ func (w *world) checkQuorum(o *op, r *wire.Response) {
 	if o.ask.Only != wire.Always || o.ask.Was {
 		return // it fails where another write overtakes it, and all go to one owner, by way of whom may not be seen here
 	}
+	if o.refused != w.refused() {
+		return // who has no room counts no more than who is silent, and forgets what it held: others then begin the key anew
+	}
 	c, ok := w.coordinator(o)
 	if !ok || w.flushedMeanwhile(o) {
 		return

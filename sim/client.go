@@ -27,6 +27,7 @@ type op struct {
 	quiet      time.Duration // since when all had known one owner to judge
 	epoch      uint32        // of the namespace, as the node that was asked had it
 	life       uint32        // of that
+	refused    int64         // what nodes had had no room for when it began
 	done       bool          // the client waits no more
 	ok         bool          // it was answered, with a value, none, or an acknowledgement
 	replied    [2]bool       // the node has answered each copy, whether or not anyone listened
@@ -93,6 +94,7 @@ func (w *world) askNode(i int, a *Ask, t turn) {
 	if o.life = n.life; w.plan.Cluster.Flushes {
 		o.epoch = w.space(n).Epoch
 	}
+	o.refused = w.refused()
 	r := &w.request
 	*r = wire.Request{
 		Op: a.Op, ID: uint64(number + 1), Key: keyName(a.Key), Timeout: uint32(timeout.Milliseconds()),

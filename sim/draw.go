@@ -20,6 +20,9 @@ func Draw(seed uint64) Plan {
 	if r, c := rand.New(rand.NewPCG(seed, 0x5b0a4)), &p.Cluster; r.IntN(4) == 0 {
 		c.More = min(1+r.IntN(2), max(c.Nodes/c.Datacenters-c.Replicas, 0))
 	}
+	if r := rand.New(rand.NewPCG(seed, 0x5b0a5)); r.IntN(3) == 0 { // another than the default
+		p.Cluster.Policy = storage.Policy(1 + r.IntN(len(storage.PolicyNames())-1))
+	}
 	return p
 }
 

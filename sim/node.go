@@ -215,7 +215,7 @@ func (w *world) run(i int) {
 	r := antientropy.DefaultConfig()
 	r.PageBytes = 1000
 	core, err := replica.New(replica.Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts,
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts, Policy: c.Policy,
 		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,
 		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4,
 	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -31,6 +32,7 @@ type Cluster struct {
 	Shards      int
 	Memory      int64 // bytes of storage on each node
 	Ghosts      int64 // and of what is remembered beside it; 0: a tenth
+	Policy      storage.Policy
 	Keys        int
 	Counters    int    // further keys, which clients mostly add to and read
 	Siblings    bool   // concurrent writes are kept, and clients write with what they have read

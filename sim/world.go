@@ -240,7 +240,7 @@ func (w *world) result() Result {
 		"evicted": int64(s.Storage.Evicted), "expired": int64(s.Storage.Expired), "mark raised": int64(s.Storage.GhostsDropped),
 		"conflict": int64(s.Storage.Conflicts), "behind": int64(s.Storage.Behind), "restamp": s.Restamps, "repair": s.Repairs, "hedge": s.Hedges,
 		"late": s.Late, "ahead": s.Ahead, "forgotten": s.Forgotten, "recovered": s.Recovered, "refilled": s.Refilled, "forwarded": s.Forwarded,
-		"overloaded": s.Overloaded, "hint added": s.Hints.Added, "hint merged": s.Hints.Merged, "hint delivered": s.Hints.Delivered, "hint refused": s.Hints.Refused,
+		"overloaded": s.Overloaded, "full": s.Full, "hint added": s.Hints.Added, "hint merged": s.Hints.Merged, "hint delivered": s.Hints.Delivered, "hint refused": s.Hints.Refused,
 		"hint dropped": s.Hints.Dropped,
 	} {
 		if n > 0 {

@@ -83,6 +83,21 @@ func (e *OverloadedError) Error() string {
 	return say(e.Op, "the server is overloaded", e.Text, false, "wait a little and try again")
 }
 
+// OutOfMemoryError is returned where too few owners of a key have room for a write, and the others evict nothing. Owners that
+// have room may have taken it; of those that have not, each has forgotten an older value of the key, which it knew to be one.
+type OutOfMemoryError struct {
+	Op            Op
+	Want, Got     uint8
+	Failed        []Failure // who did not count, and why
+	Text          string    // the same with the nodes' names, may be empty
+	Indeterminate bool
+}
+
+// Error names the nodes, and says how to make room.
+func (e *OutOfMemoryError) Error() string {
+	return say(e.Op, "out of memory", e.Text, e.Indeterminate, "delete something, or give the nodes more --memory or another --policy")
+}
+
 // NotReadyError is returned by a node that is starting or stopping; nothing was done.
 type NotReadyError struct {
 	Op   Op
@@ -182,6 +197,8 @@ func (r *Response) AsError() error {
 		return &QuorumError{Op: e.Op, Want: e.Want, Got: e.Got, Failed: slices.Clone(e.Failed), Text: e.Text, Indeterminate: unsure}
 	case StatusTimeout:
 		return &TimeoutError{Op: e.Op, Text: e.Text, Indeterminate: unsure}
+	case StatusOutOfMemory:
+		return &OutOfMemoryError{Op: e.Op, Want: e.Want, Got: e.Got, Failed: slices.Clone(e.Failed), Text: e.Text, Indeterminate: unsure}
 	case StatusOverloaded:
 		return &OverloadedError{Op: e.Op, Text: e.Text}
 	case StatusNotReady:

@@ -17,6 +17,7 @@ func TestEveryFailureIsAnErrorOfItsOwnTypeInOneLine(t *testing.T) {
 		{StatusQuorum, is[*QuorumError], "wire: set: 1 of the 2 replies it needs; the server's words (the write may still have happened): try again, ask for a lower level, or look at these nodes"},
 		{StatusTimeout, is[*TimeoutError], "wire: set: ran into its deadline: the server's words (the write may still have happened): try again or allow it more time"},
 		{StatusOverloaded, is[*OverloadedError], "wire: set: the server is overloaded: the server's words: wait a little and try again"},
+		{StatusOutOfMemory, is[*OutOfMemoryError], "wire: set: out of memory: the server's words (the write may still have happened): delete something, or give the nodes more --memory or another --policy"},
 		{StatusNotReady, is[*NotReadyError], "wire: set: the node is starting or stopping: the server's words: try another node"},
 		{StatusInternal, is[*InternalError], "wire: set: failed with status 22: the server's words (the write may still have happened): see the server's log"},
 		{StatusNotNumber, is[*NotNumberError], "wire: set: the value is not an integer of 64 bits: set a number first, or use another key"},
@@ -68,7 +69,7 @@ func TestOnlyWritesAreIndeterminate(t *testing.T) {
 		return strings.Contains(r.AsError().Error(), "may still have happened")
 	}
 	for op := range opNames {
-		for _, s := range []Status{StatusQuorum, StatusTimeout, StatusInternal} {
+		for _, s := range []Status{StatusQuorum, StatusTimeout, StatusInternal, StatusOutOfMemory} {
 			if got := indeterminate(s, &Error{Op: op}); got != op.Changes() {
 				t.Errorf("%v, status %d: indeterminate %v", op, s, got)
 			}

@@ -64,7 +64,7 @@ const (
 	OutcomeNotReady   Outcome = 20 // its clock has not passed its ceiling, or it is draining
 	OutcomeLate       Outcome = 21 // past the request's deadline
 	OutcomeAhead      Outcome = 22 // a stamp beyond the skew bound or the answerer's ceiling
-	OutcomeFull       Outcome = 23 // no room: memory, queue or hints
+	OutcomeFull       Outcome = 23 // no room: memory, of a store that evicts nothing, or hints
 	OutcomeTooLarge   Outcome = 24
 	OutcomeDown       Outcome = 25 // not alive or not connected
 	OutcomeSilent     Outcome = 26 // did not answer in time

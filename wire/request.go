@@ -113,6 +113,8 @@ const (
 	StatusRange     Status = 25 // nothing was done; the sum would not be within 64 bits
 	StatusContext   Status = 26 // nothing was done; the context is not one that this cluster gave for this key
 	StatusUnsure    Status = 27 // sent again, and it is not known any more whether it was carried out; it was not now
+
+	StatusOutOfMemory Status = 28 // owners are full, and evict nothing; a write is indeterminate
 )
 
 // Undone reports whether nothing was done, so that the request may be sent again as it is.

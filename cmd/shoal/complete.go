@@ -8,6 +8,7 @@ import (
 
 	"github.com/shoalcache/shoal/bench"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 	"github.com/urfave/cli/v2"
 )
@@ -164,6 +165,11 @@ func valuesOf(flag, command string) []candidate {
 		return plainly(workloadNames())
 	case "dist":
 		return plainly(bench.Distributions)
+	case "policy":
+		if command == "bench" {
+			return plainly(storage.PolicyNames()[:storage.None])
+		}
+		return plainly(storage.PolicyNames())
 	case "log-format":
 		return plainly([]string{"console", "json"})
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/shoalcache/shoal/server"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/urfave/cli/v2"
 )
 
@@ -59,6 +60,7 @@ func settings() []setting {
 			return err
 		}},
 		{name: "clients-max", hint: "COUNT", usage: "connections of clients at a time, 24 KiB of memory each", def: "what a 40th of memory has room for", set: number(func(o *options) *int { return &o.ClientsMax })},
+		{name: "policy", hint: "NAME", usage: "what is forgotten when memory is full: " + strings.Join(storage.PolicyNames(), ", ") + ", which refuses writes", def: storage.Adaptive.String(), set: oneOf(func(o *options) *string { return &o.Policy }, storage.PolicyNames()...)},
 		{name: "datacenter", hint: "NAME", usage: "each holds --replicas copies of every key", def: "dc1", set: word(func(o *options) *string { return &o.Datacenter })},
 		{name: "rack", hint: "NAME", usage: "copies avoid sharing one", def: "none", set: word(func(o *options) *string { return &o.Rack })},
 		{name: "weight", hint: "W", usage: "share of the data against other nodes", def: "1", set: func(o *options, v string) (err error) {

@@ -20,7 +20,7 @@ const (
 	exitUsage      = 2 // the command line, the configuration, or a request that can never succeed
 	exitConnect    = 3 // no node could be reached, or none that serves
 	exitTimeout    = 4 // no answer in time, or interrupted: a write may still have happened
-	exitQuorum     = 5 // too few replicas, or a node without room: try again
+	exitQuorum     = 5 // too few replicas, or nodes without room: try again
 	exitNotAllowed = 6 // refused: a port in use, a data directory or a cluster that is another's
 	exitOutput     = 7 // the result could not be written: a full disk, a closed standard output
 	exitNotMet     = 8 // a condition was not met; nothing was done
@@ -44,6 +44,7 @@ func codeOf(err error) int {
 		interrupted *client.InterruptedError
 		quorum      *client.QuorumError
 		overloaded  *client.OverloadedError
+		memory      *client.OutOfMemoryError
 		unsure      *client.UnsureError
 		child       *childError
 		output      *outputError
@@ -77,7 +78,7 @@ func codeOf(err error) int {
 		return exitConnect
 	case errors.As(err, &connect), errors.As(err, &notReady), errors.Is(err, server.ErrNoCluster):
 		return exitConnect
-	case errors.As(err, &quorum), errors.As(err, &overloaded):
+	case errors.As(err, &quorum), errors.As(err, &overloaded), errors.As(err, &memory):
 		return exitQuorum
 	case errors.Is(err, server.ErrInUse), errors.Is(err, server.ErrRefused):
 		return exitNotAllowed

@@ -41,6 +41,7 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{&client.InterruptedError{Op: wire.OpGet, Err: context.DeadlineExceeded}, 4},
 		{&client.QuorumError{}, 5},
 		{&client.OverloadedError{}, 5},
+		{&client.OutOfMemoryError{}, 5},
 		{&client.UnsureError{}, 4},
 		{server.ErrInUse, 6},
 		{server.ErrRefused, 6},

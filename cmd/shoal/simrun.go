@@ -223,7 +223,7 @@ func simShape(plan *sim.Plan) []table.Row {
 	return []table.Row{
 		{"cluster", shape},
 		{"levels", levels},
-		{"memory", fmt.Sprintf("%s a node, %s, %s", formatSize(c.Memory), count(c.Shards, "shard"), count(int(c.Partitions), "partition"))},
+		{"memory", fmt.Sprintf("%s a node, %s, %s, policy %s", formatSize(c.Memory), count(c.Shards, "shard"), count(int(c.Partitions), "partition"), c.Policy)},
 		{"", "lost by at most " + count(c.Down, "node") + " at a time"},
 		{"clients", clients},
 		{"clocks", clocks},

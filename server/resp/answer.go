@@ -67,6 +67,9 @@ func life(s Shape, found bool, deadline, wall int64) int64 {
 func failure(r *wire.Response) string {
 	err := r.AsError()
 	text := strings.TrimPrefix(err.Error(), "wire: ")
+	if r.Status == wire.StatusOutOfMemory {
+		return noMemory + text
+	}
 	if indeterminate(r) {
 		return unsure + text
 	}
@@ -88,6 +91,10 @@ func failure(r *wire.Response) string {
 
 // unsure is the code of a write that may have happened.
 const unsure = "INDETERMINATE "
+
+// noMemory is what Redis says where it evicts nothing and is full. Libraries and people know it by these words, and none repeats
+// such a write, which may have happened here.
+const noMemory = "OOM command not allowed when used memory > 'maxmemory'. "
 
 // indeterminate reports whether a failed call may have written something.
 func indeterminate(r *wire.Response) bool {

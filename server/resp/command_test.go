@@ -179,6 +179,7 @@ func TestFailuresTellClientsWhatTheyMayDo(t *testing.T) {
 		{wire.StatusTimeout, wire.OpHead, "-CLUSTERDOWN head: ran into its deadline: text: "},
 		{wire.StatusQuorum, wire.OpSet, "-INDETERMINATE set: 1 of the 2 replies it needs; text (the write may still have happened): "},
 		{wire.StatusTimeout, wire.OpDelete, "-INDETERMINATE delete: ran into its deadline: text (the write may still have happened): "},
+		{wire.StatusOutOfMemory, wire.OpSet, "-OOM command not allowed when used memory > 'maxmemory'. set: out of memory: text (the write may still have happened): "},
 		{wire.StatusTooLarge, wire.OpSet, "-ERR set: too large: text: "},
 		{wire.StatusBadRequest, wire.OpGet, "-ERR get: refused: text: "},
 		{wire.StatusInternal, wire.OpSet, "-INDETERMINATE set: failed with status 22: text (the write may still have happened): "},

@@ -333,7 +333,7 @@ func (l *Line) Close(dst []byte, n uint64, wall int64) []byte {
 func (l *Line) finish(t *turn, wall int64) {
 	l.held -= t.size
 	if t.failure != "" {
-		if t.written && !strings.HasPrefix(t.failure, unsure) {
+		if t.written && !strings.HasPrefix(t.failure, unsure) && !strings.HasPrefix(t.failure, noMemory) {
 			t.failure = unsure + "some keys may have been written, one was not: " + t.failure
 		}
 		t.reply = AppendError(t.reply, t.failure)

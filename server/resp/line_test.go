@@ -334,13 +334,15 @@ func TestReplyToWritesOfWhichSomeFailedIsThatOfTheWorst(t *testing.T) {
 		}
 		return r
 	}
-	const ok, overloaded, notReady, quorum, large = wire.StatusOK, wire.StatusOverloaded, wire.StatusNotReady, wire.StatusQuorum, wire.StatusTooLarge
+	const ok, overloaded, notReady, quorum, large, full = wire.StatusOK, wire.StatusOverloaded, wire.StatusNotReady, wire.StatusQuorum, wire.StatusTooLarge, wire.StatusOutOfMemory
 	for want, answers := range map[string][3]wire.Status{
 		"+OK":                         {ok, ok, ok},
 		"-TRYAGAIN set: ":             {overloaded, overloaded, notReady},
 		"-LOADING set: ":              {notReady, overloaded, large},
 		"-ERR set: ":                  {large, overloaded, notReady},
 		"-INDETERMINATE set: ":        {quorum, overloaded, ok},
+		"-OOM command not ":           {full, full, ok},
+		"-INDETERMINATE set: 0":       {quorum, full, ok},
 		unsureReply("TRYAGAIN set: "): {overloaded, quorum, notReady},
 		unsureReply("LOADING set: "):  {notReady, notReady, ok},
 		unsureReply("ERR set: "):      {ok, large, overloaded},
