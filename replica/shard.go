@@ -54,7 +54,7 @@ type Shard struct {
 const tickLeast = hedgeLeast
 
 // sweepPeriod is how often a shard looks for expired records.
-const sweepPeriod = 50 * time.Millisecond
+const sweepPeriod = 25 * time.Millisecond
 
 // recordBytes is the largest record that fits into a frame, however many actors its context names: several versions merge into
 // more than any of their writers could send.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,6 +108,8 @@ func (c Config) Validate() error {
 	}
 	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
 		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)
+	}
+	if !slices.Contains(storage.PolicyNames(), c.Policy) {
 		problem("policy %.80q: use one of %s", c.Policy, strings.Join(storage.PolicyNames(), ", "))
 	}
 	if !(c.Weight >= 0.01 && c.Weight <= 100) { // NaN is neither

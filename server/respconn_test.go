@@ -164,9 +164,12 @@ func TestValuesLargerThanThoughtAreLeftOutAndCutNobodyOff(t *testing.T) { // I16
 
 func TestRoomIsFoundLaterThanItWasLookedFor(t *testing.T) {
 	c, far := unreadConn(t, start(t, Quick(testConfig(t, "n1"))))
-	read := make(chan struct{})
+	looks, read := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(read)
+		<-looks
+		c.mu.Lock() // once it waits
+		c.mu.Unlock()
 		b := make([]byte, 1<<20)
 		for n := 0; n <= connBytesSoft; {
 			k, err := far.Read(b)
@@ -176,7 +179,12 @@ func TestRoomIsFoundLaterThanItWasLookedFor(t *testing.T) {
 			n += k
 		}
 	}()
-	if !within(t, "room", c.lockedRoom) {
+	if !within(t, "room", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		close(looks)
+		return c.room()
+	}) {
 		t.Error("there is none")
 	}
 	<-read

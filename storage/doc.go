@@ -4,7 +4,7 @@
 // # What it decides
 //
 // Which version of a key is kept (the greater dot, merged by [vclock.Merge]), what is refused because
-// this replica may have forgotten something newer, what is evicted (S3-FIFO: what was asked for once gives way to what was asked for again), and when
+// this replica may have forgotten something newer, what is evicted (by Config.Policy: as a rule what was asked for once gives way to what was asked for again), and when
 // an expired version stops being one. Each hash of a partition has at most one entry, and an entry is
 // either a record (key, value, version) or a ghost (stamp, digest and deadline):
 //

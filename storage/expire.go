@@ -1,10 +1,10 @@
 package storage
 
 const (
-	// sweepMax is how many entries one Tick examines, some 30 µs.
-	sweepMax = 256
-	// expireMax is how many it examines while they expire, some 500 µs.
-	expireMax = 4096
+	// sweepMax is how many entries one Tick examines, some 15 µs.
+	sweepMax = 128
+	// expireMax is how many it examines while they expire, well below a millisecond.
+	expireMax = 2048
 )
 
 // expect notes that a record passes its deadline then.

@@ -13,7 +13,7 @@ const (
 	mortalShards = 16
 	mortals      = 1_000_000
 	// tickPeriod is how often a shard calls Tick.
-	tickPeriod = 50 * time.Millisecond
+	tickPeriod = 25 * time.Millisecond
 )
 
 // mortal is a store with its share of them, 16 bytes of key and 100 of value, that all pass their deadline at wall+1. It has
