@@ -169,7 +169,11 @@ func TestRoomIsFoundLaterThanItWasLookedFor(t *testing.T) {
 		defer close(read)
 		<-looks
 		c.mu.Lock() // once it waits
+		held := c.pipe.held()
 		c.mu.Unlock()
+		if held <= connBytesSoft {
+			t.Errorf("%d bytes wait: there was room all along", held)
+		}
 		b := make([]byte, 1<<20)
 		for n := 0; n <= connBytesSoft; {
 			k, err := far.Read(b)
