@@ -97,7 +97,10 @@ func deal(total int64, shares []share) []int64 {
 	for n, i := range order { // who wants little first: what that leaves is for the others
 		fair := min(need(i), left/int64(len(order)-n))
 		left -= fair
-		sizes[i] = max(fair, shares[i].now-shares[i].step)
+		sizes[i] = fair
+	}
+	for i := range sizes { // what nobody needs yet is everybody's
+		sizes[i] = max(sizes[i]+left/int64(len(sizes)), shares[i].now-shares[i].step)
 	}
 	return sizes
 }

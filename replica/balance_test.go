@@ -20,7 +20,8 @@ func TestMemoryIsDealtSoThatNobodyHasLessThanItNeedsOrAnEqualShare(t *testing.T)
 		{[]int64{100, all, 100, 100}, []int64{100, 700, 100, 100}},
 		{[]int64{400, all, 100, 100}, []int64{400, 400, 100, 100}},
 		{[]int64{all, 400, all, 0}, []int64{316, 316, 317, 50}}, // what is left over by divisions does not matter
-		{[]int64{0, 0, 0, 0}, []int64{50, 50, 50, 50}},
+		{[]int64{0, 0, 0, 0}, []int64{250, 250, 250, 250}},
+		{[]int64{300, 100, 100, 100}, []int64{400, 200, 200, 200}},
 	} {
 		var shares []share
 		for _, w := range c.wants {
