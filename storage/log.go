@@ -56,6 +56,7 @@ const noDeadline = 1<<63 - 1
 // log is a queue of segments.
 type log struct {
 	newest, oldest uint32
+	segments       int
 	bytes          int64 // of live entries, as accounted
 }
 
@@ -145,6 +146,7 @@ func (s *Store) append(which uint8, n int) (loc uint64, b []byte) {
 	if l.newest == 0 || int(s.segments[l.newest].used)+n > 1<<s.shift {
 		full := l.newest
 		fresh := s.take(which)
+		l.segments++
 		s.segments[fresh].older = full
 		if l.newest = fresh; full != 0 {
 			s.segments[full].newer = fresh
@@ -178,6 +180,7 @@ func (s *Store) discard(n uint32) {
 	} else {
 		l.oldest = g.newer
 	}
+	l.segments--
 	s.release(n)
 }
 

@@ -228,8 +228,7 @@ func past(s vclock.Stamp, d vclock.Deadline) vclock.Stamp {
 // settle forgets until the limits hold again. The record that this call has written is never reached: what recordBytesMax
 // admits fits beside the ghosts' full share.
 func (s *Store) settle() {
-	for s.logs[ghosts].bytes > s.ghostBytesMax && s.dropGhost() {
-	}
+	s.dropGhosts()
 	for s.stats.BytesUsed > s.usedMax && s.giveWay() {
 	}
 	s.clean()
@@ -266,9 +265,16 @@ func (s *Store) giveWay() bool {
 	if !s.evict() && !s.dropGhost() {
 		return false
 	}
-	for s.logs[ghosts].bytes > s.ghostBytesMax && s.dropGhost() {
-	}
+	s.dropGhosts()
 	return true
+}
+
+// dropGhosts drops ghosts until they have no more than their share. Those of keys that are back lie dead among the others until these
+// go, and count: to move what is as small as a ghost costs more than it frees.
+func (s *Store) dropGhosts() {
+	l := &s.logs[ghosts]
+	for (l.bytes > s.ghostBytesMax || int64(l.segments-2)<<s.shift > s.ghostBytesMax) && s.dropGhost() {
+	}
 }
 
 // dropGhost drops the oldest ghost; the mark of its partition remembers it.
@@ -334,7 +340,7 @@ func (s *Store) move(which uint8, at spot, slot uint64) (loc uint64) {
 // where none is empty enough, or, if nothing is evicted, none has anything dead.
 func (s *Store) evacuate() bool {
 	g := &s.segments[s.cleaning]
-	if g.log >= logs || g.order != s.cleaningOrder || s.cleaning == s.logs[g.log].newest {
+	if g.log >= ghosts || g.order != s.cleaningOrder || s.cleaning == s.logs[g.log].newest {
 		if !s.emptiest() {
 			return false
 		}
@@ -371,7 +377,7 @@ func (s *Store) emptiest() bool {
 	}
 	for n := range s.segments {
 		g := &s.segments[n]
-		if g.log < logs && uint32(n) != s.logs[g.log].newest && (uint32(n) != s.logs[g.log].oldest || s.policy == None) && g.used-g.live > most {
+		if (g.log == small || g.log == main) && uint32(n) != s.logs[g.log].newest && (uint32(n) != s.logs[g.log].oldest || s.policy == None) && g.used-g.live > most {
 			least, most = uint32(n), g.used-g.live
 		}
 	}

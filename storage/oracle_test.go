@@ -531,13 +531,15 @@ func (s *Store) verify(t *rapid.T) {
 		if s.logs[n].bytes != w {
 			t.Fatalf("log %d has %d bytes, and counts %d", n, w, s.logs[n].bytes)
 		}
+		in := 0
 		for at, older := s.logs[n].oldest, uint32(0); at != 0; at, older = s.segments[at].newer, at {
 			g := &s.segments[at]
+			in++
 			if w -= g.bytes; g.log != uint8(n) || g.older != older || g.newer == 0 && at != s.logs[n].newest {
 				t.Fatalf("segment %d of log %d stands wrong in it: %+v", at, n, g)
 			}
 		}
-		if w != 0 {
+		if w != 0 || in != s.logs[n].segments {
 			t.Fatalf("the segments of log %d count %d bytes less than it has", n, w)
 		}
 	}

@@ -276,6 +276,8 @@ func (s *Store) spill() {
 		}
 		l.oldest = g.newer
 		s.segments[g.newer].older = 0
+		l.segments--
+		m.segments++
 		l.bytes -= g.bytes
 		m.bytes += g.bytes
 		g.log = main

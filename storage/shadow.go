@@ -6,7 +6,7 @@ package storage
 
 const (
 	// shadowPart is the part of BytesMax that shadows may have, one in so many.
-	shadowPart = 64
+	shadowPart = 128
 	// shadowLeast and shadowMost bound the keys that one shadow knows, those that it has forgotten among them.
 	shadowLeast = 512
 	shadowMost  = 4096
