@@ -19,12 +19,13 @@ const balancePeriod = 50 * time.Millisecond
 const balanceSteps = 512
 
 // Balancer deals a node's storage anew, again and again: each shard may have as much as it needs while none has less than
-// it needs, or an equal share (max-min fairness). A shard in need is one that evicts.
+// it needs, or an equal share (max-min fairness). A shard in need is one that evicts, or
+// refuses what it has no room for. Each keeps room for the largest record that it took at first.
 type Balancer struct {
-	total   int64 // bytes
-	looked  time.Duration
-	evicted []uint64
-	shares  []share
+	total  int64 // bytes
+	looked time.Duration
+	short  []uint64 // how often each shard had no room, when it was last looked at
+	shares []share
 }
 
 // share is the storage of one shard.
@@ -36,7 +37,7 @@ type share struct {
 
 // Balancer returns the one of this node.
 func (n *Node) Balancer() *Balancer {
-	return &Balancer{total: n.cfg.BytesMax / int64(n.cfg.Shards) * int64(n.cfg.Shards), evicted: make([]uint64, n.cfg.Shards)}
+	return &Balancer{total: n.cfg.BytesMax / int64(n.cfg.Shards) * int64(n.cfg.Shards), short: make([]uint64, n.cfg.Shards)}
 }
 
 // Balance, where it is due, looks at every shard, and resizes those that have too much or too little. Visit lets a function have a
@@ -47,7 +48,7 @@ func (b *Balancer) Balance(now vclock.Now, visit func(shard int, f func(*Shard))
 	}
 	b.looked = now.Mono
 	b.shares = b.shares[:0]
-	for i := range b.evicted {
+	for i := range b.short {
 		visit(i, func(s *Shard) { b.shares = append(b.shares, b.of(s, i)) })
 	}
 	sizes := deal(b.total, b.shares)
@@ -69,12 +70,12 @@ func (b *Balancer) Balance(now vclock.Now, visit func(shard int, f func(*Shard))
 // it uses.
 func (b *Balancer) of(s *Shard, i int) share {
 	st := s.store.Stats()
-	even := b.total / int64(len(b.evicted))
+	even := b.total / int64(len(b.short))
 	x := share{now: st.BytesMax, least: max(s.store.BytesFloor(), even/4), step: max(even/balanceSteps, s.store.SegmentBytes())}
-	if x.wants = st.BytesMax - s.store.BytesFree() + even/8; st.Evicted > b.evicted[i] {
+	if x.wants = st.BytesMax - s.store.BytesFree() + even/8; st.Evicted+st.Full > b.short[i] {
 		x.wants = math.MaxInt64
 	}
-	b.evicted[i] = st.Evicted
+	b.short[i] = st.Evicted + st.Full
 	return x
 }
 

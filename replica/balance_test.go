@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
 	"pgregory.net/rapid"
 )
 
@@ -61,48 +63,115 @@ func TestNothingIsDealtThatIsNotThereAndNobodyLosesMoreThanAStep(t *testing.T) {
 	})
 }
 
+// balanced is a node of four shards, each for values of up to a sixteenth of its share.
+type balanced struct {
+	*testing.T
+	n           *Node
+	b           *Balancer
+	now         vclock.Now
+	total, even int64
+	stamp       vclock.Stamp
+	keys        int
+}
+
+func newBalanced(t *testing.T, policy storage.Policy) *balanced {
+	w := newWorld(1, worldConfig{nodes: 1, replicas: 1, read: 1, write: 1, shards: 4, memory: 2 << 20})
+	cfg := w.nodes[0].node.cfg
+	cfg.Policy, cfg.Limits = policy, wire.Limits{Frame: 36 << 10, Key: 100, Value: 32 << 10, Actors: 8, Keys: 10}
+	n, err := New(cfg, w.nodes[0].node.m, w.wall(w.nodes[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &balanced{T: t, n: n, b: n.Balancer(), now: vclock.Now{Mono: time.Hour, Wall: 1}, total: cfg.BytesMax, even: cfg.BytesMax / 4}
+}
+
+// rounds balances so many times, with puts into some of the shards in between.
+func (w *balanced) rounds(n int, put func(s *Shard, k storage.Key), in ...int) {
+	w.Helper()
+	for range n {
+		for range 4 * len(in) {
+			w.keys++
+			b := fmt.Appendf(nil, "key %d", w.keys)
+			h := w.n.cfg.Hash(b)
+			if i := int(h>>32) % 4; slices.Contains(in, i) {
+				w.stamp++
+				put(w.n.shards[i], storage.Key{Bytes: b, Hash: h, Partition: uint32(i)})
+			}
+		}
+		w.now.Mono += balancePeriod
+		w.b.Balance(w.now, func(i int, f func(*Shard)) { f(w.n.shards[i]) })
+		sum := int64(0)
+		for _, s := range w.n.shards {
+			sum += s.store.Stats().BytesMax
+		}
+		if sum > w.total {
+			w.Fatalf("%d bytes of %d are dealt", sum, w.total)
+		}
+	}
+}
+
+func (w *balanced) set(s *Shard, k storage.Key) {
+	set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: w.stamp}, Value: make([]byte, w.even/500)}
+	s.store.Put(k, &set, 1)
+}
+
+func (w *balanced) sizes() (sizes [4]int64) {
+	for i, s := range w.n.shards {
+		sizes[i] = s.store.Stats().BytesMax
+	}
+	return sizes
+}
+
 // A tenant whose keys are all in one shard may have what the others do not need, and no more once they do.
 func TestAShardMayHaveWhatTheOthersDoNotNeed(t *testing.T) {
-	n := newWorld(1, worldConfig{nodes: 1, replicas: 1, read: 1, write: 1, shards: 4, memory: 2 << 20}).nodes[0].node
-	shards, total := n.Shards(), int64(0)
-	for _, s := range shards {
-		total += s.store.Stats().BytesMax
-	}
-	even := total / int64(len(shards))
-	b := n.Balancer()
-	now := vclock.Now{Mono: time.Hour, Wall: 1}
-	stamp, keys := vclock.Stamp(0), 0
-	fill := func(in ...int) {
-		for range 3000 {
-			for range 4 * len(in) {
-				keys++
-				if k, i := n.Key(n.view, fmt.Appendf(nil, "key %d", keys)); slices.Contains(in, i) {
-					stamp++
-					set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: stamp}, Value: make([]byte, even/500)}
-					shards[i].store.Put(k, &set, 1)
-				}
-			}
-			now.Mono += balancePeriod
-			b.Balance(now, func(i int, f func(*Shard)) { f(shards[i]) })
-			sum := int64(0)
-			for _, s := range shards {
-				sum += s.store.Stats().BytesMax
-			}
-			if sum > total {
-				t.Fatalf("%d bytes of %d are dealt", sum, total)
-			}
+	w := newBalanced(t, storage.Adaptive)
+	w.rounds(3000, w.set, 1)
+	for i, got := range w.sizes() {
+		if (i == 1) != (got > 2*w.even) || got < w.even/4 {
+			t.Errorf("shard %d may take %d bytes, an equal share is %d", i, got, w.even)
 		}
 	}
-	fill(1)
-	for i, s := range shards {
-		if got := s.store.Stats().BytesMax; (i == 1) != (got > 2*even) || got < even/4 {
-			t.Errorf("shard %d may take %d bytes, an equal share is %d", i, got, even)
+	w.rounds(3000, w.set, 0, 1, 2, 3)
+	for i, got := range w.sizes() {
+		if got < w.even*9/10 || got > w.even*11/10 {
+			t.Errorf("in need like all, shard %d may take %d bytes, an equal share is %d", i, got, w.even)
 		}
 	}
-	fill(0, 1, 2, 3)
-	for i, s := range shards {
-		if got := s.store.Stats().BytesMax; got < even*9/10 || got > even*11/10 {
-			t.Errorf("in need like all, shard %d may take %d bytes, an equal share is %d", i, got, even)
+}
+
+func TestMemoryThatNobodyNeedsIsEverybodysAndTheLargestRecordFits(t *testing.T) {
+	w := newBalanced(t, storage.Adaptive)
+	w.rounds(100, w.set)
+	sum := int64(0)
+	for _, got := range w.sizes() {
+		sum += got
+	}
+	if sum < w.total*99/100 {
+		t.Errorf("%d bytes of %d are dealt", sum, w.total)
+	}
+	w.rounds(3000, w.set, 2)
+	set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: w.stamp + 1}, Value: make([]byte, 32<<10)}
+	h := uint64(1) << 40
+	if r := w.n.shards[0].store.Put(storage.Key{Bytes: []byte("large"), Hash: h}, &set, 1); r.Outcome != storage.Stored {
+		t.Errorf("the largest value, in a shard that lent what it had: %v", r.Outcome)
+	}
+}
+
+// What evicts nothing cannot give back what it uses, and takes nothing for it that others have.
+func TestShardsThatEvictNothingTakeNoMoreThanThereIs(t *testing.T) {
+	w := newBalanced(t, storage.None)
+	w.rounds(2000, w.set, 3)
+	if got := w.sizes()[3]; got < w.even*3/2 {
+		t.Errorf("the one that is in need has %d bytes, an equal share is %d", got, w.even)
+	}
+	w.rounds(2000, w.set, 0, 1, 2, 3)
+	w.rounds(2000, func(s *Shard, k storage.Key) {
+		set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: w.stamp}, Tombstone: true}
+		s.store.Put(k, &set, 1)
+	}, 0, 1, 2, 3)
+	for _, s := range w.n.shards {
+		if s.store.Stats().Evicted > 0 || s.store.Stats().Full == 0 {
+			t.Errorf("%+v", s.store.Stats())
 		}
 	}
 }

@@ -128,11 +128,11 @@ func (c Config) segmentBytes() int64 {
 // usedMax is how much entries and the index may take: BytesMax without what lies idle in ragged segments and the reserve.
 func (c Config) usedMax() int64 { return c.BytesMax - (reserve+ragged)*c.segmentBytes() }
 
-// recordBytesFit is the largest record for which room can always be made: ghosts keep their share.
-func recordBytesFit(used int64, c *Config) int64 {
-	fit := used - c.GhostBytesMax - pageBytes - headRoom
+// recordRoom is what the largest record needs beside itself, and beside the ghosts' full share.
+func recordRoom(c *Config) int64 {
+	room := int64(pageBytes + headRoom)
 	if c.segmentBytes() >= roundMax {
-		fit -= roundMax
+		room += roundMax
 	}
-	return min(int64(c.RecordBytesMax), fit)
+	return room
 }

@@ -139,16 +139,18 @@ func (s *Store) admits(k Key, set *vclock.Set, e entry) bool {
 		return true
 	}
 	body := bodyBytes(k.Bytes, set)
-	more := int64(headPlain + 16 + body)
+	more, large := int64(headBytes(flagsOf(set))+body), 0
+	if body > s.blockLeast() {
+		large = body
+		if more += 4; 1<<s.shift >= roundMax {
+			more += int64(-body & (roundMax - 1))
+		}
+	}
 	switch {
 	case e.record():
 		more -= s.weight(e.b, sizeOf(e.b))
 	case !e.known():
 		more += pageBytes
-	}
-	large := 0
-	if body > s.blockLeast() {
-		large = body
 	}
 	return more <= 0 || s.hasRoom(more, large, set.Tombstone)
 }

@@ -17,7 +17,7 @@ const (
 	Behind                    // at or below the floor: Result.Known.Stamp
 	Missing                   // a deadline for a version this replica has never had
 	Gone                      // a deadline for a version this replica has forgotten
-	Full                      // no room, of a store that evicts nothing: an older version that it held is a ghost now
+	Full                      // no room, of a store that evicts nothing: by a Put, an older version that it held is a ghost now
 	TooLarge                  // over RecordBytesMax, or over what a store of BytesMax can hold at all
 )
 
@@ -87,16 +87,23 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 
 	merged, order := vclock.Merge(&known, set)
 	expired := merged.Deadline.Passed(wall)
-	if !expired && int64(bodyBytes(k.Bytes, &merged)) > s.recordBytesMax {
+	same := e.held && merged.Same(&known)
+	if !same && !expired && int64(bodyBytes(k.Bytes, &merged)) > s.recordBytesMax {
 		s.settle()
 		return Result{Outcome: TooLarge}
 	}
-	if !expired && !s.admits(k, &merged, e) {
-		if e.held {
-			s.forget(p, k.Hash, e, false) // or whoever asks would be told what this replica knows to be outdated
+	if !same && !expired && !s.admits(k, &merged, e) {
+		s.stats.Full++
+		switch {
+		case result.Outcome != Stored && merged.Deadline == known.Deadline: // it only learns nothing of what the other had seen
+		case e.held: // or whoever asks would be told what this replica knows to be outdated
+			s.forget(p, k.Hash, e, false)
+			fallthrough
+		default:
+			result = Result{Outcome: Full}
 		}
 		s.settle()
-		return Result{Outcome: Full}
+		return result
 	}
 	switch {
 	case order == vclock.Concurrent && (!several || merged.Conflicting()):
@@ -109,7 +116,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	if several && forgotten > max(vouch, merged.Covers()) {
 		below = forgotten
 	}
-	if e.held && merged.Same(&known) {
+	if same {
 		s.met.setBelow(below)
 		if result.Outcome == Stored {
 			result.Outcome = Known // all of it was
@@ -176,6 +183,7 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 		case c == 0 && d.Compare(s.met.deadline) <= 0:
 			return Result{Outcome: Known}
 		case c == 0 && s.policy == None && s.met.flags&flagRegister == 0 && !s.hasRoom(16, 0, true):
+			s.stats.Full++
 			return Result{Outcome: Full}
 		case c == 0:
 			s.retime(p, k.Hash, e, d)

@@ -80,3 +80,54 @@ func TestReplacedRecordsDoNotSlowExpiryDown(t *testing.T) {
 		t.Fatalf("%d ticks, want at most %d", ticks, most)
 	}
 }
+
+// brimful is a full store that evicts nothing, in which deletions of keys that it does not hold have taken what is kept for such.
+func brimful(t *testing.T) *Store {
+	s := full(t)
+	for i := 0; ; i++ {
+		deleted := value(alice, 5, "")
+		deleted.Tombstone = true
+		if s.Put(key(fmt.Sprint("absent ", i)), deleted, wall).Outcome == Full {
+			return s
+		}
+	}
+}
+
+func TestAFullStoreForgetsNothingForWhatItHasOrIsOlderOrTakesNoMore(t *testing.T) {
+	s := brimful(t)
+	held, _ := s.Get(key("filler 10"), wall)
+	same := copied(held)
+	for _, c := range []struct {
+		key  string
+		set  *vclock.Set
+		want Outcome
+		size int
+	}{
+		{"filler 10", &same, Known, 100},
+		{"filler 11", value(bob, 2, "old"), Superseded, 100},
+		{"filler 12", value(alice, 9, strings.Repeat("z", 100)), Stored, 100},
+		{"filler 13", value(alice, 9, strings.Repeat("z", 90)), Stored, 90},
+		{"filler 14", value(bob, 2, "old", dot(bob, 1)), Superseded, 100},
+		{"filler 15", value(alice, 9, strings.Repeat("z", 400)), Full, 0},
+	} {
+		r := s.Put(key(c.key), c.set, wall)
+		if got, _ := s.Get(key(c.key), wall); r.Outcome != c.want || len(got.Value) != c.size {
+			t.Errorf("%s: %v, and %d bytes are held, want %v and %d", c.key, r.Outcome, len(got.Value), c.want, c.size)
+		}
+	}
+}
+
+func TestAStoreIsNotMadeLargerByMakingItSmaller(t *testing.T) {
+	s := brimful(t)
+	for range 30 {
+		before := s.Stats().BytesMax
+		if s.Resize(before - s.SegmentBytes()); s.Stats().BytesMax > before {
+			t.Fatalf("%d bytes, before %d", s.Stats().BytesMax, before)
+		}
+		for i := range 100 {
+			deleted := value(alice, 5, "")
+			deleted.Tombstone = true
+			s.Put(key(fmt.Sprint("absent too ", i)), deleted, wall)
+		}
+	}
+}

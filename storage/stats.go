@@ -11,6 +11,7 @@ type Stats struct {
 	Hits          uint64 `json:"hits"`           // Gets that found a value
 	Misses        uint64 `json:"misses"`         // Gets that found none, or a tombstone
 	Evicted       uint64 `json:"evicted"`        // records that made room
+	Full          uint64 `json:"full"`           // versions and deadlines refused for want of room
 	Expired       uint64 `json:"expired"`        // versions found past their deadline
 	Swept         uint64 `json:"swept"`          // records whose key nobody can ask for any more
 	GhostsDropped uint64 `json:"ghosts_dropped"` // ghosts that made room, raising a mark
@@ -38,6 +39,7 @@ func (s *Stats) Add(o Stats) {
 	s.Hits += o.Hits
 	s.Misses += o.Misses
 	s.Evicted += o.Evicted
+	s.Full += o.Full
 	s.Expired += o.Expired
 	s.Swept += o.Swept
 	s.GhostsDropped += o.GhostsDropped

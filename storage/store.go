@@ -95,6 +95,7 @@ func New(c Config) (*Store, error) {
 	for i := range s.partitions {
 		s.partitions[i].number = uint16(i)
 	}
+	s.recordBytesMax = min(int64(c.RecordBytesMax), c.usedMax()-c.GhostBytesMax-recordRoom(&c))
 	s.limit(c.BytesMax)
 	if s.smallShare = smallShares[smallShareFirst]; c.Policy == Adaptive {
 		s.shadows = newShadows(shadowKeys(c.BytesMax))
@@ -104,18 +105,27 @@ func New(c Config) (*Store, error) {
 
 // limit sets how much the store may take. Ghosts keep their part of it.
 func (s *Store) limit(bytesMax int64) {
-	c := s.config
-	c.GhostBytesMax = max(int64(float64(c.GhostBytesMax)*float64(bytesMax)/float64(c.BytesMax)), ghostFixed)
+	c := &s.config
 	s.stats.BytesMax = bytesMax
 	s.usedMax = bytesMax - (reserve+ragged)<<s.shift
-	s.ghostBytesMax = min(c.GhostBytesMax, s.usedMax/2)
-	s.recordBytesMax = recordBytesFit(s.usedMax, &c)
+	s.ghostBytesMax = min(max(int64(s.ghostPart()*float64(bytesMax)), ghostFixed), s.usedMax/2)
+	if bytesMax == c.BytesMax {
+		s.ghostBytesMax = c.GhostBytesMax
+	}
 }
 
-// Resize lets the store take so many bytes from now on, at least BytesFloor; what is over them is forgotten at once. Segments, and
-// what the policy knows beside them, keep the size that they began with. Stats.BytesMax says what it came to.
+func (s *Store) ghostPart() float64 {
+	return float64(s.config.GhostBytesMax) / float64(s.config.BytesMax)
+}
+
+// Resize lets the store take so many bytes from now on, but not less than BytesFloor; what is over them is forgotten at once. The
+// largest record, segments, and what the policy knows beside them keep the size that they began with. Stats.BytesMax says what it
+// came to.
 func (s *Store) Resize(bytesMax int64) {
-	if bytesMax = max(bytesMax, s.BytesFloor()); bytesMax == s.stats.BytesMax {
+	if now := s.stats.BytesMax; bytesMax < now {
+		bytesMax = max(bytesMax, min(s.BytesFloor(), now))
+	}
+	if bytesMax == s.stats.BytesMax {
 		return
 	}
 	s.limit(bytesMax)
@@ -123,13 +133,15 @@ func (s *Store) Resize(bytesMax int64) {
 	s.shed()
 }
 
-// BytesFloor is the least that the store can do with: where nothing is evicted, with what it has.
+// BytesFloor is the least that the store can do with: room for the largest record beside its ghosts; where nothing is evicted, for
+// what it has.
 func (s *Store) BytesFloor() int64 {
-	least := int64(usedMin)
+	idle := int64(reserve+ragged) << s.shift
+	least := max(int64(float64(s.recordBytesMax+recordRoom(&s.config)+idle)/(1-s.ghostPart()))+1, idle+usedMin)
 	if s.policy == None {
-		least = max(least, s.stats.BytesUsed*deadPart/(deadPart-1), s.blockBytes+int64(s.inUse-ragged)<<s.shift)
+		least = max(least, idle+s.stats.BytesUsed*deadPart/(deadPart-1), s.blockBytes+int64(s.inUse+reserve)<<s.shift)
 	}
-	return (reserve+ragged)<<s.shift + least
+	return least
 }
 
 // SegmentBytes is how much at a time the store takes and gives back, but for large values.
