@@ -19,7 +19,8 @@
 // owns it, or until the value itself has expired. Hints of writes that counted towards W are never dropped
 // for want of room: they are refused at once, so that the write can fail. The others are an optimisation: over
 // the cap they are dropped, counted, and their partition is dirty. Nothing is durable; nothing is evicted
-// to make room; what expires while its target is away keeps its room until it would be sent.
+// to make room. What expires while its target is away keeps its room until the target is back: then a Tick
+// drops what has expired of a window of those set aside, and the others go when they would be sent.
 //
 // That a late hint brings back nothing old is not decided here: the target merges, and refuses at its floor.
 //

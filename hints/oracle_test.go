@@ -212,6 +212,9 @@ func (l *ledger) compare(t *rapid.T, q *Queue, now vclock.Now) {
 			}
 		}
 		ids += len(lane.byID)
+		if e := lane.look; e != nil && lane.byKey[e.Value.(*entry).key] != e.Value || e != nil && !e.Value.(*entry).full {
+			t.Fatalf("lane of %d: looks at %q, which is not set aside", lane.target, e.Value.(*entry).key)
+		}
 		if flying != lane.flying || lane.owed() != len(lane.byKey) {
 			t.Fatalf("lane of %d: %d flying counted as %d, %d listed of %d", lane.target, flying, lane.flying, lane.owed(), len(lane.byKey))
 		}
