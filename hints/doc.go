@@ -11,7 +11,8 @@
 //	────────────▶ owed ──────▶ on its way ──────▶ delivered, or refused at the target's floor
 //	no room: not kept   ▲  oldest first, as far as
 //	                    │  window and rate allow
-//	                    └─ set aside, where the target has no room: one a RetryPeriod comes back, and more as they are taken
+//	                    └─ set aside, where the target has no room: one a RetryPeriod comes back, more as they are
+//	                       taken, and at once what becomes a deletion
 //
 // # What it promises and what it does not
 //

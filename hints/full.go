@@ -8,7 +8,8 @@ import (
 
 // This file owns the hints for which their target had no room: its store evicts nothing, and is full. They are still owed,
 // but out of the way of those behind them, which may be deletions that make room. One of them asks again each
-// Config.RetryPeriod; where that is taken, others follow. What has expired gives its room back.
+// Config.RetryPeriod; where that is taken, others follow. One that becomes a deletion itself does not wait, and what has
+// expired gives its room back.
 
 // recallMore is how many are tried again for each hint that the target has taken: so many that all are once there is room,
 // and no more than twice what it takes where there is little.
@@ -35,10 +36,15 @@ func (q *Queue) recall(l *lane, now vclock.Now, most int) {
 		if now.Mono-e.sent < q.cfg.RetryPeriod {
 			return
 		}
-		l.unlist(e)
-		e.full = false
-		e.place = l.entries.PushBack(e)
+		l.comeBack(e)
 	}
+}
+
+// comeBack puts a hint that was set aside behind all others.
+func (l *lane) comeBack(e *entry) {
+	l.unlist(e)
+	e.full = false
+	e.place = l.entries.PushBack(e)
 }
 
 // expire looks at no more than a window of hints that were set aside, drops those that have expired, and goes on there the next

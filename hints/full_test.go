@@ -133,3 +133,24 @@ func TestATickLooksAtTwoWindowsHoweverManyHaveExpiredOnEitherList(t *testing.T) 
 		}
 	}
 }
+
+func TestAHintThatIsSetAsideAndBecomesADeletionIsSentAtOnce(t *testing.T) {
+	q := New(small())
+	oweMany(q, 1, 20)
+	fullFor(q, 0, q.Tick(at(0), everyone, nil))
+	deletion := write(2, "")
+	deletion.Tombstone = true
+	owe(q, 1, "k00019", deletion) // the last of those that were refused
+	sends := q.Tick(at(time.Millisecond), everyone, nil)
+	if keys(sends) != "k00019" || !sends[0].Set.Tombstone {
+		t.Fatalf("sent %q, want the deletion alone", keys(sends))
+	}
+	// One for which there was no room either waits as any other, and a later deletion with it.
+	ack(q, at(time.Millisecond), sends[0], wire.OutcomeFull)
+	later := write(3, "")
+	later.Tombstone = true
+	owe(q, 1, "k00019", later)
+	if sends := q.Tick(at(2*time.Millisecond), everyone, nil); len(sends) != 0 || q.Stats().Full != 20 {
+		t.Errorf("then sent %q, %+v", keys(sends), q.Stats())
+	}
+}

@@ -131,6 +131,9 @@ func (q *Queue) Add(o Owed) bool {
 	if e != nil {
 		q.stats.Merged++
 		delete(l.byID, e.id)
+		if e.full && set.Tombstone && !e.set.Tombstone { // a full target keeps room for deletions
+			l.comeBack(e)
+		}
 	} else {
 		q.stats.Added++
 		if l == nil {
