@@ -11,7 +11,8 @@
 //	────────────▶ owed ──────▶ on its way ──────▶ delivered, or refused at the target's floor
 //	no room: not kept   ▲  oldest first, as far as
 //	                    │  window and rate allow
-//	                    └─ set aside, where the target has no room: one a RetryPeriod comes back, and more as they are taken
+//	                    └─ set aside, where the target has no room: one a RetryPeriod comes back, more as they are
+//	                       taken, and at once what becomes a deletion
 //
 // # What it promises and what it does not
 //
@@ -19,7 +20,8 @@
 // owns it, or until the value itself has expired. Hints of writes that counted towards W are never dropped
 // for want of room: they are refused at once, so that the write can fail. The others are an optimisation: over
 // the cap they are dropped, counted, and their partition is dirty. Nothing is durable; nothing is evicted
-// to make room; what expires while its target is away keeps its room until it would be sent.
+// to make room. What expires while its target is away keeps its room until the target is back: then a Tick
+// drops what has expired of a window of those set aside, and the others go when they would be sent.
 //
 // That a late hint brings back nothing old is not decided here: the target merges, and refuses at its floor.
 //

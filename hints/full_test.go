@@ -84,3 +84,73 @@ func TestAHintThatIsSetAsideIsMergedAndForgottenAsAnyOther(t *testing.T) {
 		t.Errorf("sent %q", keys(sends))
 	}
 }
+
+func TestAHintThatIsSetAsideGivesItsRoomBackOnceItHasExpired(t *testing.T) {
+	c := small()
+	c.BytesMax = 200 * (entryOverhead + 5)
+	q := New(c)
+	for i := range 200 { // every second one is for ever
+		set := write(1, "v")
+		if i%2 == 0 {
+			set.Deadline.At = wall + 10
+		}
+		owe(q, 1, fmt.Sprint("k", 100+i), set)
+	}
+	fullFor(q, 0, q.Tick(at(0), everyone, nil))
+	if s := q.Stats(); s.Full != 200 || owe(q, 1, "k999", write(1, "v")) {
+		t.Fatalf("%+v, want 200 set aside and no room", s)
+	}
+	for range 200 / c.WindowMax { // RetryPeriod does not pass
+		before := q.OwedTo(1)
+		if sends := q.Tick(at(10*time.Millisecond), everyone, nil); len(sends) != 0 || before-q.OwedTo(1) > c.WindowMax {
+			t.Fatalf("one tick sent %q and dropped %d, more than a window", keys(sends), before-q.OwedTo(1))
+		}
+	}
+	if s := q.Stats(); s.Owed != 100 || s.Full != 100 || s.Expired != 100 || s.Bytes != c.BytesMax/2 {
+		t.Errorf("%+v, want those that have no deadline, and half of the room", s)
+	}
+	if !owe(q, 1, "k999", write(1, "v")) {
+		t.Error("no room for another")
+	}
+}
+
+// I6 of the package: hints to send and hints set aside share what a tick may look at.
+func TestATickLooksAtTwoWindowsHoweverManyHaveExpiredOnEitherList(t *testing.T) {
+	q := New(small())
+	for i := range 100 {
+		set := write(1, "v")
+		set.Deadline.At = wall + 10
+		owe(q, 1, fmt.Sprint("k", i), set)
+		if i == 49 {
+			fullFor(q, 0, q.Tick(at(0), everyone, nil))
+		}
+	}
+	for ticks := 1; q.OwedTo(1) > 0; ticks++ {
+		before := q.OwedTo(1)
+		q.Tick(at(10*time.Millisecond), everyone, nil)
+		if gone := before - q.OwedTo(1); gone > 8 || ticks > 20 {
+			t.Fatalf("tick %d dropped %d, two windows are 8", ticks, gone)
+		}
+	}
+}
+
+func TestAHintThatIsSetAsideAndBecomesADeletionIsSentAtOnce(t *testing.T) {
+	q := New(small())
+	oweMany(q, 1, 20)
+	fullFor(q, 0, q.Tick(at(0), everyone, nil))
+	deletion := write(2, "")
+	deletion.Tombstone = true
+	owe(q, 1, "k00019", deletion) // the last of those that were refused
+	sends := q.Tick(at(time.Millisecond), everyone, nil)
+	if keys(sends) != "k00019" || !sends[0].Set.Tombstone {
+		t.Fatalf("sent %q, want the deletion alone", keys(sends))
+	}
+	// One for which there was no room either waits as any other, and a later deletion with it.
+	ack(q, at(time.Millisecond), sends[0], wire.OutcomeFull)
+	later := write(3, "")
+	later.Tombstone = true
+	owe(q, 1, "k00019", later)
+	if sends := q.Tick(at(2*time.Millisecond), everyone, nil); len(sends) != 0 || q.Stats().Full != 20 {
+		t.Errorf("then sent %q, %+v", keys(sends), q.Stats())
+	}
+}

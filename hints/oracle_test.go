@@ -31,6 +31,7 @@ type debt struct {
 	asked     int // times sent, as it is owed now or as it was before
 	last      time.Duration
 	aside     bool // the target had no room
+	revived   bool // and might have for what it is now, a deletion
 }
 
 // sent is one send, for ever.
@@ -90,6 +91,7 @@ func (l *ledger) add(o Owed) bool {
 	}
 	if known {
 		l.stats.Merged++
+		d.revived = d.revived || d.aside && d.set.Tombstone && !old.set.Tombstone
 	} else {
 		l.stats.Added++
 	}
@@ -108,7 +110,7 @@ func (l *ledger) took(now vclock.Now, s Send, up func(uint64) bool) string {
 		return "it is not what is owed"
 	case d.set.Deadline.Passed(now.Wall):
 		return "it has expired"
-	case d.asked > 0 && now.Mono-d.last < l.cfg.RetryPeriod:
+	case d.asked > 0 && !d.revived && now.Mono-d.last < l.cfg.RetryPeriod:
 		return "it was sent again too soon"
 	}
 	if d.asked == 0 {
@@ -131,7 +133,7 @@ func (l *ledger) took(now vclock.Now, s Send, up func(uint64) bool) string {
 		}
 	}
 	d.asked++
-	d.last, d.aside = now.Mono, false
+	d.last, d.aside, d.revived = now.Mono, false, false
 	s.Set.Value = bytes.Clone(s.Set.Value)
 	l.sends = append(l.sends, sent{s.ID, s.Target, d, s.Set, now.Mono, d.bytes()})
 	// In any stretch that ends now, what went before this send was paid for.
@@ -212,6 +214,9 @@ func (l *ledger) compare(t *rapid.T, q *Queue, now vclock.Now) {
 			}
 		}
 		ids += len(lane.byID)
+		if e := lane.look; e != nil && lane.byKey[e.Value.(*entry).key] != e.Value || e != nil && !e.Value.(*entry).full {
+			t.Fatalf("lane of %d: looks at %q, which is not set aside", lane.target, e.Value.(*entry).key)
+		}
 		if flying != lane.flying || lane.owed() != len(lane.byKey) {
 			t.Fatalf("lane of %d: %d flying counted as %d, %d listed of %d", lane.target, flying, lane.flying, lane.owed(), len(lane.byKey))
 		}
@@ -246,7 +251,7 @@ func TestTheQueueAgreesWithADumbLedger(t *testing.T) {
 			case 0, 1, 2:
 				key := fmt.Sprint("key", draw("key", 4))
 				stamp := vclock.Stamp(1 + draw("stamp", 5))
-				set := vclock.Set{Dot: vclock.Dot{Actor: actors[stamp%2], Stamp: stamp}, Value: make([]byte, 150*int(stamp*7%5))}
+				set := vclock.Set{Dot: vclock.Dot{Actor: actors[stamp%2], Stamp: stamp}, Value: make([]byte, 150*int(stamp*7%5)), Tombstone: stamp == 5}
 				if draw("deadline", 3) == 0 {
 					set.Deadline = vclock.Deadline{At: wall + mono.Milliseconds() + int64(draw("ttl", 500)), Stamp: stamp}
 				}

@@ -75,6 +75,7 @@ type lane struct {
 	paid    time.Duration // when Config.Rate will have allowed what was sent
 
 	recalled time.Duration // when a hint of full was last tried again
+	look     *list.Element // of full: where expire goes on; nil: at its front
 }
 
 type entry struct {
@@ -130,6 +131,9 @@ func (q *Queue) Add(o Owed) bool {
 	if e != nil {
 		q.stats.Merged++
 		delete(l.byID, e.id)
+		if e.full && set.Tombstone && !e.set.Tombstone { // a full target keeps room for deletions
+			l.comeBack(e)
+		}
 	} else {
 		q.stats.Added++
 		if l == nil {
@@ -159,7 +163,8 @@ type Send struct {
 func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Send {
 	for _, l := range q.lanes {
 		if up(l.target) {
-			dst = q.fly(l, now, dst)
+			looked := q.expire(l, now)
+			dst = q.fly(l, now, 2*q.cfg.WindowMax-looked, dst)
 		}
 	}
 	// An empty lane goes, its indexes with it, since a map keeps the room of its fullest day; but not
@@ -169,14 +174,14 @@ func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Se
 }
 
 // fly sends a lane's oldest hints as far as window and pace allow, those again that were not answered.
-// However many hints wait or have expired, it looks at two windows of them.
-func (q *Queue) fly(l *lane, now vclock.Now, dst []Send) []Send {
+// However many hints wait or have expired, it looks at no more than most of them; a window is enough to fill one.
+func (q *Queue) fly(l *lane, now vclock.Now, most int, dst []Send) []Send {
 	l.paid = max(l.paid, now.Mono-burst)
 	if now.Mono-l.recalled >= q.cfg.RetryPeriod {
 		q.recall(l, now, 1)
 	}
 	next := l.entries.Front()
-	for n := 0; next != nil && n < 2*q.cfg.WindowMax && l.paid <= now.Mono; n++ {
+	for n := 0; next != nil && n < most && l.paid <= now.Mono; n++ {
 		e := next.Value.(*entry)
 		next = next.Next()
 		switch {
@@ -229,12 +234,12 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 		if e.flying {
 			l.setAside(e)
 		}
-		return q.fly(l, now, dst)
+		return q.fly(l, now, 2*q.cfg.WindowMax, dst)
 	default:
 		return dst
 	}
 	q.remove(l, e)
-	return q.fly(l, now, dst)
+	return q.fly(l, now, 2*q.cfg.WindowMax, dst)
 }
 
 // Forget drops what is owed where gone says that the target no longer owns the partition: its new owners
@@ -289,7 +294,7 @@ func (q *Queue) remove(l *lane, e *entry) {
 	if e.flying {
 		l.flying--
 	}
-	l.list(e).Remove(e.place)
+	l.unlist(e)
 	delete(l.byKey, e.key)
 	delete(l.byID, e.id)
 	q.stats.Bytes -= hintBytes(len(e.key), &e.set)
