@@ -208,28 +208,25 @@ func TestALargeRequestMayWaitForTheNode(t *testing.T) {
 	})
 }
 
-// The large request is done, and of the next one, which is small, a few bytes have come.
+// A large command of which nobody knew how long it is has come, and with its end a few bytes of the next one.
 func TestWhatFollowsALargeRequestHasNoPartOfTheRation(t *testing.T) { // I16
 	synctest.Test(t, func(t *testing.T) {
+		const large = 700 << 10
+		here, there := net.Pipe()
+		defer there.Close()
+		go func() { _, _ = there.Write(make([]byte, large+2)) }()
 		r := &ration{most: 32 << 20}
-		reader := begun(t, r, 4<<20, func(there net.Conn) {
-			_, _ = there.Write(make([]byte, 4<<20-20<<10))
-			next := frame(make([]byte, 700<<10)) // its end comes with the beginning of a small one
-			_, _ = there.Write(append(append(make([]byte, 20<<10), next...), 0, 0))
-		})
-		var frames int
-		for frames < 2 {
-			if err := reader.read(); err != nil {
+		reader := &frameReader{conn: here, ration: r, patience: time.Minute}
+		for reader.end < large+2 {
+			if err := reader.fill(4<<20, false); err != nil {
 				t.Fatal(err)
 			}
-			for f, err := reader.next(); f != nil || err != nil; f, err = reader.next() {
-				if err != nil {
-					t.Fatal(err)
-				}
-				frames++
-			}
 		}
-		go func() { _ = reader.read() }()
+		if r.held.Load() < large {
+			t.Fatalf("%d bytes are held for %d", r.held.Load(), large)
+		}
+		reader.start = large
+		go func() { _ = reader.fill(0, false) }()
 		synctest.Wait()
 		if r.held.Load() != 0 || len(reader.buf) > readLeast {
 			t.Errorf("%d bytes are held, and the buffer has %d", r.held.Load(), len(reader.buf))
