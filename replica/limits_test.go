@@ -48,6 +48,11 @@ func TestTheLargestRecordFitsIntoEveryMessage(t *testing.T) { // I17
 	if s, err := newShard(&cfg, 0, 4); err != nil || s.store.RecordBytesMax() != int64(recordBytes(&cfg.Limits)) {
 		t.Errorf("a shard takes records of %d bytes: %v", s.store.RecordBytesMax(), err)
 	}
+	small := cfg
+	small.RecordMax = 100 << 10
+	if s, err := newShard(&small, 0, 4); err != nil || s.store.RecordBytesMax() != int64(small.RecordMax) {
+		t.Errorf("a shard that is to take less takes records of %d bytes: %v", s.store.RecordBytesMax(), err)
+	}
 	for _, l := range []wire.Limits{wire.DefaultLimits(), {Frame: 2 << 20, Key: 1 << 10, Value: 1 << 20, Actors: 1024, Keys: 10}, {Frame: 64 << 10, Key: 100, Value: 32 << 10, Actors: 8, Keys: 10}} {
 		for _, actors := range []int{0, 1, l.Actors} {
 			s, err := storage.New(storage.Config{BytesMax: 256 << 20, RecordBytesMax: recordBytes(&l), Partitions: 1, Shards: 1, Hash: xxhash.Sum64})

@@ -39,6 +39,7 @@ type Config struct {
 	BytesMax    int64               // of storage, over all shards
 	GhostsMax   int64               // bytes of BytesMax for what is remembered of keys that are gone; default a tenth
 	Policy      storage.Policy      // what is evicted when BytesMax is reached; default storage.Adaptive
+	RecordMax   int                 // bytes of key, value and version of one record; default, and most, what fits a frame
 	Memory      storage.Memory      // of all shards, safe for concurrent use; default the Go heap
 	PendingMax  int                 // requests under way in one shard; over it they are refused as overloaded; default 8192
 	PendingMem  int                 // bytes of keys and values those may hold, in one shard; default 64 MiB

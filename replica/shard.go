@@ -60,11 +60,19 @@ const sweepPeriod = 25 * time.Millisecond
 // more than any of their writers could send.
 func recordBytes(l *wire.Limits) int { return max(l.Frame-1<<10-8*l.Actors, 1) }
 
+// recordMax is the largest record that a shard takes.
+func (c *Config) recordMax() int {
+	if fit := recordBytes(&c.Limits); c.RecordMax == 0 || c.RecordMax > fit {
+		return fit
+	}
+	return c.RecordMax
+}
+
 func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	boot := cfg.Hash(binary.BigEndian.AppendUint64(nil, cfg.Self.Boot)) // where the numbers of what is asked begin
 	store, err := storage.New(storage.Config{
 		BytesMax: cfg.BytesMax / int64(cfg.Shards), GhostBytesMax: cfg.GhostsMax / int64(cfg.Shards), Policy: cfg.Policy, Partitions: partitions,
-		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: recordBytes(&cfg.Limits), Hash: cfg.Hash, Seed: bits.Reverse64(boot + uint64(number)),
+		Shard: uint32(number), Shards: uint32(cfg.Shards), RecordBytesMax: cfg.recordMax(), Hash: cfg.Hash, Seed: bits.Reverse64(boot + uint64(number)),
 		Memory: cfg.Memory,
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 //
 //	process   the program, its runtime and threads
 //	storage   keys, values, ghosts and their index
-//	spare     a large record that is being stored, before what gives way to it is gone
+//	spare     a large record that is being stored, before what gives way to it is gone: none may be larger
 //	hints     writes owed to absent nodes
 //	pending   keys and values of requests under way
 //	clients   connections, whether or not they have anything to say

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/shoalcache/shoal/client"
 )
 
 func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
@@ -66,6 +68,28 @@ func TestAStoppedNodeHasNoMemory(t *testing.T) {
 		t.Error("it has stopped, and answers")
 	}
 	n.Stats()
+}
+
+// One shard has all of a small node's storage, and could hold more than there is to spare for a call.
+func TestNoRecordIsLargerThanWhatIsSpareForIt(t *testing.T) { // I16
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.Memory, cfg.Shards, cfg.Replicas = 64<<20, 1, 1
+	n := start(t, cfg)
+	b := n.cfg.divide()
+	kv := n.Client()
+	var refused *client.TooLargeError
+	err := kv.Set(t.Context(), "k", make([]byte, b.spare))
+	if want := fmt.Sprintf("a node of this memory holds at most %d", b.spare); !errors.As(err, &refused) || !strings.Contains(err.Error(), want) {
+		t.Errorf("key and value of one byte more than is spare: %v, want %q", err, want)
+	}
+	for i := range 40 {
+		if err := kv.Set(t.Context(), fmt.Sprint("k", i%20), make([]byte, int(b.spare)-100-i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.arena.Forced() != 0 || n.arena.Used() > b.storage {
+		t.Errorf("%d bytes of %d are in use, %d records were let in without room", n.arena.Used(), b.storage, n.arena.Forced())
+	}
 }
 
 func TestGhostsHaveTheShareOfStorageThatTheyAreGiven(t *testing.T) {

@@ -1,6 +1,13 @@
 package server
 
-import "github.com/shoalcache/shoal/wire"
+import (
+	"errors"
+	"net"
+
+	"go.uber.org/zap"
+
+	"github.com/shoalcache/shoal/wire"
+)
 
 // caller is whoever waits for answers: the connection of a client, or the program that the node is part of.
 // Its requests name it by its number.
@@ -60,4 +67,12 @@ func (n *Node) admit(r *frameReader, h *wire.Hello) bool {
 		return false
 	}
 	return true
+}
+
+// unheard says of a client whose reader failed why that is, if it was cut off.
+func (n *Node) unheard(conn net.Conn, err error) {
+	if errors.Is(err, errCrowded) || errors.Is(err, errStalled) {
+		n.counts.clientsCut.Add(1)
+		n.log.Warn("client cut off in a large request", zap.String("addr", conn.RemoteAddr().String()), zap.Error(err))
+	}
 }

@@ -109,11 +109,15 @@ func (c *conn) serve() {
 		}
 		c.flush(now, began)
 		c.pipe.wait(connBytesSoft)
-		c.n.unread.wait(0, c.reader.counted, roomPatience)
+		c.n.unread.drain(roomPatience)
 		if c.reader.large() {
 			r = wire.Request{}
 		}
-		if !c.wait() || c.reader.read() != nil {
+		if !c.wait() {
+			return
+		}
+		if err := c.reader.read(); err != nil {
+			c.n.unheard(c.reader.conn, err)
 			return
 		}
 	}

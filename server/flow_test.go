@@ -61,6 +61,20 @@ func TestClientThatSendsAndNeverReadsIsCutOffAtABound(t *testing.T) { // I16
 	eventually(t, "it is gone, and counted", func() bool { return count(n, "server", "clients") == 1 && count(n, "server", "clients_cut_off") == 1 })
 }
 
+// The beginning of a large request is all that two clients ever send.
+func TestClientsThatStopWithinALargeRequestAreCutOff(t *testing.T) { // I16
+	t.Parallel()
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.tuning.connStall, cfg.RespAddr = 50*time.Millisecond, "127.0.0.1:0"
+	n := start(t, cfg)
+	half := make([]byte, 300<<10)
+	native, redis := dialHello(t, n.Addr()), dialResp(t, n.RespAddr())
+	_, _ = native.Write(append([]byte{0, 0xff, 0, 0}, half...))
+	_, _ = redis.Write(append([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$16000000\r\n"), half...))
+	eventually(t, "they are gone, and counted", func() bool { return count(n, "server", "clients") == 0 && count(n, "server", "clients_cut_off") == 2 })
+	eventually(t, "what they held is there for others", func() bool { return n.unread.held.Load() == 0 && n.unread.coming.Load() == 0 })
+}
+
 func TestPipelinedRequestsAreThrottledAndNotDropped(t *testing.T) { // I18
 	t.Parallel()
 	nodes := cluster(t, 3, func(c *Config) { c.tuning.coordinator.TimeoutMax = 15 * time.Second })

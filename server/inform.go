@@ -149,6 +149,7 @@ func (n *Node) linkStats() map[string]any {
 		"clients_max": n.clientsMax, "bad_bytes": c.badBytes.Load(), "messages_undelivered": c.undelivered.Load(),
 		"clients_cut_off": c.clientsCut.Load(), "connections_refused": c.refused.Load(), "cross_protocol": c.crossProtocol.Load(),
 		"requests": n.meter.answered.Load(), "ceiling_ms": n.promised().Millis(), "ceilings_failed": c.ceilingsFailed.Load(),
+		"records_forced": n.arena.Forced(),
 	}
 }
 

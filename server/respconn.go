@@ -108,11 +108,12 @@ func (c *respConn) serve() {
 		c.flush()
 		c.shrink()
 		c.await(c.soft)
-		c.n.unread.wait(0, c.reader.counted, roomPatience)
+		c.n.unread.drain(roomPatience)
 		if err := c.reader.fill(c.parser.Wants()); err != nil {
 			if errors.Is(err, io.EOF) { // it has nothing more to say, and may still listen
 				c.finish()
 			}
+			c.n.unheard(c.reader.conn, err)
 			return
 		}
 	}

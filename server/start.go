@@ -147,7 +147,7 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 	}
 	core, err := replica.New(replica.Config{
 		Self: n.self, Shards: n.cfg.Shards, BytesMax: b.storage, GhostsMax: shards * int64(n.cfg.GhostShare*float64(storage.UsedOf(b.storage/shards))),
-		Policy: policy, Memory: memory, PendingMax: b.calls(shards), PendingMem: b.calledBytes(shards),
+		Policy: policy, RecordMax: int(b.spare), Memory: memory, PendingMax: b.calls(shards), PendingMem: b.calledBytes(shards),
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 	}, m, n.clock.now())

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -16,6 +17,10 @@ var ErrRefused = errors.New("arena: no address space")
 const (
 	classMin = 12 // slots of 4 KiB
 	classMax = 30 // and of 1 GiB
+
+	// roomPatience is how long a request waits for others to come below the limit again. They do within their calls; should they
+	// ever fail to, who waits holds a lock that many need.
+	roomPatience = time.Second
 )
 
 // Config is what an arena is made for.
@@ -29,7 +34,8 @@ type Config struct {
 	Slot int
 }
 
-// Arena is memory for the stores of one node, safe for concurrent use. At no time are more than Limit and Spare handed out.
+// Arena is memory for the stores of one node, safe for concurrent use. As long as who is above the limit comes below it again, no more than Limit and
+// Spare are handed out at any time.
 type Arena struct {
 	cfg  Config
 	page int
@@ -39,6 +45,7 @@ type Arena struct {
 	classes [classMax + 1]stretch
 	singles map[*byte][]byte // mappings of their own, by where they begin
 	used    int64
+	forced  uint64
 	closed  bool
 }
 
@@ -75,8 +82,8 @@ func (a *Arena) least() int {
 }
 
 // Take returns so many bytes, of any content. Their capacity, whole pages, is what they count. Above the limit it waits until
-// others, who are in their calls, have let go of what they have too much. It never fails: what the system refuses comes from
-// the Go heap, where the runtime's own limit holds it.
+// others, who are in their calls, have let go of what they have too much, for a second at most. It never fails: what the system
+// refuses comes from the Go heap, where the runtime's own limit holds it.
 func (a *Arena) Take(n int) []byte {
 	if !available || n < a.least() || n > 1<<classMax {
 		return make([]byte, n)
@@ -85,8 +92,8 @@ func (a *Arena) Take(n int) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// What is small never waits: who is above the limit needs it to come below again.
-	for size > a.cfg.Slot && a.used > a.cfg.Limit && a.used+int64(size) > a.cfg.Limit+a.cfg.Spare && !a.closed {
-		a.room.Wait()
+	if size > a.cfg.Slot && a.crowded(size) {
+		a.wait(size)
 	}
 	b := a.slot(size)
 	if b == nil {
@@ -94,6 +101,30 @@ func (a *Arena) Take(n int) []byte {
 	}
 	a.used += int64(size)
 	return b[:n:size]
+}
+
+// crowded reports whether somebody is above the limit, and so many bytes more are over what one may be. Called with mu held.
+func (a *Arena) crowded(size int) bool {
+	return a.used > a.cfg.Limit && a.used+int64(size) > a.cfg.Limit+a.cfg.Spare && !a.closed
+}
+
+// wait returns once there is room, or nobody has made any for too long. Called with mu held, which it lets go of meanwhile.
+func (a *Arena) wait(size int) {
+	late := false
+	end := time.AfterFunc(roomPatience, func() {
+		a.mu.Lock()
+		late = true
+		a.room.Broadcast()
+		a.mu.Unlock()
+	})
+	defer end.Stop()
+	for a.crowded(size) {
+		if late {
+			a.forced++
+			return
+		}
+		a.room.Wait()
+	}
 }
 
 // slot finds room for whole pages, nil where there is none. Called with mu held.
@@ -157,6 +188,13 @@ func (a *Arena) Used() int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.used
+}
+
+// Forced is how many requests waited for room in vain, and went over limit and spare.
+func (a *Arena) Forced() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.forced
 }
 
 // Close returns all memory to the system, in use or not: nobody may look any more at what Take has returned, nor give it

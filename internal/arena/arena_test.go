@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func newArena(t *testing.T, cfg Config) *Arena {
@@ -90,6 +91,30 @@ func TestOneAtATimeIsAboveTheLimit(t *testing.T) {
 			t.Fatal("what was above the limit is gone, and the next one still waits")
 		}
 		a.Give(full)
+	})
+}
+
+// What is small waits for nobody, so that many who take it can be above the limit for good, and none of them ever gives.
+func TestNobodyWaitsForRoomForLongerThanASecond(t *testing.T) {
+	if !available {
+		t.Skip("all memory is the Go heap's here")
+	}
+	const limit, large, slot = 4 << 20, 1 << 20, 64 << 10
+	synctest.Test(t, func(t *testing.T) {
+		a := newArena(t, Config{Limit: limit, Spare: large, Slot: slot})
+		for a.Used() <= limit {
+			a.Take(slot)
+		}
+		before, began := a.Used(), time.Now()
+		b := a.Take(large)
+		if took := time.Since(began); took != roomPatience || len(b) != large || a.Used() != before+large || a.Forced() != 1 {
+			t.Errorf("%d bytes after %v, %d in use, %d let in without room", len(b), took, a.Used(), a.Forced())
+		}
+		a.Give(b)
+		a.Give(a.Take(slot))
+		if a.Used() != before || a.Forced() != 1 {
+			t.Errorf("%d bytes in use, %d let in, when the large one is gone", a.Used(), a.Forced())
+		}
 	})
 }
 

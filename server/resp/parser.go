@@ -113,15 +113,15 @@ func (p *Parser) argument(buf []byte) (bool, error) {
 }
 
 // Wants is how many bytes a buffer may have to hold before Next can get further: what was announced within the
-// limits, of which none has to be true. 0 means no more than a line.
-func (p *Parser) Wants() int {
+// limits, of which none has to be true, or else the most that may come. 0 means no more than a line.
+func (p *Parser) Wants() (n int, announced bool) {
 	switch {
 	case p.at == 0:
-		return 0
+		return 0, false
 	case p.bulk < 0: // nobody knows yet
-		return p.Limits.Bytes + digitsMax + 8
+		return p.Limits.Bytes + digitsMax + 8, false
 	}
-	return p.at + p.bulk + 2
+	return p.at + p.bulk + 2, true
 }
 
 // digitsMax are the digits of the greatest 64-bit number.
