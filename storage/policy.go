@@ -148,7 +148,11 @@ func (s *Store) admits(k Key, set *vclock.Set, e entry) bool {
 	}
 	switch {
 	case e.record():
-		more -= s.weight(e.b, sizeOf(e.b))
+		size := sizeOf(e.b)
+		if e.b[0]&flagBlock != 0 && large > 0 && large <= cap(s.blocks[blockOf(e.b, size)]) { // nor does its own take more
+			return true
+		}
+		more -= s.weight(e.b, size)
 	case !e.known():
 		more += pageBytes
 	}
