@@ -132,7 +132,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 			Hash: k.Hash, Stamp: max(merged.Dot.Stamp, below), Digest: merged.Ghost(merged.Deadline), Deadline: merged.Deadline,
 		}, false)
 	} else {
-		if s.shadows != nil {
+		if s.watches() {
 			s.shadow(k.Hash, false, e.held, int64(headPlain+bodyBytes(k.Bytes, &merged)))
 		}
 		s.write(p, k, e, &merged, below)

@@ -97,6 +97,11 @@ func (x *shadows) watched(mixed uint64) (key uint32, ok bool) {
 	return key, key&(1<<x.rate-1) == 0
 }
 
+// watches reports whether the shadows have something to learn: a store that has room for as much again evicts nothing soon.
+func (s *Store) watches() bool {
+	return s.shadows != nil && (s.full || s.stats.BytesUsed > s.usedMax/2)
+}
+
 // room tells the shadows what there is.
 func (s *Store) room() room {
 	records := max(s.stats.Keys+s.stats.Tombstones, 1)

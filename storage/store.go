@@ -153,7 +153,7 @@ func (s *Store) SegmentBytes() int64 { return 1 << s.shift }
 // nothing.
 func (s *Store) Get(k Key, wall int64) (vclock.Set, vclock.Stamp) {
 	set, floor, e := s.look(k, wall)
-	if s.shadows != nil {
+	if s.watches() {
 		s.shadow(k.Hash, true, e.held, e.bytes(s))
 	}
 	if e.held {
