@@ -175,3 +175,17 @@ func TestShardsThatEvictNothingTakeNoMoreThanThereIs(t *testing.T) {
 		}
 	}
 }
+
+func TestAShardThatHadToRefuseIsInNeed(t *testing.T) {
+	w := newBalanced(t, storage.None)
+	s := w.n.shards[0]
+	w.rounds(2000, w.set, 0)
+	for i := range 2 {
+		set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: w.stamp + 1}, Value: make([]byte, 32<<10)}
+		for n := uint64(0); i == 1 && s.store.Put(storage.Key{Bytes: fmt.Append(nil, "large ", n), Hash: n}, &set, 1).Outcome != storage.Full; n++ {
+		}
+		if got := w.b.of(s, 0).wants == math.MaxInt64; got != (i == 1) {
+			t.Errorf("refused: %t, in need: %t", i == 1, got)
+		}
+	}
+}

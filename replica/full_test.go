@@ -76,10 +76,10 @@ func TestWhatTooFewOwnersHaveRoomForIsOutOfMemoryAndReadsAndDeletionsGoOn(t *tes
 	fillUp(t, w.nodes[0], 0)
 	fillUp(t, w.nodes[1], 0)
 	for _, r := range []wire.Request{
-		{Op: wire.OpSet, Key: []byte("new"), Value: []byte("v")},
+		{Op: wire.OpSet, Key: []byte("new"), Value: make([]byte, 100)}, // more than what the last filler left
 		{Op: wire.OpIncr, Key: []byte("count"), By: 1},
 		{Op: wire.OpAppend, Key: []byte("list"), Value: []byte("v")},
-		{Op: wire.OpSet, Key: []byte("once"), Value: []byte("v"), Condition: wire.Absent},
+		{Op: wire.OpSet, Key: []byte("once"), Value: make([]byte, 100), Condition: wire.Absent},
 	} {
 		resp := w.ask(2, r)
 		if err := resp.AsError(); resp.Status != wire.StatusOutOfMemory || !strings.Contains(err.Error(), "n1 full") || !strings.Contains(err.Error(), "n2 full") {

@@ -38,8 +38,8 @@ const (
 	unreadMost  = 512 << 20
 	linksMost   = 256 << 20
 
-	// besidePart is the part of its bytes, one in so many, that a store has on the heap: 24 bytes for each page of 256 where
-	// entries are as small as they come and two fifths of all is index, and a 64th for eviction.
+	// besidePart is the part of its bytes, one in so many, that a store has on the heap: some 20 bytes for each page of 256 where
+	// entries are as small as they come and two fifths of all is index, and storage.ShadowBytes.
 	besidePart = 20
 	// callBytes is what a request under way takes beside its key and value. One connection may have all of its requests under
 	// way in one shard.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/storage"
 )
 
 func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
@@ -22,6 +23,9 @@ func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
 		}
 		if heap := b.heap(memory); heap+b.storage+b.spare >= memory || heap < b.hints+b.pending+b.clients+b.unread+b.links+b.beside {
 			t.Errorf("of %d MiB the heap has %d", memory>>20, heap>>20)
+		}
+		if shard := b.storage / int64(c.Shards); b.beside < int64(c.Shards)*(storage.ShadowBytes(shard)+shard*2/5/256*20) {
+			t.Errorf("of %d MiB %d KiB are for what %d stores have on the heap", memory>>20, b.beside>>10, c.Shards)
 		}
 		if back := StorageOf(MemoryOf(b.storage)); back < b.storage || back > b.storage+b.storage/100 {
 			t.Errorf("storage of %d bytes needs %d, which have %d", b.storage, MemoryOf(b.storage), back)

@@ -83,6 +83,9 @@ func (s *Store) setSlot(at spot, slot uint64) {
 // tagOf is never 0, which stands for nothing.
 func tagOf(hash uint64) byte { return max(byte(hash>>4), 1) }
 
+// bucketAt is where the bucket of a mixed hash begins in its page.
+func bucketAt(mixed uint64) uint16 { return uint16(mixed & (buckets - 1) * bucketBytes) }
+
 func slotAt(bucket, i int) uint16 { return uint16(bucket*bucketBytes + 8 + 8*i) }
 
 // mixed is the hash that the index goes by: another order in every store. Keys come in the order in which another store tells

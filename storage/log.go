@@ -221,38 +221,24 @@ const aheadMax = 16
 // lookAhead reads what next is about to read of the index, for some entries: their cache misses overlap, where one after the
 // other they are most of what an eviction costs.
 func (s *Store) lookAhead(g *segment) {
-	var keys [aheadMax]aheadKey
+	var pages [aheadMax]uint32
+	var buckets [aheadMax]uint16
 	n, at := 0, g.scan
 	for ; n < aheadMax && at < g.used; n++ {
 		b := g.mem[at:]
 		size := sizeOf(b)
 		at += int32(size)
-		if b[0]&flagBlock != 0 && blockOf(b, size) == noBlock {
+		p := &s.partitions[partitionOf(b)]
+		if len(p.directory) == 0 || b[0]&flagBlock != 0 && blockOf(b, size) == noBlock {
 			continue
 		}
-		keys[n] = aheadKey{partitionOf(b), s.mixed(s.hashOf(b))}
+		hash := s.mixed(s.hashOf(b))
+		pages[n], buckets[n] = p.page(hash), bucketAt(hash)
 	}
 	g.ahead = at
-	s.readAhead(keys[:n])
-}
-
-// aheadKey is where the index is about to be read.
-type aheadKey struct {
-	partition uint32
-	mixed     uint64
-}
-
-// readAhead reads the buckets of some keys.
-func (s *Store) readAhead(keys []aheadKey) {
-	var pages [aheadMax]uint32
-	for i, k := range keys {
-		if p := &s.partitions[k.partition]; len(p.directory) > 0 {
-			pages[i] = p.page(k.mixed)
-		}
-	}
-	for i, k := range keys {
-		if pages[i] != 0 {
-			s.touched |= s.page(pages[i])[k.mixed&(buckets-1)*bucketBytes]
+	for i, page := range pages[:n] {
+		if page != 0 {
+			s.touched |= s.page(page)[buckets[i]]
 		}
 	}
 }

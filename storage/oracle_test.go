@@ -481,6 +481,12 @@ func (s *Store) verify(t *rapid.T) {
 	for i := range s.partitions {
 		p := &s.partitions[i]
 		here := 0
+		for at, n := range p.directory {
+			info := s.info(n)
+			if !info.used || int(info.partition) != i || at>>(p.depth-info.depth) != int(info.prefix>>1>>(31-info.depth)) || info.prefix<<info.depth != 0 {
+				t.Fatalf("page %d stands at %d of partition %d, of depth %d, but is %+v", n, at, i, p.depth, *info)
+			}
+		}
 		for n := range s.pagesOf(p) {
 			entries := 0
 			for at := range s.slots(n) {
@@ -546,6 +552,9 @@ func (s *Store) verify(t *rapid.T) {
 	}
 	if s.shadows != nil {
 		s.shadows.verify(t)
+	}
+	if span := int64(s.logs[ghosts].segments-2) << s.shift; span > s.ghostBytesMax {
+		t.Fatalf("ghosts, and the dead among them, take %d bytes, and may take %d", span, s.ghostBytesMax)
 	}
 	if !slices.Equal(actors, s.actors.records) {
 		t.Fatalf("actors of %v records, and counts %v", actors, s.actors.records)

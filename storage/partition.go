@@ -55,6 +55,7 @@ func (s *Store) Drop(p uint32) {
 		s.freePage(n)
 	}
 	*t = partition{number: t.number}
+	s.settle() // blocks go back
 }
 
 // Recover makes partition p answer, for every key, with at least the floor of a replica that lost its

@@ -142,17 +142,11 @@ func (s *Store) admits(k Key, set *vclock.Set, e entry) bool {
 	more, large := int64(headBytes(flagsOf(set))+body), 0
 	if body > s.blockLeast() {
 		large = body
-		if more += 4; 1<<s.shift >= roundMax {
-			more += int64(-body & (roundMax - 1))
-		}
+		more += 4
 	}
 	switch {
 	case e.record():
-		size := sizeOf(e.b)
-		if e.b[0]&flagBlock != 0 && large > 0 && large <= cap(s.blocks[blockOf(e.b, size)]) { // nor does its own take more
-			return true
-		}
-		more -= s.weight(e.b, size)
+		more -= s.weight(e.b, sizeOf(e.b))
 	case !e.known():
 		more += pageBytes
 	}
@@ -160,7 +154,7 @@ func (s *Store) admits(k Key, set *vclock.Set, e entry) bool {
 }
 
 // hasRoom reports whether a store that evicts nothing can take so many bytes more, so many of them in a block. Some are kept, for pages
-// that are split and for what is dead, half of that for deletions and deadlines.
+// that are split, what a block's last page rounds up, and what is dead, half of that for deletions and deadlines.
 func (s *Store) hasRoom(more int64, large int, small bool) bool {
 	kept := max(s.usedMax/deadPart, min(8*pageBytes, s.usedMax/4))
 	if small {

@@ -110,6 +110,23 @@ func TestLFUKeepsWhatIsAskedForMostThroughAScan(t *testing.T) {
 	}
 }
 
+// What stays is worth less with each round, whether or not it was asked for again: what was popular once is examined like the rest.
+func TestLFUHalvesWhatARecordIsWorthWithEachRound(t *testing.T) {
+	s := newStore(t, Config{Policy: LFU})
+	for worth, want := range map[uint64]uint64{15: 7, 7: 3, 1: 0} {
+		slot, keep := s.worthKeeping(main, worth<<worthShift)
+		if worthOf(slot) != want || !keep {
+			t.Errorf("%d: %d, kept %t", worth, worthOf(slot), keep)
+		}
+		if slot, keep = s.worthKeeping(small, worth<<worthShift); worthOf(slot) != worth || !keep {
+			t.Errorf("%d, from the small log: %d, kept %t", worth, worthOf(slot), keep)
+		}
+	}
+	if _, keep := s.worthKeeping(main, 0); keep {
+		t.Error("what is worth nothing is kept")
+	}
+}
+
 // What suits one kind of load does not suit another: the small log has much where what is new is asked for soon, and little where
 // what is in use would just fit, and the rest is asked for once.
 func TestAdaptiveTakesTheShareThatSuitsTheLoad(t *testing.T) {
@@ -127,6 +144,27 @@ func TestAdaptiveTakesTheShareThatSuitsTheLoad(t *testing.T) {
 	}, 200_000)
 	if s.smallShare > 100 {
 		t.Errorf("%d thousandths where what is in use just fits", s.smallShare)
+	}
+}
+
+// Of a loop that does not fit, and that ghosts do not reach round, what came first stays: one that began anew for each key would never hit.
+func TestAdaptiveHitsOfALoopThatDoesNotFit(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 200 << 10})
+	const keys, rounds = 4000, 20
+	hits := drive(s, func(i int) int { return i % keys }, keys*rounds)
+	if fit := s.Stats().Keys; hits < fit*(rounds-1)*8/10 {
+		t.Errorf("%d of %d hit, of each round %d could", hits, keys*rounds, fit)
+	}
+}
+
+// What was asked for often is not driven out by what is asked for twice in a row, and then no more.
+func TestAdaptiveKeepsWhatIsWorthMore(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 200 << 10})
+	const hot = 500
+	drive(s, func(i int) int { return i % hot }, 20*hot)
+	drive(s, func(i int) int { return 1_000_000 + i/2 }, 10_000)
+	if hits := drive(s, func(i int) int { return i }, hot); hits < hot*9/10 {
+		t.Errorf("%d of %d are left", hits, hot)
 	}
 }
 

@@ -94,12 +94,10 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	}
 	if !same && !expired && !s.admits(k, &merged, e) {
 		s.stats.Full++
-		switch {
-		case result.Outcome != Stored && merged.Deadline == known.Deadline: // it only learns nothing of what the other had seen
-		case e.held: // or whoever asks would be told what this replica knows to be outdated
-			s.forget(p, k.Hash, e, false)
-			fallthrough
-		default:
+		if result.Outcome == Stored || merged.Deadline != known.Deadline { // else it only learns nothing of what the other had seen
+			if e.held { // or whoever asks would be told what this replica knows to be outdated
+				s.forget(p, k.Hash, e, false)
+			}
 			result = Result{Outcome: Full}
 		}
 		s.settle()

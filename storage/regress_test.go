@@ -131,3 +131,36 @@ func TestAStoreIsNotMadeLargerByMakingItSmaller(t *testing.T) {
 		}
 	}
 }
+
+// paged is memory that counts whole pages.
+type paged struct{ measured }
+
+func (m *paged) Take(n int) []byte {
+	if n < roundMax {
+		return m.measured.Take(n)
+	}
+	return m.measured.Take((n + roundMax - 1) &^ (roundMax - 1))[:n]
+}
+
+func (m *paged) Give(b []byte) { m.measured.Give(b[:cap(b)]) }
+
+func TestAStoreThatEvictsNothingCountsTheWholePagesOfLargeValues(t *testing.T) {
+	m := &paged{measured{taken: map[*byte]bool{}}}
+	s := newStore(t, Config{BytesMax: 4 << 20, Policy: None, Memory: m})
+	for n := 0; s.Put(key(fmt.Sprint(n)), value(alice, 5, strings.Repeat("x", 12<<10)), wall).Outcome == Stored; n++ {
+		if s.stats.BytesUsed > s.usedMax-8*pageBytes || m.now > 4<<20 {
+			t.Fatalf("%d values: %d bytes are in use of %d, %d are taken", n, s.stats.BytesUsed, s.usedMax, m.now)
+		}
+	}
+}
+
+func TestWhatIsDroppedGivesItsMemoryBack(t *testing.T) {
+	m := &measured{taken: map[*byte]bool{}}
+	s := newStore(t, Config{BytesMax: 8 << 20, Memory: m})
+	k := key("k")
+	mustPut(t, s, k, value(alice, 5, strings.Repeat("x", 1<<20)))
+	before := m.now
+	if s.Drop(k.Partition); m.now > before-1<<20 {
+		t.Errorf("%d bytes are taken, before %d", m.now, before)
+	}
+}

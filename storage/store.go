@@ -15,10 +15,16 @@ type Key struct {
 	Lone      bool // no other replica is to have it: what this one forgot, nobody can tell it
 }
 
+// limits are those that a store began with, from which Resize works out others.
+type limits struct {
+	bytes, ghosts int64
+	room          int64 // for the largest record, beside itself and the ghosts' full share
+}
+
 // Store is the engine of one shard. It is not safe for concurrent use, and a Key or partition of another
 // shard is the caller's mistake: it panics.
 type Store struct {
-	config         Config
+	began          limits
 	hash           func([]byte) uint64
 	mix            uint64
 	memory         Memory
@@ -84,7 +90,7 @@ func New(c Config) (*Store, error) {
 		mix:        c.Seed | 1,
 		policy:     c.Policy,
 		memory:     c.Memory,
-		config:     c,
+		began:      limits{c.BytesMax, c.GhostBytesMax, recordRoom(&c)},
 		shard:      c.Shard,
 		shards:     c.Shards,
 		shift:      uint8(bits.TrailingZeros64(uint64(c.segmentBytes()))),
@@ -95,7 +101,7 @@ func New(c Config) (*Store, error) {
 	for i := range s.partitions {
 		s.partitions[i].number = uint16(i)
 	}
-	s.recordBytesMax = min(int64(c.RecordBytesMax), c.usedMax()-c.GhostBytesMax-recordRoom(&c))
+	s.recordBytesMax = min(int64(c.RecordBytesMax), c.usedMax()-c.GhostBytesMax-s.began.room)
 	s.limit(c.BytesMax)
 	if s.smallShare = smallShares[smallShareFirst]; c.Policy == Adaptive {
 		s.shadows = newShadows(shadowKeys(c.BytesMax))
@@ -105,17 +111,11 @@ func New(c Config) (*Store, error) {
 
 // limit sets how much the store may take. Ghosts keep their part of it.
 func (s *Store) limit(bytesMax int64) {
-	c := &s.config
 	s.stats.BytesMax = bytesMax
 	s.usedMax = bytesMax - (reserve+ragged)<<s.shift
-	s.ghostBytesMax = min(max(int64(s.ghostPart()*float64(bytesMax)), ghostFixed), s.usedMax/2)
-	if bytesMax == c.BytesMax {
-		s.ghostBytesMax = c.GhostBytesMax
-	}
-}
-
-func (s *Store) ghostPart() float64 {
-	return float64(s.config.GhostBytesMax) / float64(s.config.BytesMax)
+	high, low := bits.Mul64(uint64(bytesMax), uint64(s.began.ghosts))
+	part, _ := bits.Div64(high, low, uint64(s.began.bytes))
+	s.ghostBytesMax = min(max(int64(part), ghostFixed), s.usedMax/2)
 }
 
 // Resize lets the store take so many bytes from now on, but not less than BytesFloor; what is over them is forgotten at once. The
@@ -137,7 +137,8 @@ func (s *Store) Resize(bytesMax int64) {
 // what it has.
 func (s *Store) BytesFloor() int64 {
 	idle := int64(reserve+ragged) << s.shift
-	least := max(int64(float64(s.recordBytesMax+recordRoom(&s.config)+idle)/(1-s.ghostPart()))+1, idle+usedMin)
+	ghosts := float64(s.began.ghosts) / float64(s.began.bytes)
+	least := max(int64(float64(s.recordBytesMax+s.began.room+idle)/(1-ghosts))+1, idle+usedMin)
 	if s.policy == None {
 		least = max(least, idle+s.stats.BytesUsed*deadPart/(deadPart-1), s.blockBytes+int64(s.inUse+reserve)<<s.shift)
 	}

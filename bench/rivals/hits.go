@@ -11,9 +11,6 @@ import (
 
 // This file owns the replay of traces: each request is a get, and a set if that misses.
 
-// shares are the sizes of caches, in parts of a trace's different keys.
-var shares = []float64{0.001, 0.01, 0.1}
-
 // hitRatio is what one cache made of one trace.
 type hitRatio struct {
 	Trace   string  `json:"trace"`
@@ -23,7 +20,7 @@ type hitRatio struct {
 	Ratio   float64 `json:"ratio"` // hits by requests
 }
 
-// replay takes every policy through every trace, at every size.
+// replay takes the engine and every policy through every trace, at every size that bench.HitRatio compares.
 func replay(ctx context.Context, o *options, say io.Writer) ([]hitRatio, error) {
 	var all []hitRatio
 	for _, path := range o.traces {
@@ -31,19 +28,25 @@ func replay(ctx context.Context, o *options, say io.Writer) ([]hitRatio, error) 
 		if err != nil {
 			return nil, err
 		}
-		unique := bench.Unique(trace)
-		for _, share := range shares {
-			entries := max(1, int(float64(unique)*share))
+		name := filepath.Base(path)
+		fmt.Fprintf(say, "%s: %d requests, shoal\n", name, len(trace))
+		own, err := bench.HitRatio(ctx, bench.HitRatioConfig{Trace: trace})
+		if err != nil {
+			return nil, err
+		}
+		for _, point := range own.Points {
+			share := point.SizePercent / 100
+			all = append(all, hitRatio{name, share, point.Entries, "shoal", point.HitRatio.Shoal})
 			for _, p := range policies {
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
 				}
-				fmt.Fprintf(say, "%s: %d requests, %s of %d entries\n", filepath.Base(path), len(trace), p.name, entries)
-				c, err := p.new(entries)
+				fmt.Fprintf(say, "%s: %d requests, %s of %d entries\n", name, len(trace), p.name, point.Entries)
+				c, err := p.new(point.Entries)
 				if err != nil {
 					return nil, err
 				}
-				all = append(all, hitRatio{filepath.Base(path), share, entries, p.name, play(c, trace)})
+				all = append(all, hitRatio{name, share, point.Entries, p.name, play(c, trace)})
 				c.close()
 			}
 		}

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/Yiling-J/theine-go"
-	"github.com/cespare/xxhash/v2"
 	"github.com/dgraph-io/ristretto/v2"
 	"github.com/maypok86/otter/v2"
-
-	"github.com/shoalcache/shoal/storage"
-	"github.com/shoalcache/shoal/vclock"
 )
 
 // This file owns the caches whose choice of what to keep is compared: those whose limit can be so many entries, however few.
@@ -23,12 +18,11 @@ type policy interface {
 	close()
 }
 
-// policies are all there are, in the order of the table.
+// policies are all but the engine's own, which bench.HitRatio drives, in the order of the table.
 var policies = []struct {
 	name string
 	new  func(entries int) (policy, error)
 }{
-	{"shoal", newShoalPolicy},
 	{"otter", newOtterPolicy},
 	{"theine", newTheinePolicy},
 	{"ristretto", newRistrettoPolicy},
@@ -106,72 +100,3 @@ func (r ristrettoPolicy) set(key uint64) {
 }
 
 func (r ristrettoPolicy) close() { r.c.Close() }
-
-// shoalPolicy is one store of one shard. Its entries have values as the other parts of a comparison have, or ghosts, which
-// have no value, would weigh more beside them than in use.
-type shoalPolicy struct {
-	store *storage.Store
-	value vclock.Set
-	key   [keyBytesLeast]byte
-}
-
-const policyValueBytes = 100
-
-// newShoalPolicy looks for the limit of bytes under which so many entries are held.
-func newShoalPolicy(entries int) (policy, error) {
-	least, most := int64(storage.BytesLeast), storage.BytesLeast+int64(entries)*2*(keyBytesLeast+policyValueBytes+shoalBeside)
-	for most-least > most/512 {
-		half := (least + most) / 2
-		p, err := shoalPolicyOf(half)
-		if err != nil {
-			return nil, err
-		}
-		if p.fills(entries) {
-			most = half
-		} else {
-			least = half
-		}
-	}
-	return shoalPolicyOf(most)
-}
-
-func shoalPolicyOf(bytesMax int64) (*shoalPolicy, error) {
-	store, err := storage.New(storage.Config{BytesMax: bytesMax, Partitions: 1, Shards: 1, Hash: xxhash.Sum64, Seed: 1})
-	if err != nil {
-		return nil, fmt.Errorf("shoal of %d bytes: %w", bytesMax, err)
-	}
-	p := &shoalPolicy{store: store}
-	p.value = vclock.Set{
-		Dot:   vclock.Dot{Stamp: vclock.StampAt(wall), Actor: vclock.Actor{Node: 1, Boot: 1}},
-		Value: newValue(policyValueBytes),
-	}
-	return p, nil
-}
-
-// fills reports whether so many entries are held when there are more than have room, half of which were asked for again.
-func (s *shoalPolicy) fills(entries int) bool {
-	for i := range 4 * entries {
-		s.set(uint64(i))
-		if i%2 == 0 {
-			s.get(uint64(i))
-		}
-	}
-	return s.store.Stats().Keys >= entries
-}
-
-func (s *shoalPolicy) named(key uint64) storage.Key {
-	binary.LittleEndian.PutUint64(s.key[:], key)
-	return storage.Key{Bytes: s.key[:], Hash: xxhash.Sum64(s.key[:])}
-}
-
-func (s *shoalPolicy) get(key uint64) bool {
-	set, _ := s.store.Get(s.named(key), wall)
-	return !set.IsZero()
-}
-
-func (s *shoalPolicy) set(key uint64) {
-	s.value.Dot.Stamp++
-	s.store.Put(s.named(key), &s.value, wall)
-}
-
-func (s *shoalPolicy) close() {}
