@@ -97,7 +97,10 @@ bench-path: build ## the request path beside Redis, which must be installed, by 
 bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about four minutes
 	cd bench/rueidis && go run . -shoal ../../bin/shoal
 
-rivals bench-hitratio: build ## what the storage engine hits of the traces FILES (*.u64.gz), beside LRU, S3-FIFO and the best possible
+rivals: ## the storage engine beside other caches for Go (ARGS="-parts time": see bench/rivals): about ten minutes
+	cd bench/rivals && go vet ./... && go test ./... && go run . $(ARGS)
+
+bench-hitratio: build ## what the storage engine hits of the traces FILES (*.u64.gz), beside LRU, S3-FIFO and the best possible
 	bin/shoal bench hitratio $(FILES)
 
 cover: ## which statements the tests reach: bin/cover.html
