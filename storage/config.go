@@ -33,6 +33,9 @@ func IndexBytes(entries, partitions int) int64 {
 	return int64(min(entries, partitions)*pageBytes/2) + int64(entries)*pageBytes*3/(buckets*bucketSlots*2)
 }
 
+// partitionsMax is how many partitions a shard may have: their numbers share two bytes of an entry with Key.Fewer.
+const partitionsMax = 1 << fewerShift
+
 // usedMin is what the smallest store has for records, ghosts and index.
 const usedMin = 1 << 10
 
@@ -45,7 +48,7 @@ var ErrConfig = errors.New("storage: bad config")
 // Config is one shard's share of a node.
 type Config struct {
 	// BytesMax bounds all that the store takes from Memory, for records, ghosts and index. Raising it costs that much
-	// memory; lowering it evicts more. Required. About 60 bytes per partition come on top.
+	// memory; lowering it evicts more. Required. About 400 bytes per partition come on top.
 	BytesMax int64
 	// GhostBytesMax is the part of BytesMax that ghosts may take beside their place in the index, 23 bytes each, or 39 with
 	// a deadline; default a tenth, at most half. Raising it
@@ -91,8 +94,8 @@ func (c Config) Validate() error {
 	} else if c.Shard >= c.Shards {
 		problem("Shard %d of %d: shards count from 0", c.Shard, c.Shards)
 	}
-	if c.Shards > 0 && (c.Partitions-1)/c.Shards > 1<<16-1 {
-		problem("%d partitions in %d shards: a shard has at most 65536", c.Partitions, c.Shards)
+	if c.Shards > 0 && (c.Partitions-1)/c.Shards > partitionsMax-1 {
+		problem("%d partitions in %d shards: a shard has at most %d", c.Partitions, c.Shards, partitionsMax)
 	}
 	if c.Hash == nil {
 		problem("Hash is nil: use the one that the keys of all nodes are hashed with")

@@ -71,6 +71,8 @@ func (s *Store) sweep(loc uint64, b []byte, dead func(key []byte) bool) bool {
 	e := entry{at: at, slot: s.slot(at), b: b, stamp: s.met.stamp}
 	if gone {
 		s.stats.Swept++
+		v := s.version(hash, &e)
+		s.sum(s.met.partition, s.met.fewer, &v, -1) // no mark will stand for it
 		s.remove(p, hash, e)
 		return false
 	}

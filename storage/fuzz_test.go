@@ -38,14 +38,14 @@ func FuzzEntryIsReadAsItWasWritten(f *testing.F) {
 			s.actors.number(vclock.Actor{Node: uint64(len(s.actors.byNumber)), Boot: 77})
 		}
 		flags := flagsOf(&set) | kind&(flagBlock|flagForeign)
-		partition, below := uint32(uint16(node>>7)), vclock.Stamp(floor^stamp)
+		partition, below := uint32(uint16(node>>7)&(1<<fewerShift-1)), vclock.Stamp(floor^stamp)
 		number, _ := s.actors.number(set.Dot.Actor)
 		head, body := headBytes(flags), bodyBytes(key, &set)
 		b := make([]byte, head+body)
 		if flags&flagBlock != 0 {
 			b = make([]byte, head+4)
 		}
-		rest := putHead(b, flags, partition, number, &set)
+		rest := putHead(b, flags, homeOf(partition, uint8(node>>3)&FewerMost), number, &set)
 		if flags&flagBlock != 0 {
 			block := s.newBlock(body)
 			s.newBlock(7) // another's, which is not looked at

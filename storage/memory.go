@@ -20,9 +20,6 @@ const (
 	headRoom = 64
 )
 
-// partitionOf is the number within the shard of the entry at b.
-func partitionOf(b []byte) uint32 { return uint32(binary.LittleEndian.Uint16(b[1:])) }
-
 // weight is what the entry at b, of so many bytes in its log, counts against BytesMax.
 func (s *Store) weight(b []byte, size int) int64 {
 	if b[0]&flagBlock != 0 {
@@ -80,8 +77,15 @@ func (s *Store) kill(loc uint64) {
 
 // write makes a version the record of k, in place of what e has. The set's value may lie in that very record.
 func (s *Store) write(p *partition, k Key, e entry, set *vclock.Set, below vclock.Stamp) {
+	if e.known() {
+		old := s.version(k.Hash, &e)
+		s.sum(k.Partition/s.shards, fewerOf(e.b), &old, -1)
+	}
+	fresh := s.versionOf(k.Hash, set)
+	s.sum(k.Partition/s.shards, k.Fewer, &fresh, 1)
 	flags := flagsOf(set)
 	which, known := s.enters(e)
+	home := homeOf(k.Partition/s.shards, k.Fewer)
 	number, ok := s.actors.number(set.Dot.Actor)
 	if !ok {
 		flags |= flagForeign
@@ -95,7 +99,7 @@ func (s *Store) write(p *partition, k Key, e entry, set *vclock.Set, below vcloc
 		if flags&flagForeign == 0 {
 			s.actors.release(s.met.number)
 		}
-		putBody(putHead(e.b, flags, partitionOf(e.b), number, set), k.Bytes, set, below)
+		putBody(putHead(e.b, flags, home, number, set), k.Bytes, set, below)
 		s.setSlot(e.at, e.slot&^(usesMask|worthMask)|known)
 		s.newest = e.slot & placeMask
 		s.expect(s.newest, set.Deadline.At)
@@ -106,7 +110,7 @@ func (s *Store) write(p *partition, k Key, e entry, set *vclock.Set, below vcloc
 		size = head + 4
 	}
 	loc, b := s.append(which, size)
-	rest := putHead(b, flags, k.Partition/s.shards, number, set)
+	rest := putHead(b, flags, home, number, set)
 	if flags&flagBlock != 0 {
 		binary.LittleEndian.PutUint32(rest, s.newBlock(body))
 		rest = s.blocks[binary.LittleEndian.Uint32(rest)]
@@ -181,6 +185,17 @@ func (s *Store) raise(p *partition, b []byte) {
 
 // bury makes what e has, or nothing, a ghost: what its key was worth it still is.
 func (s *Store) bury(p *partition, number uint32, e entry, g Ghost, credit bool) entry {
+	if e.known() {
+		old := s.version(g.Hash, &e)
+		s.sum(number, fewerOf(e.b), &old, -1)
+	}
+	fresh := g.version()
+	s.sum(number, g.Fewer, &fresh, 1)
+	return s.haunt(p, number, e, g, credit)
+}
+
+// haunt is bury where the ghost is that of what e has, so that the summary stays as it is.
+func (s *Store) haunt(p *partition, number uint32, e entry, g Ghost, credit bool) entry {
 	loc, b := s.append(ghosts, g.bytes())
 	putGhost(b, number, g)
 	seg, _ := s.of(loc)
@@ -199,8 +214,14 @@ func (s *Store) bury(p *partition, number uint32, e entry, g Ghost, credit bool)
 // forget makes a record, which s.met is, the ghost of the version it held.
 func (s *Store) forget(p *partition, hash uint64, e entry, credit bool) entry {
 	set := s.met.set(&s.own)
-	g := Ghost{Hash: hash, Stamp: max(s.met.stamp, s.met.below()), Digest: set.Ghost(s.met.deadline), Deadline: s.met.deadline}
-	return s.bury(p, s.met.partition, e, g, credit)
+	g := Ghost{
+		Hash: hash, Stamp: max(s.met.stamp, s.met.below()), Digest: set.Ghost(s.met.deadline), Content: s.content(&set),
+		Fewer: s.met.fewer, Deadline: s.met.deadline,
+	}
+	if g.Stamp != s.met.stamp {
+		return s.bury(p, s.met.partition, e, g, credit)
+	}
+	return s.haunt(p, s.met.partition, e, g, credit)
 }
 
 // expire is forget of a record whose deadline has passed.
@@ -302,7 +323,7 @@ func (s *Store) leave(at spot, slot uint64, b []byte, credit bool) {
 		s.stats.Expired++
 		credit = false
 	}
-	if s.fits(ghosts, ghostFixed+16) {
+	if s.fits(ghosts, ghostMost) {
 		s.forget(p, hash, e, credit)
 		return
 	}

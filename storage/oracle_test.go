@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -219,7 +220,12 @@ func (o *oracle) recovered(p uint32, mark vclock.Stamp, keep func(Key, vclock.St
 		i := slices.IndexFunc(o.entries, func(e *known) bool { return e.partition == p && e.hash == g.hash })
 		switch {
 		case i >= 0 && o.entries[i].set.Dot.Stamp == g.set.Dot.Stamp:
-			if e := o.entries[i]; g.set.Deadline.Compare(e.set.Deadline) > 0 && (e.ghost || e.set.Dot == g.set.Dot) {
+			e := o.entries[i]
+			order := g.set.Deadline.Compare(e.set.Deadline)
+			if e.ghost && order == 0 {
+				order = cmp.Compare(g.left().Digest, e.left().Digest)
+			}
+			if order > 0 && (e.ghost || e.set.Dot == g.set.Dot) {
 				e.set.Dot, e.set.Deadline = g.set.Dot, g.set.Deadline
 			}
 			continue
@@ -522,6 +528,7 @@ func (s *Store) verify(t *rapid.T) {
 			t.Fatalf("partition %d has %d records, and counts %d", i, here, p.records)
 		}
 	}
+	s.verifySummary(t)
 	inUse := 0
 	for n := range s.segments {
 		if g := &s.segments[n]; g.log != noLog {

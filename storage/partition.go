@@ -1,6 +1,10 @@
 package storage
 
-import "github.com/shoalcache/shoal/vclock"
+import (
+	"cmp"
+
+	"github.com/shoalcache/shoal/vclock"
+)
 
 // partition, a cache line of 64 bytes, is what one partition knows: its index, the mark of the ghosts it dropped, and while it
 // recovers the greatest stamp it may have acknowledged in an earlier life.
@@ -55,6 +59,11 @@ func (s *Store) Drop(p uint32) {
 		s.freePage(n)
 	}
 	*t = partition{number: t.number}
+	for _, of := range s.summary.fewer {
+		if of != nil {
+			of[p/s.shards] = windows{}
+		}
+	}
 	s.settle() // blocks go back
 }
 
@@ -111,25 +120,46 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(k Key, stamp vc
 	})
 	t.mark = max(t.mark, covers)
 	for _, g := range ghosts {
-		e := s.lookup(t, Key{Hash: g.Hash, Partition: p})
-		switch {
-		case e.known() && e.stamp == g.Stamp: // of one version the later deadline is its; another may be stamped alike
-			if e.ghost() {
-				if own := left(e.b); g.Deadline.Compare(own.Deadline) > 0 {
-					s.bury(t, p/s.shards, e, g, false)
-				}
-			} else if set := s.met.set(&s.own); g.Deadline.Compare(s.met.deadline) > 0 && set.Ghost(g.Deadline) == g.Digest {
-				s.retime(t, g.Hash, e, g.Deadline)
-			}
-		case e.known() && e.stamp > g.Stamp:
-		case g.Stamp <= t.mark:
-			t.mark = max(t.mark, past(g.Stamp, g.Deadline))
-			if e.ghost() { // of an older version, which the mark has passed since
-				s.remove(t, g.Hash, e)
-			}
-		default:
-			s.bury(t, p/s.shards, e, g, false)
-		}
-		s.settle()
+		s.Learn(p, g)
 	}
+}
+
+// Learn takes over what another owner remembers of a key of partition p, as far as this one knows less: what it
+// holds of an older version goes, since that is known to be outdated. It reports whether anything of the key changed.
+func (s *Store) Learn(p uint32, g Ghost) (changed bool) {
+	t := s.at(p)
+	e := s.lookup(t, Key{Hash: g.Hash})
+	switch {
+	case e.known() && e.stamp == g.Stamp:
+		changed = s.agree(t, p, e, g)
+	case e.known() && e.stamp > g.Stamp:
+	case g.Stamp <= t.mark:
+		t.mark = max(t.mark, past(g.Stamp, g.Deadline))
+		if e.ghost() { // of an older version, which the mark has passed since
+			s.remove(t, g.Hash, e)
+		}
+	default:
+		s.bury(t, p/s.shards, e, g, false)
+		changed = true
+	}
+	s.settle()
+	return changed
+}
+
+// agree takes over what a ghost of the very stamp that e has says: of one version the later deadline is its; another may be stamped
+// alike. Of two ghosts of one deadline the greater digest stands, so that all owners come to the same.
+func (s *Store) agree(t *partition, p uint32, e entry, g Ghost) bool {
+	if e.record() {
+		if set := s.met.set(&s.own); g.Deadline.Compare(s.met.deadline) <= 0 || set.Ghost(g.Deadline) != g.Digest {
+			return false
+		}
+		s.retime(t, g.Hash, e, g.Deadline)
+		return true
+	}
+	own := left(e.b)
+	if cmp.Or(g.Deadline.Compare(own.Deadline), cmp.Compare(g.Digest, own.Digest), cmp.Compare(g.Content, own.Content)) <= 0 {
+		return false
+	}
+	s.bury(t, p/s.shards, e, g, false)
+	return true
 }

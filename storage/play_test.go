@@ -126,6 +126,9 @@ func playIsDead(key []byte) bool {
 func (p *player) version(k Key) *vclock.Set {
 	p.stamp += 2
 	kind, n := p.next(), p.next()%p.below
+	if n == 13 { // it is later than that, by windows of some level
+		p.stamp += vclock.Stamp(1+kind%5) << (windowShift + 3*(kind>>4%levels))
+	}
 	set := &vclock.Set{Dot: dot(vclock.Actor{Node: uint64(kind%3) + 1, Boot: 1}, p.stamp)}
 	if k.counts() {
 		held, _ := p.s.Peek(k, p.now)

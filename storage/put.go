@@ -127,7 +127,7 @@ func (s *Store) put(p *partition, k Key, set *vclock.Set, vouch vclock.Stamp, an
 	if expired {
 		s.stats.Expired++
 		s.bury(p, k.Partition/s.shards, e, Ghost{
-			Hash: k.Hash, Stamp: max(merged.Dot.Stamp, below), Digest: merged.Ghost(merged.Deadline), Deadline: merged.Deadline,
+			Hash: k.Hash, Stamp: max(merged.Dot.Stamp, below), Digest: merged.Ghost(merged.Deadline), Content: s.content(&merged), Fewer: k.Fewer, Deadline: merged.Deadline,
 		}, false)
 	} else {
 		if s.watches() {
@@ -204,13 +204,18 @@ func (s *Store) Retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Res
 	case e.stamp == aim.Stamp && d.Compare(s.deadline(&e)) <= 0: // an older register must not undo a later one
 		return Result{Outcome: Gone}
 	}
-	s.bury(p, k.Partition/s.shards, e, Ghost{Hash: k.Hash, Stamp: aim.Stamp, Digest: vclock.Digest(aim, d), Deadline: d}, false)
+	s.bury(p, k.Partition/s.shards, e, Ghost{Hash: k.Hash, Stamp: aim.Stamp, Digest: vclock.Digest(aim, d), Fewer: k.Fewer, Deadline: d}, false)
 	return Result{Outcome: Gone}
 }
 
 // retime gives a record, which s.met is, another deadline.
 func (s *Store) retime(p *partition, hash uint64, e entry, d vclock.Deadline) {
 	if s.met.flags&flagRegister != 0 {
+		old := s.version(hash, &e)
+		s.met.deadline = d
+		fresh := s.version(hash, &e)
+		s.sum(s.met.partition, s.met.fewer, &old, -1)
+		s.sum(s.met.partition, s.met.fewer, &fresh, 1)
 		binary.LittleEndian.PutUint64(s.met.at, uint64(d.At))
 		binary.LittleEndian.PutUint64(s.met.at[8:], uint64(d.Stamp))
 		s.expect(e.slot&placeMask, d.At)
@@ -218,7 +223,7 @@ func (s *Store) retime(p *partition, hash uint64, e entry, d vclock.Deadline) {
 	}
 	set := s.met.set(&s.own)
 	set.Deadline = d
-	s.write(p, Key{Bytes: s.met.key, Hash: hash, Partition: s.met.partition*s.shards + s.shard}, e, &set, s.met.below())
+	s.write(p, Key{Bytes: s.met.key, Hash: hash, Partition: s.met.partition*s.shards + s.shard, Fewer: s.met.fewer}, e, &set, s.met.below())
 }
 
 // deadline is that of what e has.

@@ -9,11 +9,11 @@ import (
 
 // Entries as they lie in a log, little-endian; lengths are varints.
 //
-//	record  flags 1 │ partition 2 │ actor 2, or in full 16 │ stamp 8 │ deadline 8, its stamp 8 │ body, or number of its block 4
+//	record  flags 1 │ partition, and in its two highest bits fewer, 2 │ actor 2, or in full 16 │ stamp 8 │ deadline 8, its stamp 8 │ body, or number of its block 4
 //	body    key length │ value length │ floor 8, dots, each 24 │ below 8 │ key │ value
-//	ghost   flags 1 │ partition 2 │ hash 8 │ stamp 8 │ digest 4 │ deadline 8, its stamp 8
+//	ghost   flags 1 │ partition 2 │ hash 8 │ stamp 8 │ digest 4 │ deadline 8, its stamp 8 │ content 4
 //
-// A part that is not there takes no room. Partition is the number within the shard.
+// A part that is not there takes no room. Partition is the number within the shard, fewer as in Key.
 const (
 	flagGhost     = 1 << iota
 	flagTombstone // a record of a deletion
@@ -27,12 +27,14 @@ const (
 	actorBytes = 16
 	dotBytes   = 24
 	ghostFixed = 1 + 2 + 8 + 8 + 4
+	ghostMost  = ghostFixed + 16 + 4
 )
 
 // record is one that was read where it lies; slices point there.
 type record struct {
 	flags     byte
 	partition uint32
+	fewer     uint8
 	number    uint16 // of the actor, unless it is foreign
 	actor     vclock.Actor
 	stamp     vclock.Stamp
@@ -49,7 +51,7 @@ type record struct {
 // read decodes the record at b.
 func (s *Store) read(b []byte, r *record) {
 	r.flags = b[0]
-	r.partition = uint32(binary.LittleEndian.Uint16(b[1:]))
+	r.partition, r.fewer = partitionOf(b), fewerOf(b)
 	if r.flags&flagForeign == 0 {
 		r.number = binary.LittleEndian.Uint16(b[3:])
 		r.actor = s.actors.byNumber[r.number]
@@ -102,6 +104,9 @@ func sizeOf(b []byte) int {
 		}
 	}
 	if flags&flagGhost != 0 {
+		if flags&flagPacked != 0 {
+			n += 4
+		}
 		return n + ghostFixed
 	}
 	if n += 3 + 2 + 8; flags&flagForeign != 0 {
@@ -214,10 +219,38 @@ func bodyBytes(key []byte, set *vclock.Set) int {
 	return n
 }
 
+// fewerShift is where Key.Fewer stands beside the partition.
+const fewerShift = 14
+
+// homeOf is a partition's number within the shard, and fewer, as entries have them.
+func homeOf(partition uint32, fewer uint8) uint16 {
+	return uint16(partition) | uint16(fewer)<<fewerShift
+}
+
+// partitionOf is the number within the shard of the entry at b.
+func partitionOf(b []byte) uint32 {
+	return uint32(binary.LittleEndian.Uint16(b[1:]) & (1<<fewerShift - 1))
+}
+
+// fewerOf is Key.Fewer of the entry at b.
+func fewerOf(b []byte) uint8 { return uint8(binary.LittleEndian.Uint16(b[1:]) >> fewerShift) }
+
+// stampAt is that of the entry at b.
+func stampAt(b []byte) vclock.Stamp {
+	at := 3 + 2
+	switch {
+	case b[0]&flagGhost != 0:
+		at = 3 + 8
+	case b[0]&flagForeign != 0:
+		at = 3 + actorBytes
+	}
+	return vclock.Stamp(binary.LittleEndian.Uint64(b[at:]))
+}
+
 // putHead writes what comes before the body, and returns the rest of b.
-func putHead(b []byte, flags byte, partition uint32, number uint16, set *vclock.Set) []byte {
+func putHead(b []byte, flags byte, home, number uint16, set *vclock.Set) []byte {
 	b[0] = flags
-	binary.LittleEndian.PutUint16(b[1:], uint16(partition))
+	binary.LittleEndian.PutUint16(b[1:], home)
 	if flags&flagForeign == 0 {
 		binary.LittleEndian.PutUint16(b[3:], number)
 		b = b[5:]
@@ -278,10 +311,16 @@ func left(b []byte) Ghost {
 		Hash:   binary.LittleEndian.Uint64(b[3:]),
 		Stamp:  vclock.Stamp(binary.LittleEndian.Uint64(b[11:])),
 		Digest: binary.LittleEndian.Uint32(b[19:]),
+		Fewer:  fewerOf(b),
 	}
+	rest := b[ghostFixed:]
 	if b[0]&flagRegister != 0 {
-		g.Deadline.At = int64(binary.LittleEndian.Uint64(b[ghostFixed:]))
-		g.Deadline.Stamp = vclock.Stamp(binary.LittleEndian.Uint64(b[ghostFixed+8:]))
+		g.Deadline.At = int64(binary.LittleEndian.Uint64(rest))
+		g.Deadline.Stamp = vclock.Stamp(binary.LittleEndian.Uint64(rest[8:]))
+		rest = rest[16:]
+	}
+	if b[0]&flagPacked != 0 {
+		g.Content = binary.LittleEndian.Uint32(rest)
 	}
 	return g
 }
@@ -289,22 +328,32 @@ func left(b []byte) Ghost {
 // putGhost writes a ghost.
 func putGhost(b []byte, partition uint32, g Ghost) {
 	b[0] = flagGhost
-	binary.LittleEndian.PutUint16(b[1:], uint16(partition))
+	binary.LittleEndian.PutUint16(b[1:], homeOf(partition, g.Fewer))
 	binary.LittleEndian.PutUint64(b[3:], g.Hash)
 	binary.LittleEndian.PutUint64(b[11:], uint64(g.Stamp))
 	binary.LittleEndian.PutUint32(b[19:], g.Digest)
+	rest := b[ghostFixed:]
 	if g.Deadline != (vclock.Deadline{}) {
 		b[0] |= flagRegister
-		binary.LittleEndian.PutUint64(b[ghostFixed:], uint64(g.Deadline.At))
-		binary.LittleEndian.PutUint64(b[ghostFixed+8:], uint64(g.Deadline.Stamp))
+		binary.LittleEndian.PutUint64(rest, uint64(g.Deadline.At))
+		binary.LittleEndian.PutUint64(rest[8:], uint64(g.Deadline.Stamp))
+		rest = rest[16:]
+	}
+	if g.Content != 0 {
+		b[0] |= flagPacked
+		binary.LittleEndian.PutUint32(rest, g.Content)
 	}
 }
 
 func (g *Ghost) bytes() int {
+	n := ghostFixed
 	if g.Deadline != (vclock.Deadline{}) {
-		return ghostFixed + 16
+		n += 16
 	}
-	return ghostFixed
+	if g.Content != 0 {
+		n += 4
+	}
+	return n
 }
 
 // hashAt is the hash of the key whose entry is at loc.

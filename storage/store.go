@@ -12,7 +12,8 @@ type Key struct {
 	Bytes     []byte
 	Hash      uint64 // cluster-wide hash of Bytes
 	Partition uint32
-	Lone      bool // no other replica is to have it: what this one forgot, nobody can tell it
+	Lone      bool  // no other replica is to have it: what this one forgot, nobody can tell it
+	Fewer     uint8 // how many of the partition's owners are not to have it, the last of each datacenter; at most FewerMost
 }
 
 // limits are those that a store began with, from which Resize works out others.
@@ -59,7 +60,8 @@ type Store struct {
 	blockBytes int64
 	leaving    [][]byte // blocks that go back when the call ends
 
-	actors actors
+	actors  actors
+	summary summary
 
 	cleaning      uint32 // segment from which what is live is being moved, if its order is still this
 	cleaningOrder uint32

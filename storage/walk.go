@@ -14,6 +14,8 @@ type Ghost struct {
 	Hash     uint64 // of the key, cluster-wide
 	Stamp    vclock.Stamp
 	Digest   uint32          // of the dot and its deadline register
+	Content  uint32          // of several versions, a digest of all of them
+	Fewer    uint8           // as Key.Fewer
 	Deadline vclock.Deadline // the register: a copy that missed a change of it must not outlive it
 }
 
@@ -61,10 +63,16 @@ func (s *Store) hashesFrom(p *partition, from uint64) (hashes []uint64, next uin
 	}
 	slices.SortFunc(hashes, func(a, b uint64) int { return cmp.Compare(s.mixed(a), s.mixed(b)) })
 	s.hashes = hashes
-	if depth := s.info(n).depth; depth > 0 {
-		next = (from>>(64-depth) + 1) << (64 - depth)
+	return hashes, s.after(n, from)
+}
+
+// after is the first mixed hash of the page that follows page n, in which from lies; 0 after the last.
+func (s *Store) after(n uint32, from uint64) uint64 {
+	depth := s.info(n).depth
+	if depth == 0 {
+		return 0
 	}
-	return hashes, next
+	return (from>>(64-depth) + 1) << (64 - depth)
 }
 
 // each calls f with every entry of a partition; f may change that one, and the store by settling.
