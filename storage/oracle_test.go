@@ -196,7 +196,7 @@ func (o *oracle) retime(k Key, aim vclock.Dot, d vclock.Deadline, wall int64) Re
 		}
 		e.set = vclock.Set{Dot: aim, Deadline: d}
 		o.bury(e)
-	} else if aim.Stamp == o.mark[k.Partition] {
+	} else if other := e != nil && !e.ghost && !held; !other && aim.Stamp == o.mark[k.Partition] {
 		o.mark[k.Partition] = dated(vclock.Set{Dot: aim, Deadline: d})
 	}
 	return Result{Outcome: Gone}

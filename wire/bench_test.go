@@ -138,7 +138,7 @@ func TestTheHotPathsAllocateNothingOnceWarm(t *testing.T) {
 }
 
 func TestAKindThatDoesNotExistIsNotSent(t *testing.T) {
-	for _, k := range []Kind{0, KindBeat + 1} {
+	for _, k := range []Kind{0, KindExchangeReply + 1} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -95,6 +95,8 @@ func sampleMessages() []Message {
 		{Kind: KindPull, ID: 11, Partition: 4095, Cursor: 1 << 50, Limit: 1 << 20},
 		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Known: vclock.Dot{Stamp: 3}, Body: []byte{}},
 		{Kind: KindMap, ID: 13, Body: []byte("map")},
+		{Kind: KindExchange, ID: 15, Step: StepLeaves, Partition: 7, From: 1 << 40, To: 1 << 50, Leaves: 64, Cursor: 9, Limit: 1 << 18, Body: AppendNumbers(nil, 1, 1<<40)},
+		{Kind: KindExchangeReply, ID: 16, Outcome: OutcomeNotReady, Step: StepWindows, Partition: 7, From: 1, To: 2, Cursor: 3, Limit: 4, Body: []byte{}},
 		{Kind: KindBeat, ID: 14, Wall: 1_700_000_000_000, Floor: 1 << 60},
 	}
 }

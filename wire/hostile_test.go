@@ -262,7 +262,7 @@ func TestUnknownOperationsAndKindsCanBeAnswered(t *testing.T) {
 			t.Errorf("op %d: %v, id %d, op %d", op, err, q.ID, q.Op)
 		}
 	}
-	for _, kind := range []byte{0, byte(KindBeat) + 1, 127} {
+	for _, kind := range []byte{0, byte(KindExchangeReply) + 1, 127} {
 		var m Message
 		err := DecodeMessage([]byte{0x92, kind, 77}, &m, &l)
 		if !errors.Is(err, ErrUnknownKind) || m.ID != 77 || m.Kind != Kind(kind) {

@@ -109,6 +109,10 @@ func messageValues(m *Message) []any {
 		return append(head, bin(m.Body))
 	case KindBeat:
 		return append(head, m.Wall, uint64(m.Floor))
+	case KindExchange:
+		return append(head, uint64(m.Step), uint64(m.Partition), uint64(m.From), uint64(m.To), uint64(m.Leaves), m.Cursor, uint64(m.Limit), bin(m.Body))
+	case KindExchangeReply:
+		return append(head, uint64(m.Outcome), uint64(m.Step), uint64(m.Partition), uint64(m.From), uint64(m.To), m.Cursor, uint64(m.Limit), bin(m.Body))
 	}
 	panic("no such kind")
 }

@@ -11,23 +11,25 @@ type Kind uint8
 
 // The messages between nodes. Numbers are part of the protocol and never reused.
 const (
-	KindFetch        Kind = 1  // what do you hold of Key?
-	KindFetchReply   Kind = 2  // Set (zero: nothing), Floor, Gone, Digest, Outcome
-	KindStore        Kind = 3  // merge Set into Key
-	KindStoreReply   Kind = 4  // Outcome, Known; answers Store, Retime and Owe
-	KindRetime       Kind = 5  // merge Set.Deadline into Key, if it holds Set.Dot
-	KindOwe          Kind = 6  // keep Set as a hint for Target, an owner that is away
-	KindForward      Kind = 7  // Body is a Request that an owner should coordinate
-	KindForwardReply Kind = 8  // Body is its Response
-	KindPull         Kind = 9  // send the next page of Partition from Cursor, at most Limit bytes
-	KindPullReply    Kind = 10 // Body is a page (see Page); Floor is the partition's mark, Known.Stamp the sender's floor while it recovers; Cursor 0 when done
-	KindMap          Kind = 11 // Body is the sender's cluster map; what follows on the link was sent under it
-	KindBeat         Kind = 12 // Wall is the sender's clock, Floor the stamp ceiling it has on disk
+	KindFetch         Kind = 1  // what do you hold of Key?
+	KindFetchReply    Kind = 2  // Set (zero: nothing), Floor, Gone, Digest, Outcome
+	KindStore         Kind = 3  // merge Set into Key
+	KindStoreReply    Kind = 4  // Outcome, Known; answers Store, Retime and Owe
+	KindRetime        Kind = 5  // merge Set.Deadline into Key, if it holds Set.Dot
+	KindOwe           Kind = 6  // keep Set as a hint for Target, an owner that is away
+	KindForward       Kind = 7  // Body is a Request that an owner should coordinate
+	KindForwardReply  Kind = 8  // Body is its Response
+	KindPull          Kind = 9  // send the next page of Partition from Cursor, at most Limit bytes
+	KindPullReply     Kind = 10 // Body is a page (see Page); Floor is the partition's mark, Known.Stamp the sender's floor while it recovers; Cursor 0 when done
+	KindMap           Kind = 11 // Body is the sender's cluster map; what follows on the link was sent under it
+	KindBeat          Kind = 12 // Wall is the sender's clock, Floor the stamp ceiling it has on disk
+	KindExchange      Kind = 13 // Step of an exchange on Partition: From, To, Leaves, Cursor, Limit, Body as that has them
+	KindExchangeReply Kind = 14 // Outcome, and of the same step From, To, Cursor, Limit, Body
 )
 
 var kindNames = [...]string{
 	"kind(0)", "fetch", "fetch-reply", "store", "store-reply", "retime", "owe", "forward", "forward-reply",
-	"pull", "pull-reply", "map", "beat",
+	"pull", "pull-reply", "map", "beat", "exchange", "exchange-reply",
 }
 
 // String names the kind.
@@ -102,10 +104,13 @@ type Message struct {
 	Digest    uint32          // FetchReply: which that was: vclock.Set.Ghost of it and Gone
 	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
 	Target    uint64          // Owe: the node owed
-	Partition uint32          // Pull, PullReply
-	Cursor    uint64          // Pull, PullReply
-	Limit     uint32          // Pull
+	Partition uint32          // Pull, PullReply, Exchange, ExchangeReply
+	Cursor    uint64          // the same: where the next page begins
+	Limit     uint32          // Pull, Exchange: bytes of the page at most; ExchangeReply: of StepCompare, how many shards the sender has
+	Step      Step            // Exchange, ExchangeReply
+	From, To  vclock.Stamp    // Exchange, ExchangeReply: a span of stamps, To not in it
+	Leaves    uint32          // Exchange: how many that span is told in, a power of two
 	Force     bool            // Forward: coordinate it with a clock too far off, too: those of all owners are
 	Wall      int64           // Beat
-	Body      []byte          // Forward, ForwardReply: a frame without its length; PullReply: a page; Map: as EncodeMap wrote it
+	Body      []byte          // Forward, ForwardReply: a frame without its length; PullReply: a page; Exchange, ExchangeReply: see Step; Map: as EncodeMap wrote it
 }

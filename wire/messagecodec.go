@@ -20,14 +20,17 @@ import (
 //	pull-reply     outcome, partition, cursor, floor, known stamp, page (bin: see Page)
 //	map            map (bin)
 //	beat           wall, floor
+//	exchange        step, partition, from, to, leaves, cursor, limit, body (bin)
+//	exchange-reply  outcome, step, partition, from, to, cursor, limit, body (bin)
 //
 // A set is as setcodec.go says, and nil in a fetch-reply only; expires and wall are milliseconds since 1970; all other words are numbers.
 var messageFields = [...]int{
 	KindFetch: 3, KindFetchReply: 7, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 5,
-	KindForwardReply: 4, KindPull: 5, KindPullReply: 8, KindMap: 3, KindBeat: 4,
+	KindForwardReply: 4, KindPull: 5, KindPullReply: 8, KindMap: 3, KindBeat: 4, KindExchange: 10,
+	KindExchangeReply: 10,
 }
 
-func (k Kind) known() bool { return k >= KindFetch && k <= KindBeat }
+func (k Kind) known() bool { return k >= KindFetch && k <= KindExchangeReply }
 
 // AppendMessage appends m as a whole frame, its length included, and returns the longer slice. It writes the
 // fields that m.Kind uses and no others, and allocates only to grow dst. A kind that does not exist panics.
@@ -95,6 +98,8 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	case KindBeat:
 		dst = appendInt(dst, m.Wall)
 		dst = appendUint(dst, uint64(m.Floor))
+	case KindExchange, KindExchangeReply:
+		dst = appendExchange(dst, m)
 	default:
 		panic("wire: a message of no kind")
 	}
@@ -182,6 +187,8 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 	case KindBeat:
 		m.Wall = r.int()
 		m.Floor = vclock.Stamp(r.uint())
+	case KindExchange, KindExchangeReply:
+		r.exchange(m, l)
 	}
 	r.skip(extra)
 	return r.done()

@@ -9,10 +9,12 @@ import "github.com/shoalcache/shoal/vclock"
 //	1, key, set              a record that is held
 //	1, key, set, below       the same, in which versions at or below that stamp may be missing
 //	2, hash, stamp, digest, deadline_at, deadline_stamp   a ghost: numbers; the digest has 32 bits, hash and stamps 64
+//	2, …, content, fewer                                  the same, of several versions, or of a key that not all owners have
 const (
 	entryRecord  = 1
 	entryGhost   = 2
 	recordFields = 3
+	fewerMost    = 3
 	ghostFields  = 6
 )
 
@@ -21,6 +23,8 @@ type Ghost struct {
 	Hash     uint64 // of the key, the same on every node
 	Stamp    vclock.Stamp
 	Digest   uint32          // of the dot and the deadline register
+	Content  uint32          // of several versions, a digest of all of them
+	Fewer    uint8           // how many of the partition's owners are not to have the key
 	Deadline vclock.Deadline // the register
 }
 
@@ -48,11 +52,20 @@ func AppendPageRecord(dst, key []byte, set *vclock.Set, below vclock.Stamp) []by
 
 // AppendPageGhost appends a ghost to a page and returns the longer slice.
 func AppendPageGhost(dst []byte, g Ghost) []byte {
-	dst = append(dst, fixArray|ghostFields, entryGhost)
+	fields := byte(ghostFields)
+	if g.Content != 0 || g.Fewer != 0 {
+		fields += 2
+	}
+	dst = append(dst, fixArray|fields, entryGhost)
 	dst = appendUint(dst, g.Hash)
 	dst = appendUint(dst, uint64(g.Stamp))
 	dst = appendUint(dst, uint64(g.Digest))
-	return appendDeadline(dst, g.Deadline)
+	dst = appendDeadline(dst, g.Deadline)
+	if fields > ghostFields {
+		dst = appendUint(dst, uint64(g.Content))
+		dst = appendUint(dst, uint64(g.Fewer))
+	}
+	return dst
 }
 
 // Page iterates over the entries of a page.
@@ -91,7 +104,11 @@ func (p *Page) Next(e *PageEntry) (bool, error) {
 	case what == entryGhost && n >= ghostFields:
 		e.IsGhost = true
 		e.Ghost = Ghost{Hash: r.uint(), Stamp: vclock.Stamp(r.uint()), Digest: r.uint32(), Deadline: r.deadline()}
-		r.skip(n - ghostFields)
+		if n -= ghostFields; n >= 2 {
+			e.Ghost.Content, e.Ghost.Fewer = r.uint32(), uint8(r.small(fewerMost))
+			n -= 2
+		}
+		r.skip(n)
 	default:
 		r.fail("an entry that is neither record nor ghost")
 	}

@@ -16,6 +16,7 @@ func samplePage() ([]byte, []PageEntry) {
 		{IsGhost: true, Ghost: Ghost{Hash: 1 << 63, Stamp: 1 << 60, Digest: 1 << 31, Deadline: vclock.Deadline{At: 1, Stamp: 1 << 61}}},
 		{Key: []byte{}, Set: bare},
 		{IsGhost: true},
+		{IsGhost: true, Ghost: Ghost{Hash: 5, Stamp: 6, Digest: 7, Content: 8, Fewer: 3}},
 	}
 	var page []byte
 	for i := range want {
