@@ -65,6 +65,8 @@ type known struct {
 	deadline vclock.Deadline // of a ghost
 	ghost    bool
 	digest   uint32
+	content  uint32
+	fewer    uint8
 	below    vclock.Stamp // of a record: at or below it some of its versions may be missing
 }
 
@@ -190,7 +192,7 @@ type Inward struct {
 // told is what an entry says of its key.
 func (in *Inward) told(e *wire.PageEntry) (hash uint64, k known) {
 	if g := &e.Ghost; e.IsGhost {
-		return g.Hash, known{stamp: g.Stamp, deadline: g.Deadline, ghost: true, digest: g.Digest}
+		return g.Hash, known{stamp: g.Stamp, deadline: g.Deadline, ghost: true, digest: g.Digest, content: g.Content, fewer: g.Fewer}
 	}
 	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp, below: e.Below}
 }
@@ -282,7 +284,7 @@ func (r *Refill) Ghosts() []wire.Ghost {
 		for h, k := range r.sources[i].knows {
 			old := newest[h]
 			if k.ghost && cmp.Or(cmp.Compare(k.stamp, old.Stamp), k.deadline.Compare(old.Deadline)) > 0 {
-				newest[h] = wire.Ghost{Hash: h, Stamp: k.stamp, Digest: k.digest, Deadline: k.deadline}
+				newest[h] = wire.Ghost{Hash: h, Stamp: k.stamp, Digest: k.digest, Content: k.content, Fewer: k.fewer, Deadline: k.deadline}
 			}
 		}
 	}

@@ -16,16 +16,17 @@ import (
 //	+------+----------+---------------+--------+-------+
 //
 // A generation makes a slot's earlier tenants' replies harmless (I18); it starts somewhere else in every
-// boot, so those of an earlier boot are too. Hints and refills count in the low 52 bits, from another number in every boot.
+// boot, so those of an earlier boot are too. Hints, refills and exchanges count in the low 52 bits, from another number in every boot.
 const (
 	idKindShift       = 62
 	idShardShift      = 52
 	idGenerationShift = 24
 	idSlotShift       = coordinator.RoundBits
 
-	idCall   = 1
-	idHint   = 2
-	idRefill = 3
+	idExchange = 0
+	idCall     = 1
+	idHint     = 2
+	idRefill   = 3
 
 	generationMask = 1<<28 - 1
 	slotMask       = 1<<16 - 1

@@ -20,14 +20,15 @@ type spaces struct {
 // space is a namespace and the id of its keys.
 type space struct {
 	*ring.Namespace
-	id   uint64
-	lone bool // each of its keys has one owner
+	id    uint64
+	lone  bool  // each of its keys has one owner
+	fewer uint8 // how many owners of a partition do not have them, as storage.Key has it
 }
 
 func newSpaces(m *ring.Map, t *ring.Table, hash func([]byte) uint64) *spaces {
 	s := &spaces{named: map[string]space{}, live: map[uint64]space{}}
 	add := func(ns *ring.Namespace, id uint64) {
-		x := space{ns, id, owners(t, ns.Replicas) == 1}
+		x := space{ns, id, owners(t, ns.Replicas) == 1, uint8(min(m.Replicas()-int(ns.Replicas), storage.FewerMost))}
 		s.named[ns.Name], s.live[id] = x, x
 	}
 	for i := range m.Namespaces {
@@ -117,7 +118,7 @@ func (s *Shard) space(k storage.Key, r *wire.Request) (space, storage.Key, bool)
 		s.prefixed = ring.AppendInnerKey(s.prefixed[:0], found.id, k.Bytes)
 		k.Bytes, k.Hash = s.prefixed, s.cfg.Hash(s.prefixed)
 	}
-	k.Lone = found.lone
+	k.Lone, k.Fewer = found.lone, found.fewer
 	return found, k, ok
 }
 

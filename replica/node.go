@@ -51,7 +51,8 @@ type Config struct {
 	Coordinator coordinator.Config
 	Hints       hints.Config // of one shard
 	Refill      antientropy.Config
-	RefillsMax  int // partitions of one shard refilled at a time; more is faster and holds more in memory; default 4
+	Exchange    antientropy.ExchangeConfig // its zero value: no exchanges
+	RefillsMax  int                        // partitions of one shard refilled at a time; more is faster and holds more in memory; default 4
 }
 
 // Node is one node: its shards, the cluster map and what it knows of its peers. The shards are stepped

@@ -137,13 +137,8 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 // install takes one record of a page of partition p into the store. A ghost is only judged: it is as able
 // as a record to put a key's floor where no clock gets.
 func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
-	greatest := max(e.Ghost.Stamp, e.Ghost.Deadline.Stamp, e.Set.Dot.Stamp, e.Set.Deadline.Stamp)
 	switch {
-	case s.tooFar(greatest):
-		s.stats.Ahead++
-		return antientropy.Later
-	case greatest > s.ceiling:
-		s.out.Ceiling = max(s.out.Ceiling, greatest)
+	case s.early(e):
 		return antientropy.Later
 	case e.IsGhost:
 		return antientropy.Taken

@@ -16,7 +16,7 @@ func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (k storage.Key, 
 	case wire.KindFetch, wire.KindStore, wire.KindRetime, wire.KindOwe:
 		k, shard = n.Key(v, m.Key)
 		return k, shard, true
-	case wire.KindPull:
+	case wire.KindPull, wire.KindExchange:
 		return k, int(m.Partition) & (len(n.shards) - 1), m.Partition < v.Map.Partitions
 	case wire.KindForward:
 		if wire.DecodeRequest(m.Body, r, &n.cfg.Limits) != nil {
@@ -24,7 +24,7 @@ func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (k storage.Key, 
 		}
 		k, shard = n.Locate(v, r)
 		return k, shard, true
-	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
+	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply, wire.KindExchangeReply:
 		shard = idShard(m.ID)
 		return k, shard, shard < len(n.shards)
 	default:
@@ -37,10 +37,12 @@ func (n *Node) Route(v *View, m *wire.Message, r *wire.Request) (k storage.Key, 
 func (s *Shard) Receive(now vclock.Now, from, under uint64, k storage.Key, m *wire.Message, r *wire.Request, out *Outbox) {
 	s.enter(now, out)
 	switch m.Kind {
-	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply:
+	case wire.KindFetchReply, wire.KindStoreReply, wire.KindForwardReply, wire.KindPullReply, wire.KindExchangeReply:
 		s.replied(from, m)
 	case wire.KindForward:
 		s.forwarded(from, k, m, r)
+	case wire.KindExchange:
+		s.answerExchange(from, under, m)
 	default:
 		reply := wire.Message{Kind: wire.KindStoreReply, ID: m.ID}
 		if under != s.view.Placement {
@@ -90,6 +92,8 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 		s.sendHints()
 	case idRefill:
 		s.page(from, m)
+	case idExchange:
+		s.exchanged(from, m)
 	}
 }
 
@@ -185,7 +189,7 @@ func (s *Shard) holds(k *storage.Key) bool {
 	if ns.Namespace == nil || s.rank(k.Partition) >= ns.Replicas {
 		return false
 	}
-	k.Lone = ns.lone
+	k.Lone, k.Fewer = ns.lone, ns.fewer
 	return true
 }
 

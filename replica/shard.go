@@ -24,10 +24,11 @@ type Shard struct {
 	ceiling  vclock.Stamp
 	draining bool
 
-	calls  calls
-	hints  *hints.Queue
-	refill refills
-	peers  peerTimes
+	calls    calls
+	hints    *hints.Queue
+	refill   refills
+	exchange exchanges
+	peers    peerTimes
 
 	env    coordinator.Env
 	eff    coordinator.Effects
@@ -84,6 +85,7 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	s.once.init(cfg.Self.Boot, onceMax)
 	s.calls.init(uint64(number), boot)
 	s.refill.init(cfg, boot&(ownMask>>1))
+	s.exchange.init(s, boot&(ownMask>>1))
 	s.peers.init()
 	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Own: holder{s}, Eff: &s.eff}
 	return s, nil
@@ -121,12 +123,20 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 			return !v.Holds(target, p, inner)
 		})
 	}
+	if old == nil || old.Placement != v.Placement {
+		s.exchange.owners(s)
+	}
 	if old == nil {
 		return
 	}
 	for _, n := range old.Table.Nodes() {
 		if old.Up(n.ID) && !v.Up(n.ID) {
 			s.lost(n.ID)
+		}
+	}
+	for _, n := range v.Table.Nodes() {
+		if v.Up(n.ID) && !old.Up(n.ID) {
+			s.exchange.found(s, n.ID)
 		}
 	}
 	if old.Placement != v.Placement {
@@ -138,6 +148,7 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 func (s *Shard) lost(node uint64) {
 	s.peers.forget(node)
 	s.refill.lost(node)
+	s.exchange.lost(node)
 	s.calls.each(func(c *call) {
 		c.machine.Lost(&s.env, node)
 		s.flush(c)
@@ -177,6 +188,7 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.hinted = s.hints.Tick(now, s.view.Up, s.hinted[:0])
 	s.sendHints()
 	s.tickRefills()
+	s.tickExchanges()
 }
 
 // flush does what a machine wants done, until it wants no more, and frees it when it is through.

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/storage"
 )
@@ -31,13 +32,14 @@ type ShardStats struct {
 // Stats is what a node counts, summed over its shards.
 type Stats struct {
 	ShardStats
-	Owned      int           `json:"partitions_owned"`
-	Recovering int           `json:"partitions_recovering"`
-	Busy       int           `json:"requests_under_way"`
-	BusyBytes  int64         `json:"requests_bytes"`
-	Remembered int           `json:"requests_remembered"` // that may be sent again
-	Storage    storage.Stats `json:"storage"`
-	Hints      hints.Stats   `json:"hints"`
+	Owned      int                       `json:"partitions_owned"`
+	Recovering int                       `json:"partitions_recovering"`
+	Busy       int                       `json:"requests_under_way"`
+	BusyBytes  int64                     `json:"requests_bytes"`
+	Remembered int                       `json:"requests_remembered"` // that may be sent again
+	Storage    storage.Stats             `json:"storage"`
+	Hints      hints.Stats               `json:"hints"`
+	Exchange   antientropy.ExchangeStats `json:"exchange"`
 }
 
 // Add puts the shard's counts on top of t.
@@ -73,6 +75,7 @@ func (s *Shard) Add(t *Stats) {
 	t.Remembered += len(s.once.index)
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
+	t.Exchange.Add(s.exchange.side.Stats)
 }
 
 // Recovering is how many partitions of the shard have not recovered yet.

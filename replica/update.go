@@ -90,7 +90,8 @@ func (h holder) Holding(id uint64, key []byte) (vclock.Set, vclock.Stamp) {
 	if c == nil {
 		return vclock.Set{}, 0
 	}
-	k := storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition, Lone: s.view.spaces.of(key).lone}
+	ns := s.view.spaces.of(key)
+	k := storage.Key{Bytes: key, Hash: c.hash, Partition: c.partition, Lone: ns.lone, Fewer: ns.fewer}
 	set, floor := s.store.Peek(k, s.now.Wall)
 	if s.cfg.Policy == storage.None { // what it has sent it may have had no room for: that is as good as forgotten
 		floor = max(floor, 1, s.calls.refused[c.hash])

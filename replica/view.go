@@ -54,8 +54,10 @@ func (v *View) ownersUp(p uint32) bool {
 }
 
 // rank is this node's among the owners of p in its datacenter, noRank if it is none of them.
-func (v *View) rank(p uint32) uint8 {
-	i, ok := v.Table.Index(v.Self)
+func (v *View) rank(p uint32) uint8 { return v.rankOf(v.Self, p) }
+
+func (v *View) rankOf(node uint64, p uint32) uint8 {
+	i, ok := v.Table.Index(node)
 	for _, x := range v.Table.Owners(p) {
 		if ok && x.Node == i {
 			return x.Rank

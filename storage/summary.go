@@ -26,8 +26,11 @@ const (
 	FewerMost = 3
 )
 
-// WindowLeast is the time of the shortest window, in milliseconds.
-const WindowLeast = 1 << (windowShift - 16)
+// The shortest window: how many stamps there are in it, and how many milliseconds. Every other is a multiple of it.
+const (
+	WindowStamps = 1 << windowShift
+	WindowLeast  = 1 << (windowShift - 16)
+)
 
 // windows are the sums of one partition over the keys that so many of its owners do not have.
 type windows struct {
@@ -64,8 +67,8 @@ func windowOf(t vclock.Stamp) int64 { return int64(t >> windowShift) }
 
 func stampOf(window int64) vclock.Stamp { return vclock.Stamp(window) << windowShift }
 
-// term is what a version counts in its sum.
-func (v *Version) term() uint64 {
+// Term is what a version counts in its sum.
+func (v *Version) Term() uint64 {
 	x := v.Hash ^ uint64(v.Stamp)*0x9e3779b97f4a7c15 ^ uint64(v.Digest)<<32
 	x = (x ^ x>>31) * 0xbf58476d1ce4e5b9 // as splitmix64 does (Steele et al., OOPSLA 2014)
 	return x ^ x>>29
@@ -85,7 +88,7 @@ func (s *Store) version(hash uint64, e *entry) Version {
 }
 
 func (s *Store) versionOf(hash uint64, set *vclock.Set) Version {
-	g := Ghost{Hash: hash, Stamp: set.Dot.Stamp, Digest: set.Ghost(set.Deadline), Content: s.content(set)}
+	g := s.GhostOf(Key{Hash: hash}, set)
 	return g.version()
 }
 
@@ -95,6 +98,13 @@ func (s *Store) content(set *vclock.Set) uint32 {
 		return 0
 	}
 	return uint32(s.hash(set.Value))
+}
+
+// GhostOf is what a store that forgets a version of a key remembers of it.
+func (s *Store) GhostOf(k Key, set *vclock.Set) Ghost {
+	return Ghost{
+		Hash: k.Hash, Stamp: set.Dot.Stamp, Digest: set.Ghost(set.Deadline), Content: s.content(set), Fewer: k.Fewer, Deadline: set.Deadline,
+	}
 }
 
 func (g *Ghost) version() Version {
@@ -116,7 +126,7 @@ func (s *Store) sum(number uint32, fewer uint8, v *Version, n int64) {
 	if level, window := s.summary.place(w); level < levels {
 		sum = &at.levels[level][window%levelWindows]
 	}
-	*sum += uint64(n) * v.term()
+	*sum += uint64(n) * v.Term()
 }
 
 // place is the level at which a window of the first one is counted by now, and the number there of the one that it is part of.

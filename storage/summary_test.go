@@ -31,7 +31,7 @@ func (s *Store) verifySummary(t *rapid.T) {
 				next = w.From
 				sum := uint64(0)
 				for cursor := uint64(0); ; {
-					cursor = s.Versions(p, w.Span, fewer, cursor, 10, func(v *Version) { sum += v.term() })
+					cursor = s.Versions(p, w.Span, fewer, cursor, 10, func(v *Version) { sum += v.Term() })
 					if cursor == 0 {
 						break
 					}

@@ -14,7 +14,8 @@ type Step uint8
 //	step      asks in Body                              is answered in Body
 //	compare   (partition, from, sum)…, all before To    (partition, from, sum)…, of those that differ, or that
 //	                                                    can only be compared from a later stamp on
-//	windows   –; of Partition, from From, before To     (from, sum)…, latest first; the first ends at the answer's To
+//	windows   –; of Partition, from From, before To     (length, sum)…, latest first, from the answer's To down; in
+//	                                                    shortest windows of storage
 //	leaves    –; of a span, by Leaves, from Cursor on   (leaf, sum)…, those that are not 0
 //	versions  leaves, leaf…, (hash, stamp, digest)…     hashes, hash…, (hash, stamp, digest)…: what the answerer lacks
 //	                                                    of what it was told, and what it knows otherwise

@@ -1,0 +1,482 @@
+package antientropy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+	"pgregory.net/rapid"
+)
+
+// owner is one of two owners of all partitions, with shards of its own number.
+type owner struct {
+	id    uint64
+	rank  int
+	sides []*Side
+	x     []*Exchange // that it has begun, by shard
+}
+
+// pair is two owners and what lies between them.
+type pair struct {
+	a, b  *owner
+	now   vclock.Now
+	rng   *rand.Rand
+	cfg   ExchangeConfig
+	loses bool
+	bytes int // of all messages, both ways
+
+	partitions uint32
+	replicas   int
+	during     func() // something else that happens in the midst of it
+}
+
+const pairWall = int64(1_700_000_000_000)
+
+func newPair(t interface{ Fatal(...any) }, seed uint64, partitions uint32, memory [2]int64, shards [2]int) *pair {
+	p := &pair{rng: rand.New(rand.NewPCG(seed, 5)), cfg: DefaultExchangeConfig(), partitions: partitions, replicas: 3, now: vclock.Now{Mono: time.Second, Wall: pairWall}}
+	limits := wire.DefaultLimits()
+	for i := range 2 {
+		o := &owner{id: uint64(i + 1), rank: i}
+		for n := range shards[i] {
+			store, err := storage.New(storage.Config{
+				BytesMax: memory[i] / int64(shards[i]), Partitions: partitions, Shard: uint32(n), Shards: uint32(shards[i]), Hash: xxhash.Sum64, Seed: seed + uint64(i),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.sides = append(o.sides, &Side{
+				Store: store, Limits: &limits, Shards: shards[i],
+				Fewer: func(_ uint64, q uint32) int {
+					if q >= partitions || int(q)%shards[i] != n {
+						return 0
+					}
+					return p.replicas - 1 // of three owners these are the first and the second
+				},
+				Key: func(q uint32, key []byte) (storage.Key, bool) {
+					k := p.key(string(key))
+					return k, k.Partition == q
+				},
+				Early: func(*wire.PageEntry) bool { return false },
+			})
+		}
+		if p.a == nil {
+			p.a = o
+		} else {
+			p.b = o
+		}
+	}
+	return p
+}
+
+func (p *pair) key(name string) storage.Key {
+	k := storage.Key{Bytes: []byte(name), Hash: xxhash.Sum64String(name)}
+	k.Partition = uint32(k.Hash>>7) % p.partitions
+	if name[0] == 'f' { // one that the second has not
+		k.Fewer = 2
+	}
+	return k
+}
+
+func (o *owner) side(partition uint32) *Side { return o.sides[int(partition)%len(o.sides)] }
+
+func (o *owner) put(p *pair, name string, set *vclock.Set) storage.Result {
+	k := p.key(name)
+	return o.side(k.Partition).Store.Put(k, set, p.now.Wall)
+}
+
+// stamp is that of so long ago.
+func (p *pair) stamp(ago time.Duration) vclock.Stamp {
+	return vclock.StampAt(p.now.Wall-ago.Milliseconds()) + vclock.Stamp(p.rng.IntN(1<<16))
+}
+
+func written(by uint64, stamp vclock.Stamp, value string) *vclock.Set {
+	return &vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: by, Boot: 1}, Stamp: stamp}, Value: []byte(value)}
+}
+
+// exchange lets the first owner exchange all with the second until all is done.
+func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
+	type packet struct {
+		side  int
+		reply bool
+		frame []byte
+	}
+	var way []packet
+	send := func(side int, reply bool, m *wire.Message) {
+		frame := wire.AppendMessage(nil, m)
+		p.bytes += len(frame)
+		way = append(way, packet{side, reply, frame})
+	}
+	serial := uint64(0)
+	p.a.x = p.a.x[:0]
+	for n, s := range p.a.sides {
+		var all []uint32
+		for q := uint32(n); q < p.partitions; q += uint32(len(p.a.sides)) {
+			all = append(all, q)
+		}
+		p.a.x = append(p.a.x, NewExchange(p.cfg, s, p.b.id, all, &serial))
+	}
+	for round := 0; ; round++ {
+		p.now.Mono += 10 * time.Millisecond
+		p.now.Wall += 10
+		over := true
+		for n, x := range p.a.x {
+			for _, pull := range x.Tick(p.now, p.cfg.Cut(p.now.Wall), func(int) bool { return true }, nil) {
+				send(n, false, &pull.Message)
+			}
+			done, failed := x.Done()
+			if failed {
+				t.Fatalf("the exchange of shard %d has failed", n)
+			}
+			over = over && done
+		}
+		if over {
+			return
+		}
+		if round > 20_000 {
+			t.Fatalf("the exchange does not end: %+v", p.a.x[0])
+		}
+		for i := 0; i < len(way); i++ {
+			if p.during != nil {
+				p.during()
+			}
+			w := way[i]
+			if p.loses {
+				switch p.rng.IntN(10) {
+				case 0:
+					continue
+				case 1:
+					way = append(way, w)
+				case 2:
+					j := i + p.rng.IntN(len(way)-i)
+					way[i], way[j] = way[j], way[i]
+					w = way[i]
+				}
+			}
+			p.deliver(t, w.side, w.reply, w.frame, send)
+		}
+		way = way[:0]
+	}
+}
+
+func (p *pair) deliver(t interface{ Fatalf(string, ...any) }, side int, isReply bool, frame []byte, send func(int, bool, *wire.Message)) {
+	limits := wire.DefaultLimits()
+	cut, _, err := wire.NextFrame(frame, &limits)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	var m wire.Message
+	if err := wire.DecodeMessage(cut, &m, &limits); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if isReply {
+		pulls, err := p.a.x[side].Reply(p.now, p.cfg.Cut(p.now.Wall), m.ID, &m, nil)
+		if err != nil {
+			t.Fatalf("%v: %v", m.Step, err)
+		}
+		for _, pull := range pulls {
+			send(side, false, &pull.Message)
+		}
+		return
+	}
+	reply := wire.Message{ID: m.ID}
+	if _, err := p.b.side(m.Partition).Answer(p.now, p.a.id, &m, &reply, nil); err != nil {
+		t.Fatalf("%v: %v", m.Step, err)
+	}
+	send(side, true, &reply)
+}
+
+// knows is what an owner knows of a partition above a stamp and before another.
+func (o *owner) knows(p *pair, partition uint32, over storage.Span) map[uint64]storage.Version {
+	known := map[uint64]storage.Version{}
+	for cursor := uint64(0); ; {
+		cursor = o.side(partition).Store.Versions(partition, over, p.replicas-1, cursor, 100, func(v *storage.Version) { known[v.Hash] = *v })
+		if cursor == 0 {
+			return known
+		}
+	}
+}
+
+// agree fails unless both know the same of all that was settled above both marks.
+func (p *pair) agree(t *rapid.T) {
+	for q := range p.partitions {
+		over := storage.Span{From: max(p.a.side(q).Store.KnownFrom(q), p.b.side(q).Store.KnownFrom(q)), To: p.cfg.Cut(p.now.Wall)}
+		a, b := p.a.knows(p, q, over), p.b.knows(p, q, over)
+		for hash, v := range a {
+			if b[hash] != v {
+				other, known := p.b.side(q).Store.Version(q, hash)
+				if known && other.Stamp >= over.To { // a later write came in between
+					continue
+				}
+				t.Fatalf("partition %d, %v to %v: the first knows %+v, the second %+v %v", q, over.From, over.To, v, other, known)
+			}
+		}
+		for hash, v := range b {
+			if _, ok := a[hash]; !ok {
+				other, known := p.a.side(q).Store.Version(q, hash)
+				if known && other.Stamp >= over.To {
+					continue
+				}
+				t.Fatalf("partition %d, %v to %v: the second knows %+v, the first %+v %v", q, over.From, over.To, v, other, known)
+			}
+		}
+	}
+}
+
+func (p *pair) stats() (s ExchangeStats) {
+	for _, o := range []*owner{p.a, p.b} {
+		for _, side := range o.sides {
+			s.Add(side.Stats)
+		}
+	}
+	return s
+}
+
+// write writes versions of some keys so long ago, each to both owners, or to one of them that misses nothing else.
+func (p *pair) write(count, keys int, ago time.Duration, misses float64) {
+	for range count {
+		name := fmt.Sprint(string("kf"[p.rng.IntN(8)/7]), p.rng.IntN(keys))
+		set := written(uint64(1+p.rng.IntN(2)), p.stamp(ago), string(make([]byte, p.rng.IntN(100))))
+		switch p.rng.IntN(8) {
+		case 0:
+			set.Tombstone, set.Value = true, nil
+		case 1:
+			set.Deadline = vclock.Deadline{At: p.now.Wall + int64(p.rng.IntN(200)) - 100, Stamp: set.Dot.Stamp}
+		}
+		var register vclock.Deadline
+		if p.rng.IntN(8) == 0 {
+			register = vclock.Deadline{At: p.now.Wall + 3_600_000, Stamp: set.Dot.Stamp + 1}
+		}
+		missing := 0
+		if p.rng.Float64() < misses {
+			missing = 1 + p.rng.IntN(3)
+		}
+		for i, o := range []*owner{p.a, p.b} {
+			k := p.key(name)
+			if k.Fewer > 0 && i == 1 {
+				continue
+			}
+			if missing&(1<<i) == 0 {
+				o.put(p, name, set)
+			}
+			if register.At != 0 && (missing == 0 || p.rng.IntN(2) == 0) {
+				o.side(k.Partition).Store.Retime(k, set.Dot, register, p.now.Wall)
+			}
+		}
+	}
+}
+
+// TestAnExchangeBringsTwoOwnersToOneKnowledge: whatever either has missed, evicted or let expire, however many shards each has, and
+// though messages are lost, come twice and out of order: above both marks both know the same afterwards, each key at its latest.
+func TestAnExchangeBringsTwoOwnersToOneKnowledge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "seed")
+		rng := rand.New(rand.NewPCG(seed, 6))
+		memory := [2]int64{1 << 20, 1 << 20}
+		if rng.IntN(2) == 0 {
+			memory[rng.IntN(2)] = 60_000 + rng.Int64N(60_000)
+		}
+		p := newPair(t, seed, 8, memory, [2]int{1 << rng.IntN(3), 1 << rng.IntN(3)})
+		p.loses = rng.IntN(2) == 0
+		p.cfg.PageBytes = 1 << (6 + rng.IntN(10))
+		for _, ago := range []time.Duration{100 * time.Hour, 3 * time.Hour, time.Hour, 5 * time.Minute, time.Minute, 20 * time.Second, time.Second} {
+			p.write(rng.IntN(300), 1+rng.IntN(400), ago, []float64{0, 0.01, 0.5}[rng.IntN(3)])
+		}
+		p.exchange(t)
+		if memory[0] == memory[1] { // else what one takes may push out what it has only just told
+			p.agree(t)
+		}
+		if s := p.stats(); !p.loses && s.False > 0 {
+			t.Fatalf("%d records were told for nothing: %+v", s.False, s)
+		}
+	})
+}
+
+// TestOwnersThatAgreeSayLittle: two of 4,096 partitions, of a million keys in effect, say 64 KiB and nothing is moved.
+func TestOwnersThatAgreeSayLittle(t *testing.T) {
+	p := newPair(t, 1, 4096, [2]int64{64 << 20, 64 << 20}, [2]int{16, 4})
+	for range 3 {
+		p.write(20_000, 1<<30, 10*time.Minute, 0)
+		p.exchange(t)
+		if s := p.stats(); p.bytes > 64<<10 || s.Merged+s.False+s.Given+s.Differing > 0 {
+			t.Fatalf("%d bytes, %+v", p.bytes, s)
+		}
+		p.bytes = 0
+	}
+}
+
+// TestWhatAnExchangeMovesIsInProportionToWhatDiffers: three times what differs, and a fiftieth of all.
+func TestWhatAnExchangeMovesIsInProportionToWhatDiffers(t *testing.T) {
+	p := newPair(t, 2, 256, [2]int64{256 << 20, 256 << 20}, [2]int{4, 4})
+	const keys = 60_000
+	entry := 0
+	for i := range keys {
+		name := fmt.Sprintf("key-%011d", i)
+		set := written(1, p.stamp(10*time.Minute), string(make([]byte, 100)))
+		entry = len(wire.AppendPageRecord(nil, []byte(name), set, 0))
+		p.a.put(p, name, set)
+		p.b.put(p, name, set)
+	}
+	for _, share := range []int{1000, 100, 20} {
+		p.bytes = 0
+		differ := 0
+		for i := range keys {
+			if p.rng.IntN(share) > 0 {
+				continue
+			}
+			name := fmt.Sprintf("key-%011d", i)
+			set := written(1, p.stamp(30*time.Second), string(make([]byte, 100)))
+			if i%3 == 0 {
+				set.Tombstone, set.Value = true, nil
+			}
+			differ += len(wire.AppendPageRecord(nil, []byte(name), set, 0))
+			[]*owner{p.a, p.b}[p.rng.IntN(2)].put(p, name, set)
+		}
+		p.exchange(t)
+		most := 3*differ + keys*entry/50
+		t.Logf("one in %d: %d bytes for a difference of %d: %.2f times", share, p.bytes, differ, float64(p.bytes)/float64(differ))
+		if s := p.stats(); p.bytes > most || s.False > 0 {
+			t.Errorf("one in %d differs, %d bytes: %d bytes, at most %d; %+v", share, differ, p.bytes, most, s)
+		}
+		p.now.Wall += 60_000
+	}
+}
+
+// TestWhatIsWrittenMeanwhileIsLeftAlone: writes that reach the owners one after the other, all the time, are not told by an exchange,
+// which only brings what was missed before.
+func TestWhatIsWrittenMeanwhileIsLeftAlone(t *testing.T) {
+	p := newPair(t, 3, 16, [2]int64{1 << 20, 1 << 20}, [2]int{2, 1})
+	p.write(2000, 500, 10*time.Minute, 0.1)
+	type late struct {
+		o    *owner
+		name string
+		set  *vclock.Set
+	}
+	var under []late
+	p.during = func() {
+		if len(under) > 5 {
+			l := under[0]
+			under = under[1:]
+			l.o.put(p, l.name, l.set)
+		}
+		name := fmt.Sprint("k", p.rng.IntN(500))
+		set := written(1, p.stamp(0), "new")
+		both := []*owner{p.a, p.b}
+		first := p.rng.IntN(2)
+		both[first].put(p, name, set)
+		under = append(under, late{both[1-first], name, set})
+	}
+	p.exchange(t)
+	if s := p.stats(); s.False > 0 || s.Merged == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestWhatWasEvictedStaysAway: an exchange brings back nothing that one owner has evicted or let expire, for it knows it.
+func TestWhatWasEvictedStaysAway(t *testing.T) {
+	p := newPair(t, 4, 4, [2]int64{1 << 20, 60_000}, [2]int{1, 1})
+	for i := range 600 {
+		name := fmt.Sprint("key ", i)
+		set := written(1, p.stamp(time.Minute), string(make([]byte, 60)))
+		if i%7 == 0 {
+			set.Deadline = vclock.Deadline{At: p.now.Wall + 5, Stamp: set.Dot.Stamp}
+		}
+		p.a.put(p, name, set)
+		p.b.put(p, name, set)
+	}
+	p.now.Wall += 1000
+	before := p.b.sides[0].Store.Stats()
+	p.exchange(t)
+	after := p.b.sides[0].Store.Stats()
+	if s := p.stats(); before.Evicted == 0 || after.Keys > before.Keys || s.Merged+s.False > 0 {
+		t.Errorf("%+v: before %+v, after %+v", s, before, after)
+	}
+}
+
+// TestAGhostReplacesWhatIsOlder: who holds a version that is known to be outdated, where nobody has the later one any more, forgets it.
+func TestAGhostReplacesWhatIsOlder(t *testing.T) {
+	p := newPair(t, 5, 1, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	old, late := written(1, p.stamp(time.Minute), "old"), written(1, p.stamp(30*time.Second), "late")
+	p.a.put(p, "k", old)
+	p.b.put(p, "k", old)
+	k := p.key("k")
+	late.Deadline = vclock.Deadline{At: p.now.Wall - 1, Stamp: late.Dot.Stamp}
+	p.b.put(p, "k", late) // which leaves a ghost
+	p.exchange(t)
+	if held, floor := p.a.sides[0].Store.Peek(k, p.now.Wall); !held.IsZero() || floor != late.Dot.Stamp {
+		t.Errorf("holds %+v, floor %v; want nothing, and %v", held, floor, late.Dot.Stamp)
+	}
+}
+
+// TestSeveralVersionsAreMergedBothWays: counters that each owner has added to end up with both sums.
+func TestSeveralVersionsAreMergedBothWays(t *testing.T) {
+	p := newPair(t, 6, 1, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	base := written(1, p.stamp(time.Hour), "40")
+	at := p.stamp(time.Minute)
+	for i, o := range []*owner{p.a, p.b} {
+		o.put(p, "k", base)
+		set, err := base.Add(uint64(10+i), at, int64(1+i), 0) // stamped alike, even
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := o.put(p, "k", &set); r.Outcome != storage.Stored {
+			t.Fatal(r)
+		}
+	}
+	p.exchange(t)
+	for _, o := range []*owner{p.a, p.b} {
+		held, _ := o.sides[0].Store.Peek(p.key("k"), p.now.Wall)
+		if total, _, err := held.Total(); total != 43 || err != nil {
+			t.Errorf("%d has %d, %v", o.id, total, err)
+		}
+	}
+	before := p.stats()
+	if p.exchange(t); p.stats().Differing != before.Differing {
+		t.Errorf("and still differ: %+v", p.stats())
+	}
+}
+
+// TestAPeerThatFallsSilentEndsTheExchange: after some tries, and without asking ever more.
+func TestAPeerThatFallsSilentEndsTheExchange(t *testing.T) {
+	p := newPair(t, 7, 4, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	p.write(100, 100, time.Minute, 0.5)
+	serial := uint64(0)
+	x := NewExchange(p.cfg, p.a.sides[0], 2, []uint32{0, 1, 2, 3}, &serial)
+	sent := 0
+	for range 10_000 {
+		p.now.Mono += 10 * time.Millisecond
+		sent += len(x.Tick(p.now, p.cfg.Cut(p.now.Wall), func(int) bool { return true }, nil))
+		if done, failed := x.Done(); done {
+			if !failed || sent != triesMost {
+				t.Errorf("failed %v after %d messages", failed, sent)
+			}
+			return
+		}
+	}
+	t.Error("it waits for ever")
+}
+
+// FuzzAnswerMakesNoSenseOfNonsense: whatever another node asks, the answer is one message of bounded size, or a typed error.
+func FuzzAnswerMakesNoSenseOfNonsense(f *testing.F) {
+	for step := range 8 {
+		f.Add(uint8(step), uint32(1), uint64(0), uint64(1)<<62, uint32(8), uint64(0), uint32(1000), []byte{1, 2, 3})
+	}
+	f.Fuzz(func(t *testing.T, step uint8, q uint32, from, to uint64, leaves uint32, cursor uint64, limit uint32, in []byte) {
+		p := newPair(t, 8, 4, [2]int64{1 << 20, 1 << 20}, [2]int{1, 2})
+		p.write(100, 100, time.Minute, 0.5)
+		m := wire.Message{
+			Kind: wire.KindExchange, ID: 1, Step: wire.Step(step % 8), Partition: q, From: vclock.Stamp(from), To: vclock.Stamp(to),
+			Leaves: leaves % (wire.LeavesMax + 1), Cursor: cursor, Limit: limit, Body: slices.Clone(in),
+		}
+		reply := wire.Message{ID: 1}
+		body, err := p.b.side(q).Answer(p.now, 1, &m, &reply, nil)
+		if len(body) > 1<<20+30*len(in) {
+			t.Fatalf("%d bytes, %v", len(body), err)
+		}
+	})
+}

@@ -1,0 +1,254 @@
+package antientropy
+
+import (
+	"slices"
+
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+const (
+	versionsMost = 4096 // about so many are told at a time, of keys of leaves that differ
+	spansMost    = 64   // into so many a walk looks: each window once, and some more where much is written meanwhile
+)
+
+// walk goes down to what differs in one partition, window by window: latest first, since what was replaced is missing where it was, and
+// comes into order with what replaced it.
+//
+//	windows ─▶ leaves ─▶ own leaves ─▶ own versions ─▶ versions ─▶ want ─▶ give ─┐
+//	   ▲                                                                         │
+//	   └─────────────────────────────────────────────────────────────────────────┘
+type walk struct {
+	ask
+	partition uint32
+	phase     phase
+	done      bool
+
+	before vclock.Stamp   // what is stamped later is left alone
+	tried  []storage.Span // looked into already
+	span   storage.Span   // looked into
+	cursor uint64         // of the phase
+
+	mine, theirs []uint64 // sums of the leaves of span
+	leaves       []uint32 // those that differ, as many as are told at a time
+	rest         bool     // there are more
+	versions     []storage.Version
+	want, give   []uint64 // hashes of keys of which the other knows a later version, or this one
+}
+
+type phase uint8
+
+const (
+	atWindows phase = iota
+	atLeaves
+	atOwnLeaves
+	atOwnVersions
+	atVersions
+	atWant
+	atGive
+)
+
+// step does what comes next in a walk that waits for nothing.
+func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) []Pull {
+	fewer, ok := x.side.comparable(x.peer, w.partition)
+	if !ok || w.done {
+		w.done = true
+		return dst
+	}
+	m := wire.Message{Partition: w.partition, From: w.span.From, To: w.span.To, Leaves: uint32(len(w.mine)), Cursor: w.cursor}
+	switch w.phase {
+	case atWindows:
+		if len(w.tried) == spansMost {
+			w.done = true
+			return dst
+		}
+		w.before = cut
+		m.Step, m.To = wire.StepWindows, cut
+		m.From, _ = x.side.sum(w.partition, storage.Span{To: cut}, fewer)
+	case atLeaves:
+		m.Step = wire.StepLeaves
+	case atOwnLeaves:
+		if w.cursor = x.side.addLeaves(w.partition, w.span, fewer, w.cursor, w.mine); w.cursor == 0 {
+			w.compareLeaves(x.side)
+			return x.step(now, cut, w, dst)
+		}
+		return dst // the rest with the next tick
+	case atOwnVersions:
+		w.cursor = x.side.Store.Versions(w.partition, w.span, fewer, w.cursor, walkMost, func(v *storage.Version) {
+			if _, found := slices.BinarySearch(w.leaves, leafOf(v.Hash, uint32(len(w.mine)))); found {
+				w.versions = append(w.versions, *v)
+			}
+		})
+		if w.cursor == 0 {
+			w.phase = atVersions
+			return x.step(now, cut, w, dst)
+		}
+		return dst
+	case atVersions:
+		m.Step, m.Body = wire.StepVersions, w.telling()
+	case atWant:
+		if len(w.want) == 0 {
+			w.phase = atGive
+			return x.step(now, cut, w, dst)
+		}
+		if !x.budget(x.cfg.PageBytes) {
+			return dst
+		}
+		m.Step, m.Limit = wire.StepWant, uint32(x.cfg.PageBytes)
+		m.Body = wire.AppendNumbers(nil, w.want[:min(len(w.want), versionsMost)]...)
+	case atGive:
+		if m.Step, m.Body = wire.StepGive, x.giving(now, w); len(m.Body) == 0 {
+			if len(w.give) == 0 {
+				w.phase = atWindows
+				return x.step(now, cut, w, dst)
+			}
+			return dst
+		}
+	}
+	return x.send(now, &w.ask, m, dst)
+}
+
+// telling is the body that says which leaves differ and what this node knows in them.
+func (w *walk) telling() []byte {
+	body := wire.AppendNumbers(nil, uint64(len(w.leaves)))
+	for _, l := range w.leaves {
+		body = wire.AppendNumbers(body, uint64(l))
+	}
+	if w.cursor == 0 { // later pages are of what the other walks
+		for i := range w.versions {
+			body = appendVersion(body, &w.versions[i])
+		}
+	}
+	return body
+}
+
+// giving is a page of what the other lacks.
+func (x *Exchange) giving(now vclock.Now, w *walk) (body []byte) {
+	if len(w.give) == 0 || !x.budget(x.cfg.PageBytes) {
+		return nil
+	}
+	for len(w.give) > 0 && len(body) < x.cfg.PageBytes {
+		if v, known := x.side.Store.Version(w.partition, w.give[0]); known && v.Stamp < w.before {
+			x.side.Stats.Given++
+			body = x.side.appendEntry(now, w.partition, w.give[0], body)
+		}
+		w.give = w.give[1:]
+	}
+	return body
+}
+
+// told takes the other's answer to what a walk has asked.
+func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
+	n := wire.NewNumbers(m.Body)
+	switch w.phase {
+	case atWindows:
+		return x.windows(w, m)
+	case atLeaves:
+		var leaf, sum uint64
+		sums := slices.Clone(w.theirs)
+		for n.Next(&leaf, &sum) {
+			sums[leaf&uint64(len(sums)-1)] += sum
+		}
+		if n.Err() != nil {
+			return n.Err()
+		}
+		w.theirs = sums
+		if w.cursor = m.Cursor; w.cursor == 0 {
+			w.phase = atOwnLeaves
+		}
+	case atVersions:
+		return x.versions(w, m)
+	case atWant:
+		before := len(w.want)
+		err := x.side.take(now, w.partition, m.Body, func(hash uint64) {
+			if i := slices.Index(w.want, hash); i >= 0 {
+				w.want = slices.Delete(w.want, i, i+1)
+			}
+		})
+		if len(w.want) == before { // it has nothing to say of them any more
+			w.want = nil
+		}
+		return err
+	}
+	return nil
+}
+
+// windows finds the latest window that differs.
+func (x *Exchange) windows(w *walk, m *wire.Message) error {
+	var theirs []storage.Window
+	var length, sum uint64
+	n := wire.NewNumbers(m.Body)
+	for to := m.To; n.Next(&length, &sum) && 0 < length && length <= uint64(to)/storage.WindowStamps; {
+		from := to - vclock.Stamp(length)*storage.WindowStamps
+		theirs = append(theirs, storage.Window{Span: storage.Span{From: from, To: to}, Sum: sum})
+		to = from
+	}
+	if n.Err() != nil {
+		return n.Err()
+	}
+	x.side.sum(w.partition, storage.Span{From: m.From, To: w.m.To}, x.side.Fewer(x.peer, w.partition))
+	a, b := storage.Align(x.side.windows, theirs)
+	for i := range a {
+		if a[i].Sum == b[i].Sum || slices.Contains(w.tried, a[i].Span) {
+			continue
+		}
+		records, ghosts := x.side.Store.Count(w.partition)
+		leaves := leavesOf(records + ghosts)
+		w.span, w.tried = a[i].Span, append(w.tried, a[i].Span)
+		w.mine, w.theirs = make([]uint64, leaves), make([]uint64, leaves)
+		w.phase, w.cursor = atLeaves, 0
+		return nil
+	}
+	w.done = true
+	return nil
+}
+
+// compareLeaves finds the leaves of a span that differ.
+func (w *walk) compareLeaves(s *Side) {
+	records, ghosts := s.Store.Count(w.partition)
+	each := max((records+ghosts)/len(w.mine), leafVersions)
+	w.leaves, w.versions, w.rest = w.leaves[:0], w.versions[:0], false
+	for leaf := range w.mine {
+		if w.mine[leaf] == w.theirs[leaf] {
+			continue
+		}
+		if w.rest = len(w.leaves) == max(versionsMost/each, 1); w.rest {
+			break
+		}
+		w.leaves = append(w.leaves, uint32(leaf))
+	}
+	w.phase = atOwnVersions
+	if len(w.leaves) == 0 { // what differed is in order by now
+		w.phase = atWindows
+	}
+}
+
+// versions judges what the other knows of the leaves that differ.
+func (x *Exchange) versions(w *walk, m *wire.Message) error {
+	n := wire.NewNumbers(m.Body)
+	var count, hash uint64
+	var want, give []uint64
+	n.Next(&count)
+	for ; count > 0 && n.Next(&hash); count-- {
+		give = append(give, hash)
+	}
+	var v storage.Version
+	for nextVersion(&n, &v) {
+		own, known := x.side.Store.Version(w.partition, v.Hash)
+		if theirs, _ := x.side.judge(w.partition, own, known, v); theirs && v.Stamp < w.before {
+			want = append(want, v.Hash)
+		}
+	}
+	if n.Err() != nil {
+		return n.Err()
+	}
+	w.give, w.want = append(w.give, give...), append(w.want, want...)
+	if w.cursor = m.Cursor; w.cursor == 0 {
+		w.phase = atWant
+		if w.rest { // and the same span again
+			w.tried = slices.DeleteFunc(w.tried, func(s storage.Span) bool { return s == w.span })
+		}
+	}
+	return nil
+}

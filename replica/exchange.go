@@ -1,0 +1,245 @@
+package replica
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// exchanges is the side of a shard that keeps it in agreement with the other owners of its partitions: with whom it exchanges
+// next, and the exchange under way. Of two nodes the one of the lesser id asks, so that each pair compares once.
+type exchanges struct {
+	cfg    antientropy.ExchangeConfig
+	side   antientropy.Side
+	serial uint64
+	peers  []exchangePeer // who share partitions with the shard, by id
+	active *antientropy.Exchange
+}
+
+type exchangePeer struct {
+	node  uint64
+	due   time.Duration
+	since time.Duration // when it was due first and hints were owed; 0: not yet
+}
+
+const (
+	// exchangeSoon is how long after a peer is up the exchange with it begins at the latest.
+	exchangeSoon = 2 * time.Second
+	// hintPatience is how long an exchange waits for hints that its peer is owed: they bring the same, and know better what.
+	hintPatience = 30 * time.Second
+	// hintPause is how often it looks whether they are through.
+	hintPause = 500 * time.Millisecond
+)
+
+func (x *exchanges) init(s *Shard, serial uint64) {
+	x.cfg, x.serial = s.cfg.Exchange, serial
+	x.side = antientropy.Side{
+		Store: s.store, Limits: &s.cfg.Limits, Shards: s.cfg.Shards, Fewer: s.shares, Key: s.merged, Early: s.early,
+	}
+}
+
+// shares says which keys of a partition this node and another both have: those that fewer of its owners do not have. 0: none.
+func (s *Shard) shares(peer uint64, p uint32) int {
+	if p >= s.view.Map.Partitions || int(p)&(s.cfg.Shards-1) != s.number {
+		return 0
+	}
+	own, other := s.rank(p), s.view.rankOf(peer, p)
+	last := max(own, other)
+	switch {
+	case last == noRank:
+		return 0
+	case last == 0:
+		return storage.FewerMost + 1
+	}
+	return min(s.view.Map.Replicas()-int(last), storage.FewerMost)
+}
+
+// owners finds anew who shares partitions with the shard. Exchanges under way end: what they were about has changed.
+func (x *exchanges) owners(s *Shard) {
+	x.end(false)
+	old := x.peers
+	x.peers = nil
+	for p := uint32(s.number); p < s.view.Map.Partitions; p += uint32(s.cfg.Shards) {
+		if s.rank(p) == noRank {
+			continue
+		}
+		for _, o := range s.view.Table.Owners(p) {
+			node := s.view.Table.Nodes()[o.Node].ID
+			at, found := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare)
+			if node <= s.cfg.Self.Node || found {
+				continue
+			}
+			peer := exchangePeer{node: node, due: s.now.Mono + s.jitter(node, x.cfg.Period)}
+			if i, known := slices.BinarySearchFunc(old, node, exchangePeer.compare); known {
+				peer = old[i]
+			}
+			x.peers = slices.Insert(x.peers, at, peer)
+		}
+	}
+}
+
+func (p exchangePeer) compare(node uint64) int {
+	switch {
+	case p.node < node:
+		return -1
+	case p.node > node:
+		return 1
+	}
+	return 0
+}
+
+// jitter is between half of a time and one and a half, another each time.
+func (s *Shard) jitter(node uint64, d time.Duration) time.Duration {
+	s.exchange.serial++
+	b := binary.BigEndian.AppendUint64(nil, node)
+	b = binary.BigEndian.AppendUint64(b, s.exchange.serial)
+	return d/2 + time.Duration(s.cfg.Hash(b)%uint64(max(d, 1)))
+}
+
+// found lets the exchange with a node that is up again begin soon: it has missed something.
+func (x *exchanges) found(s *Shard, node uint64) {
+	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok {
+		x.peers[i].due = s.now.Mono + s.jitter(node, exchangeSoon)
+	}
+}
+
+// lost ends an exchange with a node.
+func (x *exchanges) lost(node uint64) {
+	if x.active != nil && x.active.Peer() == node {
+		x.end(true)
+	}
+}
+
+func (x *exchanges) end(failed bool) {
+	if x.active == nil {
+		return
+	}
+	if failed {
+		x.side.Stats.Failed++
+	}
+	x.active = nil
+}
+
+// tickExchanges begins the exchange that is due first, and goes on with the one under way.
+func (s *Shard) tickExchanges() {
+	x := &s.exchange
+	if x.cfg.Period == 0 {
+		return
+	}
+	if x.active == nil {
+		for i := range x.peers {
+			if p := &x.peers[i]; s.exchangeDue(p) {
+				p.due, p.since = s.now.Mono+s.jitter(p.node, x.cfg.Period), 0
+				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p.node), &x.serial)
+				x.side.Stats.Begun++
+				break
+			}
+		}
+	}
+	if x.active == nil {
+		return
+	}
+	s.pulls = x.active.Tick(s.now, s.cut(), s.spare, s.pulls[:0])
+	s.sendExchange()
+}
+
+// exchangeDue reports whether the exchange with a peer should begin: not before the hints that it is owed are through, as long as they may be.
+func (s *Shard) exchangeDue(p *exchangePeer) bool {
+	switch {
+	case p.due > s.now.Mono || !s.view.Up(p.node):
+		return false
+	case s.hints.OwedTo(p.node) == 0:
+		return true
+	}
+	if p.since == 0 {
+		p.since = s.now.Mono
+	}
+	if s.now.Mono-p.since >= hintPatience {
+		return true
+	}
+	p.due = s.now.Mono + hintPause
+	return false
+}
+
+// sharedWith are the partitions that a peer owns with this shard.
+func (s *Shard) sharedWith(peer uint64) (shared []uint32) {
+	for p := uint32(s.number); p < s.view.Map.Partitions; p += uint32(s.cfg.Shards) {
+		if s.shares(peer, p) > 0 {
+			shared = append(shared, p)
+		}
+	}
+	return shared
+}
+
+// cut is where exchanges begin to leave alone what is written.
+func (s *Shard) cut() vclock.Stamp { return s.exchange.cfg.Cut(s.now.Wall + s.view.Offset) }
+
+// spare says whether so many bytes may be sent, or asked to be sent, in the background.
+func (s *Shard) spare(int) bool { return true }
+
+// sendExchange sends what the exchange asks, and ends it when it is through.
+func (s *Shard) sendExchange() {
+	for i := range s.pulls {
+		p := &s.pulls[i]
+		p.Message.ID = idExchange<<idKindShift | uint64(s.number)<<idShardShift | p.Message.ID&ownMask
+		s.out.message(p.Node, &p.Message)
+	}
+	s.pulls = s.pulls[:0]
+	if done, failed := s.exchange.active.Done(); done {
+		s.exchange.end(failed)
+	}
+}
+
+// exchanged takes an answer to what the exchange has asked.
+func (s *Shard) exchanged(from uint64, m *wire.Message) {
+	x := &s.exchange
+	if x.active == nil || x.active.Peer() != from {
+		return
+	}
+	var err error
+	if s.pulls, err = x.active.Reply(s.now, s.cut(), m.ID&ownMask, m, s.pulls[:0]); err != nil {
+		s.stats.Malformed++
+	}
+	s.sendExchange()
+}
+
+// answerExchange answers what another's exchange asks.
+func (s *Shard) answerExchange(from, under uint64, m *wire.Message) {
+	reply := wire.Message{Kind: wire.KindExchangeReply, ID: m.ID, Step: m.Step, Partition: m.Partition, Outcome: wire.OutcomeNotOwner}
+	if under == s.view.Placement {
+		var err error
+		reply.Outcome = wire.OutcomeOK
+		if s.body, err = s.exchange.side.Answer(s.now, from, m, &reply, s.body[:0]); err != nil {
+			s.stats.Malformed++
+			return
+		}
+	}
+	s.out.message(from, &reply)
+}
+
+// merged prepares a key that another owner has told of.
+func (s *Shard) merged(p uint32, inner []byte) (storage.Key, bool) {
+	_, key := ring.SplitInnerKey(inner)
+	k := storage.Key{Bytes: inner, Hash: s.cfg.Hash(inner), Partition: s.view.Table.Partition(ring.Slot(key))}
+	return k, k.Partition == p && s.holds(&k)
+}
+
+// early reports whether a page's entry lies where this node's clock, or its ceiling, has not got yet.
+func (s *Shard) early(e *wire.PageEntry) bool {
+	greatest := max(e.Ghost.Stamp, e.Ghost.Deadline.Stamp, e.Set.Dot.Stamp, e.Set.Deadline.Stamp)
+	switch {
+	case s.tooFar(greatest):
+		s.stats.Ahead++
+		return true
+	case greatest > s.ceiling:
+		s.out.Ceiling = max(s.out.Ceiling, greatest)
+		return true
+	}
+	return false
+}
