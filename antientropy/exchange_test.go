@@ -11,7 +11,6 @@ import (
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
-	"pgregory.net/rapid"
 )
 
 // owner is one of two owners of all partitions, with shards of its own number.
@@ -29,7 +28,8 @@ type pair struct {
 	rng   *rand.Rand
 	cfg   ExchangeConfig
 	loses bool
-	bytes int // of all messages, both ways
+	bytes int          // of all messages, both ways
+	cut   vclock.Stamp // when the exchange began
 
 	partitions uint32
 	replicas   int
@@ -107,6 +107,7 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 		frame []byte
 	}
 	var way []packet
+	p.cut = p.cfg.Cut(p.now.Wall)
 	send := func(side int, reply bool, m *wire.Message) {
 		frame := wire.AppendMessage(nil, m)
 		p.bytes += len(frame)
@@ -115,11 +116,7 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 	serial := uint64(0)
 	p.a.x = p.a.x[:0]
 	for n, s := range p.a.sides {
-		var all []uint32
-		for q := uint32(n); q < p.partitions; q += uint32(len(p.a.sides)) {
-			all = append(all, q)
-		}
-		p.a.x = append(p.a.x, NewExchange(p.cfg, s, p.b.id, all, &serial))
+		p.a.x = append(p.a.x, NewExchange(p.cfg, s, p.b.id, p.all(n), &serial))
 	}
 	for round := 0; ; round++ {
 		p.now.Mono += 10 * time.Millisecond
@@ -130,8 +127,12 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 				send(n, false, &pull.Message)
 			}
 			done, failed := x.Done()
-			if failed {
+			if failed && !p.loses {
 				t.Fatalf("the exchange of shard %d has failed", n)
+			}
+			if failed { // after some losses in a row: the next exchange goes on
+				p.a.x[n] = NewExchange(p.cfg, p.a.sides[n], p.b.id, p.all(n), &serial)
+				done = false
 			}
 			over = over && done
 		}
@@ -162,6 +163,14 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 		}
 		way = way[:0]
 	}
+}
+
+// all are the partitions of a shard of the first owner.
+func (p *pair) all(shard int) (all []uint32) {
+	for q := uint32(shard); q < p.partitions; q += uint32(len(p.a.sides)) {
+		all = append(all, q)
+	}
+	return all
 }
 
 func (p *pair) deliver(t interface{ Fatalf(string, ...any) }, side int, isReply bool, frame []byte, send func(int, bool, *wire.Message)) {
@@ -203,9 +212,10 @@ func (o *owner) knows(p *pair, partition uint32, over storage.Span) map[uint64]s
 }
 
 // agree fails unless both know the same of all that was settled above both marks.
-func (p *pair) agree(t *rapid.T) {
+func (p *pair) agree(t *testing.T) {
+	t.Helper()
 	for q := range p.partitions {
-		over := storage.Span{From: max(p.a.side(q).Store.KnownFrom(q), p.b.side(q).Store.KnownFrom(q)), To: p.cfg.Cut(p.now.Wall)}
+		over := storage.Span{From: max(p.a.side(q).Store.KnownFrom(q), p.b.side(q).Store.KnownFrom(q)), To: p.cut}
 		a, b := p.a.knows(p, q, over), p.b.knows(p, q, over)
 		for hash, v := range a {
 			if b[hash] != v {
@@ -274,8 +284,11 @@ func (p *pair) write(count, keys int, ago time.Duration, misses float64) {
 // TestAnExchangeBringsTwoOwnersToOneKnowledge: whatever either has missed, evicted or let expire, however many shards each has, and
 // though messages are lost, come twice and out of order: above both marks both know the same afterwards, each key at its latest.
 func TestAnExchangeBringsTwoOwnersToOneKnowledge(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		seed := rapid.Uint64().Draw(t, "seed")
+	seeds := uint64(400)
+	if testing.Short() {
+		seeds = 40
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 6))
 		memory := [2]int64{1 << 20, 1 << 20}
 		if rng.IntN(2) == 0 {
@@ -292,9 +305,9 @@ func TestAnExchangeBringsTwoOwnersToOneKnowledge(t *testing.T) {
 			p.agree(t)
 		}
 		if s := p.stats(); !p.loses && s.False > 0 {
-			t.Fatalf("%d records were told for nothing: %+v", s.False, s)
+			t.Fatalf("seed %d: %d records were told for nothing: %+v", seed, s.False, s)
 		}
-	})
+	}
 }
 
 // TestOwnersThatAgreeSayLittle: two of 4,096 partitions, of a million keys in effect, say 64 KiB and nothing is moved.
