@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/coordinator"
 	"github.com/shoalcache/shoal/gossip"
 	"github.com/shoalcache/shoal/replica"
@@ -84,6 +85,7 @@ func orString(s *string, def string) {
 type tuning struct {
 	gossip      gossip.Timings
 	coordinator coordinator.Config
+	exchange    antientropy.ExchangeConfig
 	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores: its clock may be as far behind the median as others are ahead
 	clockOffset time.Duration // of the wall clock from the machine's
 	linkBytes   int           // queued for one peer; what is over it is dropped, and hints take over
@@ -93,7 +95,7 @@ type tuning struct {
 
 func defaultTuning(memory int64) tuning {
 	return tuning{
-		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), skewWait: 2 * replica.SkewMax,
+		gossip: gossip.DefaultTimings(), coordinator: coordinator.DefaultConfig(), exchange: antientropy.DefaultExchangeConfig(), skewWait: 2 * replica.SkewMax,
 		linkBytes: int(min(max(memory/16, 1<<20), 32<<20)), connBytes: int(min(max(memory/8, 1<<20), 64<<20)), connStall: 30 * time.Second,
 	}
 }

@@ -9,6 +9,7 @@ func Quick(cfg Config) Config {
 	t := *cfg.withDefaults().tuning
 	t.coordinator.TimeoutMax = 2 * time.Second
 	t.gossip.Gossip, t.gossip.Rejoin = 20*time.Millisecond, 500*time.Millisecond
+	t.exchange.Period, t.exchange.Settle = 2*time.Second, 2*time.Second
 	t.skewWait = 500 * time.Millisecond
 	cfg.tuning = &t
 	return cfg

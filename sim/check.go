@@ -33,6 +33,7 @@ func (w *world) check() {
 	w.checkRest()
 	if w.failed == nil {
 		w.checkAgreement()
+		w.checkExchanged()
 	}
 }
 

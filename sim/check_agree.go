@@ -1,8 +1,13 @@
 package sim
 
 import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -36,6 +41,68 @@ func (w *world) checkAgreement() {
 				w.fail("I4", "%v after the faults ended n%d has version %v of %s and n%d %v", w.now-w.calm, at+1, vclock.Stamp(first), name, i+1, vclock.Stamp(stamp))
 				return
 			}
+		}
+	}
+}
+
+// agreesFor is how long all must have been well for exchanges to be through.
+const agreesFor = 30 * time.Second
+
+// checkExchanged is I4 as exchanges bring it: whatever was lost on the way, two owners that can compare know the same of every key, as a
+// record or as a ghost, of what both know all about: above both marks, as far as windows tell.
+func (w *world) checkExchanged() {
+	if !w.settled(w.now-agreesFor) || w.agreed() > w.now-agreesFor || w.plan.Cluster.Flushes || w.off > replica.SkewAllowed {
+		return
+	}
+	w.count("exchange judged")
+	v := w.nodes[0].core.View()
+	for p := range w.plan.Cluster.Partitions {
+		owners := v.Table.Owners(p)
+		for i, a := range owners {
+			for _, b := range owners[i+1:] {
+				one, other := int(v.Table.Nodes()[a.Node].ID-1), int(v.Table.Nodes()[b.Node].ID-1)
+				if w.checkPair(p, one, other, max(a.Rank, b.Rank)); w.failed != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// coarse is a span of stamps that no window of a run's length is longer than.
+const coarse = vclock.Stamp(8 * storage.WindowStamps)
+
+func (w *world) checkPair(p uint32, one, other int, rank uint8) {
+	if int(rank) >= w.plan.Cluster.Replicas {
+		return
+	}
+	known := [2]map[uint64]wire.PageEntry{{}, {}}
+	from := vclock.Stamp(0)
+	for side, i := range [2]int{one, other} {
+		mark, floor, owned := w.pages(i, p, func(e *wire.PageEntry) {
+			hash := e.Ghost.Hash
+			if !e.IsGhost {
+				hash = xxhash.Sum64(e.Key)
+			}
+			known[side][hash] = wire.PageEntry{IsGhost: e.IsGhost, Ghost: e.Ghost, Set: e.Set}
+		})
+		if !owned || floor > 0 {
+			return
+		}
+		if mark > 0 {
+			from = max(from, (mark/coarse+1)*coarse)
+		}
+	}
+	until := vclock.StampAt(w.wallAt(&w.nodes[one]) - agreesFor.Milliseconds())
+	for side := range 2 {
+		for hash, e := range known[side] {
+			stamp, less := e.Ghost.Stamp+e.Set.Dot.Stamp, known[1-side][hash]
+			if stamp < from || stamp > until || less.Ghost.Stamp+less.Set.Dot.Stamp >= stamp {
+				continue
+			}
+			w.fail("I4", "%v after the faults ended n%d knows version %v of a key of partition %d, hash %x, and n%d %v; both know all from %v", w.now-w.calm,
+				[2]int{one, other}[side]+1, stamp, p, hash, [2]int{one, other}[1-side]+1, less.Ghost.Stamp+less.Set.Dot.Stamp, from)
+			return
 		}
 	}
 }

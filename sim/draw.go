@@ -23,7 +23,22 @@ func Draw(seed uint64) Plan {
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a5)); r.IntN(3) == 0 { // another than the default
 		p.Cluster.Policy = storage.Policy(1 + r.IntN(len(storage.PolicyNames())-1))
 	}
+	if r := rand.New(rand.NewPCG(seed, 0x5b0a6)); r.IntN(3) == 0 {
+		p.drawCold(r)
+	}
 	return p
+}
+
+// drawCold lets nobody read half of the keys from some time on, so that no read repairs what their owners have missed: hints must bring
+// it, or exchanges.
+func (p *Plan) drawCold(r *rand.Rand) {
+	from := between(r, p.Trouble/3, p.Trouble)
+	for i := range p.Asks {
+		a := &p.Asks[i]
+		if a.At > from && a.Op == wire.OpGet && a.Key < p.Cluster.Keys && a.Key%2 == 1 {
+			a.Key--
+		}
+	}
 }
 
 // drawPlain makes a plan of sets, deletes, touches and gets of last-write-wins.

@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	wallBase      = int64(1_700_000_000_000) // milliseconds since 1970 at the beginning
-	tickPeriod    = 10 * time.Millisecond    // as the shell has it
-	idlePeriod    = 100 * time.Millisecond   // of ticks of a node that has nothing to do, which would be most events of all
-	ceilingPeriod = 500 * time.Millisecond   // as the shell has it
-	beatPeriod    = time.Second
-	skewWait      = 2 * replica.SkewMax
-	dataPath      = "/data"
-	startPeriod   = time.Second // after which an operator starts a node again that refused to
+	wallBase       = int64(1_700_000_000_000) // milliseconds since 1970 at the beginning
+	tickPeriod     = 10 * time.Millisecond    // as the shell has it
+	idlePeriod     = 100 * time.Millisecond   // of ticks of a node that has nothing to do, which would be most events of all
+	ceilingPeriod  = 500 * time.Millisecond   // as the shell has it
+	beatPeriod     = time.Second
+	exchangePeriod = 10 * time.Second // a sixth of what a node has by default
+	skewWait       = 2 * replica.SkewMax
+	dataPath       = "/data"
+	startPeriod    = time.Second // after which an operator starts a node again that refused to
 )
 
 // node is a machine: its clocks, its disk, and the process on it while there is one.
@@ -214,10 +215,12 @@ func (w *world) run(i int) {
 	h.BytesMax = max(c.Memory/64, 4096)
 	r := antientropy.DefaultConfig()
 	r.PageBytes = 1000
+	x := antientropy.DefaultExchangeConfig()
+	x.Period, x.PageBytes = exchangePeriod, 1000
 	core, err := replica.New(replica.Config{
 		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts, Policy: c.Policy,
 		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,
-		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4,
+		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4, Exchange: x,
 	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))
 	if err != nil {
 		panic(err) // the plan makes no config that a node refuses
