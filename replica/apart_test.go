@@ -31,7 +31,7 @@ func foundedWith(t *testing.T, id uint64, nodes int, policy storage.Policy) *Nod
 	n, err := New(Config{
 		Self: vclock.Actor{Node: id, Boot: 1}, Shards: 1, BytesMax: 1 << 20, PendingMax: 100, PendingMem: 1 << 20, Founder: true,
 		Hash: xxhash.Sum64, Limits: wire.DefaultLimits(), Coordinator: coordinator.DefaultConfig(), Hints: hints.DefaultConfig(),
-		Refill: antientropy.DefaultConfig(), RefillsMax: 1, Policy: policy,
+		Refill: antientropy.DefaultConfig(), RefillsMax: 1, Policy: policy, Exchange: antientropy.DefaultExchangeConfig(),
 	}, m, recoverNow(0))
 	if err != nil {
 		t.Fatal(err)

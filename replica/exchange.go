@@ -23,9 +23,10 @@ type exchanges struct {
 }
 
 type exchangePeer struct {
-	node  uint64
-	due   time.Duration
-	since time.Duration // when it was due first and hints were owed; 0: not yet
+	node    uint64
+	due     time.Duration
+	since   time.Duration // when it was due first and hints were owed; 0: not yet
+	settled time.Duration // when what it may have missed before it was up is old enough to be compared
 }
 
 const (
@@ -106,6 +107,7 @@ func (s *Shard) jitter(node uint64, d time.Duration) time.Duration {
 func (x *exchanges) found(s *Shard, node uint64) {
 	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok {
 		x.peers[i].due = s.now.Mono + s.jitter(node, exchangeSoon)
+		x.peers[i].settled = s.now.Mono + x.cfg.Settle + 2*storage.WindowLeast*time.Millisecond
 	}
 }
 
@@ -135,7 +137,10 @@ func (s *Shard) tickExchanges() {
 	if x.active == nil {
 		for i := range x.peers {
 			if p := &x.peers[i]; s.exchangeDue(p) {
-				p.due, p.since = s.now.Mono+s.jitter(p.node, x.cfg.Period), 0
+				p.since, p.due = 0, s.now.Mono+s.jitter(p.node, x.cfg.Period)
+				if p.settled > s.now.Mono {
+					p.due = p.settled
+				}
 				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p.node), &x.serial)
 				x.side.Stats.Begun++
 				break

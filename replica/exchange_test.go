@@ -1,0 +1,205 @@
+package replica
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/wire"
+)
+
+// awayAndBack lets the last node of a trio miss what f does, and all hints of it be lost.
+func (w *trio) awayAndBack(f func()) {
+	w.recovered()
+	w.up(2, false)
+	f()
+	for range 60 { // every write is given up on, and owed
+		w.tick()
+	}
+	for _, n := range w.nodes[:2] {
+		n.Shards()[0].hints.Forget(func(uint64, uint32, string) bool { return true })
+	}
+	w.up(2, true)
+}
+
+// recovered lets time pass until all partitions are.
+func (w *trio) recovered() {
+	for w.nodes[0].Shards()[0].Recovering()+w.nodes[1].Shards()[0].Recovering()+w.nodes[2].Shards()[0].Recovering() > 0 {
+		w.tick()
+	}
+}
+
+// up lets nodes see one of them as up, or not, and it them.
+func (w *trio) up(i int, up bool) {
+	for j, n := range w.nodes {
+		if j != i {
+			n.SetUp(uint64(i+1), up)
+			w.nodes[i].SetUp(uint64(j+1), up)
+			w.view(j)
+		}
+	}
+	w.view(i)
+}
+
+func (w *trio) exchangeStats() (s antientropy.ExchangeStats) {
+	for _, n := range w.nodes {
+		s.Add(n.Shards()[0].exchange.side.Stats)
+	}
+	return s
+}
+
+// held is how many values a node has.
+func (w *trio) held(i int) int { return w.nodes[i].Shards()[0].store.Stats().Keys }
+
+func TestOwnersAgreeAgainThoughAllHintsAreLost(t *testing.T) { // I4
+	w := newTrio(t)
+	for k := range 100 {
+		w.set(0, "", fmt.Sprint("k", k), "before")
+	}
+	w.awayAndBack(func() {
+		for k := range 100 {
+			switch {
+			case k%4 == 0:
+				w.set(0, "", fmt.Sprint("k", k), "after")
+			case k%4 == 1:
+				w.ask(1, wire.Request{Op: wire.OpDelete, Key: []byte(fmt.Sprint("k", k))})
+			}
+		}
+	})
+	for range 300 {
+		w.tick()
+	}
+	s := w.exchangeStats()
+	if s.Merged != 50 || s.False != 0 {
+		t.Errorf("%+v, want 50 merged and none for nothing", s)
+	}
+	for k := range 100 {
+		name := []byte(fmt.Sprint("k", k))
+		key, _ := w.nodes[2].Key(w.nodes[2].View(), name)
+		set, _ := w.nodes[2].Shards()[0].store.Peek(key, recoverNow(w.now).Wall)
+		if want := [...]string{"after", "", "before", "before"}[k%4]; string(set.Value) != want {
+			t.Errorf("the one that was away has %s = %q, want %q", name, set.Value, want)
+		}
+	}
+	if w.held(0) != 75 || w.held(1) != 75 || w.held(2) != 75 {
+		t.Errorf("nodes hold %d, %d and %d values", w.held(0), w.held(1), w.held(2))
+	}
+}
+
+func TestAnExchangeTellsNobodyOfKeysThatAreNotHis(t *testing.T) {
+	w := newTrio(t)
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: "one", Replicas: 1})
+	w.everywhere(wire.NamespaceChange{Action: wire.NamespaceCreate, Name: "two", Replicas: 2})
+	w.awayAndBack(func() {
+		for k := range 40 {
+			w.set(0, "one", fmt.Sprint("k", k), "v")
+			w.set(0, "two", fmt.Sprint("k", k), "v")
+		}
+	})
+	for range 300 {
+		w.tick()
+	}
+	if s := w.exchangeStats(); s.False != 0 || s.Merged == 0 {
+		t.Errorf("%+v", s)
+	}
+	for k := range 40 {
+		key := fmt.Sprint("k", k)
+		if one, two := w.holds("one", key), w.holds("two", key); len(one) > 2 || len(two) != 3 { // in two datacenters, one of which has one node
+			t.Errorf("%s: one each is held by %v, two by %v", key, one, two)
+		}
+	}
+}
+
+func TestOfTwoNodesOneAsks(t *testing.T) {
+	w := newTrio(t)
+	for i, want := range []int{2, 1, 0} {
+		if got := len(w.nodes[i].Shards()[0].exchange.peers); got != want {
+			t.Errorf("node %d asks %d others, want %d", i, got, want)
+		}
+	}
+}
+
+func TestAnExchangeWaitsUntilHintsAreThroughButNotForEver(t *testing.T) {
+	w := newTrio(t)
+	w.recovered()
+	w.up(2, false)
+	w.set(0, "", "k", "v")
+	for range 60 {
+		w.tick()
+	}
+	s := w.nodes[0].Shards()[0]
+	if s.hints.OwedTo(3) == 0 {
+		t.Fatal("no hint is owed")
+	}
+	w.cut = true // and is not taken, either
+	w.up(2, true)
+	begun := s.exchange.side.Stats.Begun
+	at := func(d time.Duration) (with bool) {
+		for end := w.now + d; w.now < end; {
+			w.tick()
+			with = with || s.exchange.active != nil && s.exchange.active.Peer() == 3
+		}
+		return with
+	}
+	if at(hintPatience - 2*time.Second) {
+		t.Errorf("the exchange began while hints were owed; %d had begun before", begun)
+	}
+	if !at(20 * time.Second) {
+		t.Error("it waits for hints that are never taken")
+	}
+}
+
+func TestAnExchangeEndsWithItsPeerAndBeginsAgainSoonAfterItIsBack(t *testing.T) {
+	w := newTrio(t)
+	s := w.nodes[0].Shards()[0]
+	w.recovered()
+	for s.exchange.active == nil || s.exchange.active.Peer() != 3 {
+		w.cut = true
+		w.tick()
+	}
+	failed := s.exchange.side.Stats.Failed
+	w.up(2, false)
+	if s.exchange.active != nil || s.exchange.side.Stats.Failed != failed+1 {
+		t.Errorf("the exchange goes on: %+v", s.exchange.side.Stats)
+	}
+	w.cut = false
+	begun := s.exchange.side.Stats.Begun
+	w.up(2, true)
+	for range int(2 * exchangeSoon / (100 * time.Millisecond)) {
+		w.tick()
+	}
+	if s.exchange.side.Stats.Begun == begun {
+		t.Error("no exchange has begun")
+	}
+}
+
+// TestWhatANodeHasNoRoomForItRemembersAsForgotten: an exchange does not bring the same again and again to a store that cannot take it.
+func TestWhatANodeHasNoRoomForItRemembersAsForgotten(t *testing.T) {
+	w := newTrio(t)
+	w.awayAndBack(func() {
+		for k := range 20 {
+			w.set(0, "", fmt.Sprint("k", k), strings.Repeat("v", 200))
+		}
+		s := w.nodes[2].Shards()[0]
+		small, err := storage.New(storage.Config{BytesMax: 1 << 20, Partitions: 16, Shards: 1, Hash: xxhash.Sum64, RecordBytesMax: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.store, s.exchange.side.Store = small, small
+	})
+	for range 300 {
+		w.tick()
+	}
+	before := w.exchangeStats()
+	for range 1500 {
+		w.tick()
+	}
+	if after := w.exchangeStats(); after.Merged != before.Merged || after.False != before.False || after.Begun <= before.Begun || before.Merged != 20 || w.held(2) != 0 {
+		t.Errorf("%+v became %+v", before, after)
+	}
+}
