@@ -216,6 +216,7 @@ func (x *Exchange) compared(m *wire.Message) error {
 
 // ExchangeStats counts what the exchanges of a node did: those that it asked in, and what it was told in any.
 type ExchangeStats struct {
+	Pending       int64 `json:"pending"` // that somebody waits for, now
 	Begun         int64 `json:"begun"`
 	Failed        int64 `json:"failed"`         // for want of answers
 	Compared      int64 `json:"compared"`       // partitions
@@ -229,6 +230,7 @@ type ExchangeStats struct {
 
 // Add puts o's counts on top of s.
 func (s *ExchangeStats) Add(o ExchangeStats) {
+	s.Pending += o.Pending
 	s.Begun += o.Begun
 	s.Failed += o.Failed
 	s.Compared += o.Compared

@@ -61,6 +61,25 @@ func (c *Client) Stats(ctx context.Context, addr string, opts ...CallOption) (wi
 	return stats, wire.DecodeDocument(k.response.Value, &stats)
 }
 
+// Repair lets the node at addr exchange what it knows with other owners at once, or tells how far that is; see wire.Repair. That node
+// alone is asked, as with Stats.
+func (c *Client) Repair(ctx context.Context, addr string, what wire.Repair, opts ...CallOption) (wire.RepairState, error) {
+	var state wire.RepairState
+	document, err := wire.EncodeDocument(&what)
+	if err != nil {
+		return state, err
+	}
+	k := c.call(wire.OpRepair, "", opts)
+	defer k.release()
+	k.request.Value = document
+	k.only = c.link(addr)
+	k.only.asked.Store(true)
+	if err := c.ask(ctx, k); err != nil {
+		return state, err
+	}
+	return state, wire.DecodeDocument(k.response.Value, &state)
+}
+
 // Namespace returns the client for the keys of another namespace: the same connections, limits and hooks. An empty name is
 // the default one.
 func (c *Client) Namespace(name string) KV {

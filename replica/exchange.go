@@ -20,6 +20,7 @@ type exchanges struct {
 	serial uint64
 	peers  []exchangePeer // who share partitions with the shard, by id
 	active *antientropy.Exchange
+	serves bool // an operator who waits for it
 }
 
 type exchangePeer struct {
@@ -27,6 +28,9 @@ type exchangePeer struct {
 	due     time.Duration
 	since   time.Duration // when it was due first and hints were owed; 0: not yet
 	settled time.Duration // when what it may have missed before it was up is old enough to be compared
+	asked   bool          // for by an operator, and not begun yet
+	one     bool          // of one partition only
+	only    uint32        // that
 }
 
 const (
@@ -125,7 +129,10 @@ func (x *exchanges) end(failed bool) {
 	if failed {
 		x.side.Stats.Failed++
 	}
-	x.active = nil
+	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok && failed && x.serves {
+		x.peers[i].asked, x.peers[i].due = true, 0
+	}
+	x.active, x.serves = nil, false
 }
 
 // tickExchanges begins the exchange that is due first, and goes on with the one under way.
@@ -141,7 +148,8 @@ func (s *Shard) tickExchanges() {
 				if p.settled > s.now.Mono {
 					p.due = p.settled
 				}
-				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p.node), &x.serial)
+				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p), &x.serial)
+				x.serves, p.asked, p.one = p.asked, false, false
 				x.side.Stats.Begun++
 				break
 			}
@@ -172,14 +180,41 @@ func (s *Shard) exchangeDue(p *exchangePeer) bool {
 	return false
 }
 
-// sharedWith are the partitions that a peer owns with this shard.
-func (s *Shard) sharedWith(peer uint64) (shared []uint32) {
+// sharedWith are the partitions to exchange with a peer, which owns them, too.
+func (s *Shard) sharedWith(peer *exchangePeer) (shared []uint32) {
 	for p := uint32(s.number); p < s.view.Map.Partitions; p += uint32(s.cfg.Shards) {
-		if s.shares(peer, p) > 0 {
+		if s.shares(peer.node, p) > 0 && (!peer.one || peer.only == p) {
 			shared = append(shared, p)
 		}
 	}
 	return shared
+}
+
+// Repair lets the shard exchange what it has with all that it asks, or one partition, as soon as it may: nothing waits for hints.
+func (s *Shard) Repair(partition *uint32) {
+	for i := range s.exchange.peers {
+		p := &s.exchange.peers[i]
+		if partition != nil && s.shares(p.node, *partition) == 0 {
+			continue
+		}
+		if p.one = partition != nil && (!p.asked || p.one && p.only == *partition); p.one { // two together are all
+			p.only = *partition
+		}
+		p.asked, p.due, p.since = true, s.now.Mono, max(s.now.Mono-hintPatience, 1)
+	}
+}
+
+// pending is how many exchanges an operator waits for.
+func (x *exchanges) pending() (n int64) {
+	for i := range x.peers {
+		if x.peers[i].asked {
+			n++
+		}
+	}
+	if x.serves {
+		n++
+	}
+	return n
 }
 
 // cut is where exchanges begin to leave alone what is written.

@@ -76,6 +76,7 @@ func (s *Shard) Add(t *Stats) {
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
 	t.Exchange.Add(s.exchange.side.Stats)
+	t.Exchange.Pending += s.exchange.pending()
 }
 
 // Recovering is how many partitions of the shard have not recovered yet.

@@ -34,6 +34,11 @@ func (n *Node) inform(r *wire.Request) wire.Response {
 		}
 	case wire.OpStats:
 		resp.Value, err = wire.EncodeDocument(n.Stats())
+	case wire.OpRepair:
+		var state *wire.RepairState
+		if state, err = n.repair(r.Value); err == nil {
+			resp.Value, err = wire.EncodeDocument(state)
+		}
 	default:
 		resp.Status = wire.StatusBadRequest
 		resp.Err = &wire.Error{Op: r.Op, Text: "this node does not know that operation"}
@@ -41,8 +46,10 @@ func (n *Node) inform(r *wire.Request) wire.Response {
 	if err != nil {
 		resp.Status = wire.StatusInternal
 		resp.Err = &wire.Error{Op: r.Op, Text: err.Error()}
-		if missing := (*wire.NamespaceError)(nil); errors.As(err, &missing) {
+		if missing, ok := errors.AsType[*wire.NamespaceError](err); ok {
 			resp.Status, resp.Err.Text = wire.StatusNoNamespace, missing.Text
+		} else if bad, ok := errors.AsType[*wire.BadRequestError](err); ok {
+			resp.Status, resp.Err.Text = wire.StatusBadRequest, bad.Text
 		}
 	}
 	return resp
@@ -118,7 +125,7 @@ func (n *Node) Stats() *wire.NodeStats {
 	}
 	links := n.linkStats()
 	s.Packages = map[string]map[string]any{
-		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "gossip": counted(n.gossip.Stats()),
+		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "exchange": counted(t.Exchange), "gossip": counted(n.gossip.Stats()),
 		"server": links,
 	}
 	return s

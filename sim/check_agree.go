@@ -51,7 +51,7 @@ const agreesFor = 30 * time.Second
 // checkExchanged is I4 as exchanges bring it: whatever was lost on the way, two owners that can compare know the same of every key, as a
 // record or as a ghost, of what both know all about: above both marks, as far as windows tell.
 func (w *world) checkExchanged() {
-	if !w.settled(w.now-agreesFor) || w.agreed() > w.now-agreesFor || w.plan.Cluster.Flushes || w.off > replica.SkewAllowed {
+	if !w.plan.Cluster.Exchanges || !w.settled(w.now-agreesFor) || w.agreed() > w.now-agreesFor || w.plan.Cluster.Flushes || w.off > replica.SkewAllowed {
 		return
 	}
 	w.count("exchange judged")

@@ -24,7 +24,9 @@ func Draw(seed uint64) Plan {
 		p.Cluster.Policy = storage.Policy(1 + r.IntN(len(storage.PolicyNames())-1))
 	}
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a6)); r.IntN(3) == 0 {
-		p.drawCold(r)
+		if p.Cluster.Exchanges = true; r.IntN(2) == 0 {
+			p.drawCold(r)
+		}
 	}
 	return p
 }

@@ -216,7 +216,9 @@ func (w *world) run(i int) {
 	r := antientropy.DefaultConfig()
 	r.PageBytes = 1000
 	x := antientropy.DefaultExchangeConfig()
-	x.Period, x.PageBytes = exchangePeriod, 1000
+	if x.Period, x.PageBytes = 0, 1000; c.Exchanges {
+		x.Period = exchangePeriod
+	}
 	core, err := replica.New(replica.Config{
 		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts, Policy: c.Policy,
 		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,

@@ -40,6 +40,7 @@ type Cluster struct {
 	Space       string // the namespace that all is asked in; empty: the default one
 	Sessions    int    // of clients
 	Flushes     bool   // it is flushed, or dropped and created again
+	Exchanges   bool   // nodes exchange what they know
 	TTLs        bool
 	Skew        time.Duration // clocks lie within this, either side of the truth
 	Drift       float64       // and run faster or slower by up to this share
