@@ -27,6 +27,7 @@ type Shard struct {
 	calls  calls
 	hints  *hints.Queue
 	refill refills
+	purse  purse
 	peers  peerTimes
 
 	env    coordinator.Env
@@ -44,6 +45,7 @@ type Shard struct {
 
 	prefixed []byte // the inner key of the request under way, where it is another than the key
 	pulls    []antientropy.Pull
+	asked    []asked      // by other nodes, and not told yet
 	body     []byte       // of a reply being built
 	reply    wire.Message // this node's to itself
 	call     coordinator.Call
@@ -80,7 +82,10 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	}
 	owes := cfg.Hints
 	owes.First = boot & (ownMask >> 1)
-	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(owes)}
+	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards)}
+	s.purse.init()
+	owes.Pay = s.payHint
+	s.hints = hints.New(owes)
 	s.once.init(cfg.Self.Boot, onceMax)
 	s.calls.init(uint64(number), boot)
 	s.refill.init(cfg, boot&(ownMask>>1))
@@ -115,7 +120,8 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.view = v
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
-		var inner []byte // used again: there may be many
+		s.asked = s.asked[:0] // under a placement that is no more
+		var inner []byte      // used again: there may be many
 		s.hints.Forget(func(target uint64, p uint32, key string) bool {
 			inner = append(inner[:0], key...)
 			return !v.Holds(target, p, inner)
@@ -177,6 +183,7 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.hinted = s.hints.Tick(now, s.view.Up, s.hinted[:0])
 	s.sendHints()
 	s.tickRefills()
+	s.tellAsked()
 }
 
 // flush does what a machine wants done, until it wants no more, and frees it when it is through.

@@ -31,13 +31,23 @@ type ShardStats struct {
 // Stats is what a node counts, summed over its shards.
 type Stats struct {
 	ShardStats
-	Owned      int           `json:"partitions_owned"`
-	Recovering int           `json:"partitions_recovering"`
-	Busy       int           `json:"requests_under_way"`
-	BusyBytes  int64         `json:"requests_bytes"`
-	Remembered int           `json:"requests_remembered"` // that may be sent again
-	Storage    storage.Stats `json:"storage"`
-	Hints      hints.Stats   `json:"hints"`
+	Owned      int             `json:"partitions_owned"`
+	Recovering int             `json:"partitions_recovering"`
+	Busy       int             `json:"requests_under_way"`
+	BusyBytes  int64           `json:"requests_bytes"`
+	Remembered int             `json:"requests_remembered"` // that may be sent again
+	Storage    storage.Stats   `json:"storage"`
+	Hints      hints.Stats     `json:"hints"`
+	Background BackgroundStats `json:"background"`
+}
+
+// BackgroundStats is what a node does in the background: how fast, and the bytes since it started.
+type BackgroundStats struct {
+	Pace
+	Hinted   int64 `json:"hint_bytes"`   // sent, hints that were sent again among them
+	Refilled int64 `json:"refill_bytes"` // of pages that it asked for
+	Told     int64 `json:"told_bytes"`   // of pages that others asked for
+	Waiting  int   `json:"asked_waiting"`
 }
 
 // Add puts the shard's counts on top of t.
@@ -73,6 +83,12 @@ func (s *Shard) Add(t *Stats) {
 	t.Remembered += len(s.once.index)
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
+	b := &t.Background
+	b.Pace = s.purse.pace
+	b.Hinted += s.purse.bytes[workHint]
+	b.Refilled += s.purse.bytes[workRefill]
+	b.Told += s.purse.bytes[workTell]
+	b.Waiting += len(s.asked)
 }
 
 // Recovering is how many partitions of the shard have not recovered yet.
