@@ -29,8 +29,8 @@
 // refill.
 //
 //	r := antientropy.NewRefill(cfg, partition, others, booted+deadlineMax, &serial)
-//	pulls = r.Tick(now, up, pulls[:0])                          // send each Message to its Node
-//	pulls, err = r.Page(now, from, m.ID, &m, inward, pulls[:0]) // for every pull-reply
+//	pulls = r.Tick(now, may, bytes, pulls[:0]) // send each Message to its Node
+//	err = r.Page(from, m.ID, &m, inward)       // for every pull-reply, and then Tick
 //	if r.Done() {
 //		store.Recovered(partition, r.Mark(), keep, ghosts(r.Ghosts())) // keep asks r.Keep
 //	}

@@ -44,7 +44,6 @@ type Exchange struct {
 	walks   []*walk
 	ask     ask // of asked
 	failed  bool
-	budget  func(bytes int) bool
 }
 
 // ask is a message that waits for its answer.
@@ -74,11 +73,10 @@ func (c *ExchangeConfig) Cut(wall int64) vclock.Stamp {
 	return vclock.StampAt(max(settled-settled%storage.WindowLeast, 0))
 }
 
-// Tick lets the exchange ask what it can ask now. Budget says whether so many bytes more may be sent, or asked to be sent.
-func (x *Exchange) Tick(now vclock.Now, cut vclock.Stamp, budget func(bytes int) bool, dst []Pull) []Pull {
-	x.budget = budget
+// Tick lets the exchange ask what it can ask now, which lies before the stamp cut.
+func (x *Exchange) Tick(now vclock.Now, cut vclock.Stamp, dst []Pull) []Pull {
 	dst = x.again(now, &x.ask, dst)
-	if len(x.asked) == 0 && len(x.compare) > 0 {
+	if len(x.asked) == 0 && len(x.compare) > 0 && x.side.May() {
 		dst = x.comparing(now, cut, dst)
 	}
 	x.walks = slices.DeleteFunc(x.walks, func(w *walk) bool { return w.done })
@@ -101,8 +99,18 @@ func (x *Exchange) send(now vclock.Now, a *ask, m wire.Message, dst []Pull) []Pu
 	*x.serial++
 	m.Kind, m.ID = wire.KindExchange, *x.serial
 	*a = ask{m: m, at: now.Mono, tries: 1}
-	x.side.Stats.SentBytes += int64(len(m.Body) + messageBytes)
+	x.sent(&m)
 	return append(dst, Pull{Node: x.peer, Message: m})
+}
+
+func (x *Exchange) sent(m *wire.Message) {
+	x.side.Stats.SentBytes += int64(len(m.Body) + messageBytes)
+	x.side.Pay(len(m.Body) + messageBytes)
+}
+
+func (x *Exchange) received(m *wire.Message) {
+	x.side.Stats.ReceivedBytes += int64(len(m.Body) + messageBytes)
+	x.side.Pay(len(m.Body) + messageBytes)
 }
 
 // again asks once more what was not answered.
@@ -116,7 +124,7 @@ func (x *Exchange) again(now vclock.Now, a *ask, dst []Pull) []Pull {
 	}
 	a.at = now.Mono
 	a.tries++
-	x.side.Stats.SentBytes += int64(len(a.m.Body) + messageBytes)
+	x.sent(&a.m)
 	return append(dst, Pull{Node: x.peer, Message: a.m})
 }
 
@@ -148,7 +156,7 @@ func (x *Exchange) comparing(now vclock.Now, cut vclock.Stamp, dst []Pull) []Pul
 // it is asked for again.
 func (x *Exchange) Reply(now vclock.Now, cut vclock.Stamp, id uint64, m *wire.Message, dst []Pull) ([]Pull, error) {
 	if x.ask.m.ID == id && id != 0 {
-		x.side.Stats.ReceivedBytes += int64(len(m.Body) + messageBytes)
+		x.received(m)
 		err := x.compared(m)
 		return dst, err
 	}
@@ -156,7 +164,7 @@ func (x *Exchange) Reply(now vclock.Now, cut vclock.Stamp, id uint64, m *wire.Me
 		if w.m.ID != id || id == 0 || w.m.Step != m.Step {
 			continue
 		}
-		x.side.Stats.ReceivedBytes += int64(len(m.Body) + messageBytes)
+		x.received(m)
 		if m.Outcome != wire.OutcomeOK { // it does not own the partition by now, or recovers it
 			w.done, w.m.ID = true, 0
 			return dst, nil

@@ -62,6 +62,7 @@ func newPair(t interface{ Fatal(...any) }, seed uint64, partitions uint32, memor
 					k := p.key(string(key))
 					return k, k.Partition == q
 				},
+				May: func() bool { return true }, Pay: func(int) {},
 				Early: func(*wire.PageEntry) bool { return false },
 			})
 		}
@@ -123,7 +124,7 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 		p.now.Wall += 10
 		over := true
 		for n, x := range p.a.x {
-			for _, pull := range x.Tick(p.now, p.cfg.Cut(p.now.Wall), func(int) bool { return true }, nil) {
+			for _, pull := range x.Tick(p.now, p.cfg.Cut(p.now.Wall), nil) {
 				send(n, false, &pull.Message)
 			}
 			done, failed := x.Done()
@@ -464,7 +465,7 @@ func TestAPeerThatFallsSilentEndsTheExchange(t *testing.T) {
 	sent := 0
 	for range 10_000 {
 		p.now.Mono += 10 * time.Millisecond
-		sent += len(x.Tick(p.now, p.cfg.Cut(p.now.Wall), func(int) bool { return true }, nil))
+		sent += len(x.Tick(p.now, p.cfg.Cut(p.now.Wall), nil))
 		if done, failed := x.Done(); done {
 			if !failed || sent != triesMost {
 				t.Errorf("failed %v after %d messages", failed, sent)

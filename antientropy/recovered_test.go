@@ -188,14 +188,15 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 		}}
 		now, faults := time.Duration(0), 15
 		give := func(p Pull, m wire.Message) (next []Pull, err error) {
-			return r.Page(now, p.Node, p.Message.ID, &m, in, nil)
+			err = r.Page(p.Node, p.Message.ID, &m, in)
+			return r.Tick(now, func(n uint64) bool { return n == p.Node }, 100, nil), err
 		}
 		for rounds := 0; !r.Done(); rounds++ {
 			if rounds > 200 {
 				t.Fatal("it does not end")
 			}
 			now += time.Second
-			for pulls := r.Tick(now, everyone, nil); len(pulls) > 0; pulls = pulls[1:] {
+			for pulls := r.Tick(now, everyone, 100, nil); len(pulls) > 0; pulls = pulls[1:] {
 				p := pulls[0]
 				m := tellers[p.Node].page(t, p.Message.Cursor)
 				fault := 0

@@ -96,36 +96,26 @@ type Pull struct {
 	Message wire.Message // ID is the serial, to be echoed
 }
 
-// Tick appends the pages to ask for now, of the nodes for which up is true.
-func (r *Refill) Tick(now time.Duration, up func(node uint64) bool, dst []Pull) []Pull {
+// Tick appends the pages to ask for now, of the nodes for which may is true, each of at most so many bytes.
+func (r *Refill) Tick(now time.Duration, may func(node uint64) bool, bytes int, dst []Pull) []Pull {
 	if now < r.notBefore {
 		return dst
 	}
 	for i := range r.sources {
 		s := &r.sources[i]
-		if s.done || !up(s.Node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
+		if s.done || !may(s.Node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
 			continue
 		}
-		if s.asked == 0 {
-			r.number(s)
+		if s.asked == 0 { // asked for again, a page keeps its serial: over a link slower than Config.Retry the first reply is the one that comes
+			*r.serial++
+			s.serial = *r.serial
 		}
-		dst = r.pull(now, s, dst)
+		s.asked = max(now, 1)
+		dst = append(dst, Pull{Node: s.Node, Message: wire.Message{
+			Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Cursor: s.cursor, Limit: uint32(min(bytes, r.cfg.PageBytes)),
+		}})
 	}
 	return dst
-}
-
-// number makes the page after the last one the page under way. Asked for again, it keeps its serial: over
-// a link slower than Config.Retry the reply to the first asking is the one that comes.
-func (r *Refill) number(s *source) {
-	*r.serial++
-	s.serial = *r.serial
-}
-
-func (r *Refill) pull(now time.Duration, s *source, dst []Pull) []Pull {
-	s.asked = max(now, 1)
-	return append(dst, Pull{Node: s.Node, Message: wire.Message{
-		Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Cursor: s.cursor, Limit: uint32(r.cfg.PageBytes),
-	}})
 }
 
 // Verdict is what became of a record that a page offered.
@@ -138,21 +128,20 @@ const (
 	Later                  // not yet: the page is asked for again
 )
 
-// Page takes the page m that node sent in reply to serial, hands its entries to in.Install, and appends the
-// pull of the next. Installing is provisional: a refilling replica answers every read with its recovery
+// Page takes the page m that node sent in reply to serial, and hands its entries to in.Install; Tick asks for the next. Installing is provisional: a refilling replica answers every read with its recovery
 // floor, so a version that Keep later rules out is one that no read could have taken from it alone. The
 // error is one of wire's, for a page that makes no sense; it is asked for again.
-func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, in Inward, dst []Pull) ([]Pull, error) {
+func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 	i := slices.IndexFunc(r.sources, func(s source) bool { return s.Node == node })
 	if i < 0 || m.Partition != r.partition {
-		return dst, nil
+		return nil
 	}
 	s := &r.sources[i]
 	if s.done || s.asked == 0 || s.serial != serial {
-		return dst, nil
+		return nil
 	}
 	if m.Outcome != wire.OutcomeOK { // not an owner under its map yet, say: asked again later
-		return dst, nil
+		return nil
 	}
 	s.mark, s.floor = max(s.mark, m.Floor), max(s.floor, m.Known.Stamp)
 	page := wire.NewPage(m.Body, in.Limits)
@@ -160,7 +149,7 @@ func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, i
 	for {
 		more, err := page.Next(&e)
 		if err != nil {
-			return dst, err
+			return err
 		}
 		if !more {
 			break
@@ -168,18 +157,15 @@ func (r *Refill) Page(now time.Duration, node, serial uint64, m *wire.Message, i
 		hash, k := in.told(&e)
 		switch in.Install(&e) {
 		case Later:
-			return dst, nil
+			return nil
 		case Refused:
 			r.unkept = max(r.unkept, k.stamp)
 		}
 		s.learn(hash, k)
 	}
-	if s.cursor = m.Cursor; s.cursor == 0 {
-		s.done = true
-		return dst, nil
-	}
-	r.number(s)
-	return r.pull(now, s, dst), nil
+	s.asked, s.cursor = 0, m.Cursor
+	s.done = s.cursor == 0
+	return nil
 }
 
 // Inward is how a refill reaches the store and reads pages.

@@ -81,7 +81,7 @@ func newBench(t testing.TB, nodes ...uint64) *bench {
 
 // tick returns "node:cursor" of every page asked for.
 func (b *bench) tick() string {
-	b.pulls = b.Tick(b.now, everyone, b.pulls[:0])
+	b.pulls = b.Tick(b.now, everyone, DefaultConfig().PageBytes, b.pulls[:0])
 	return b.asked()
 }
 
@@ -125,10 +125,10 @@ func (b *bench) page(node uint64, m wire.Message) string {
 
 func (b *bench) pageTo(node, serial uint64, m wire.Message) string {
 	m.Kind, m.Partition = wire.KindPullReply, partition
-	var err error
-	if b.pulls, err = b.Page(b.now, node, serial, &m, b.inward(), b.pulls[:0]); err != nil {
+	if err := b.Page(node, serial, &m, b.inward()); err != nil {
 		b.t.Errorf("page from %d: %v", node, err)
 	}
+	b.pulls = b.Tick(b.now, func(n uint64) bool { return n == node }, DefaultConfig().PageBytes, b.pulls[:0])
 	return b.asked()
 }
 
@@ -142,10 +142,10 @@ func (b *bench) whole(node uint64, mark vclock.Stamp, entries ...string) {
 func TestNothingIsAskedForBeforeNotBefore(t *testing.T) {
 	var serial uint64
 	r := NewRefill(DefaultConfig(), partition, near(1, 2), 5*time.Second, &serial)
-	if got := r.Tick(5*time.Second-1, everyone, nil); len(got) != 0 {
+	if got := r.Tick(5*time.Second-1, everyone, 1, nil); len(got) != 0 {
 		t.Errorf("asked %+v", got)
 	}
-	if got := r.Tick(5*time.Second, everyone, nil); len(got) != 2 {
+	if got := r.Tick(5*time.Second, everyone, 1, nil); len(got) != 2 {
 		t.Errorf("asked %+v", got)
 	}
 }
@@ -174,7 +174,7 @@ func TestPagesAreAskedForOneAfterAnotherUntilTheCursorIsZero(t *testing.T) {
 
 func TestANodeThatIsDownIsAskedOnceItIsUpAndHoldsTheRefillUp(t *testing.T) {
 	b := newBench(t, 1, 2)
-	b.pulls = b.Tick(0, func(n uint64) bool { return n == 1 }, nil)
+	b.pulls = b.Tick(0, func(n uint64) bool { return n == 1 }, 256<<10, nil)
 	if b.asked() != "1:0" {
 		t.Errorf("asked %q", b.asked())
 	}
@@ -221,7 +221,7 @@ func TestAPageThatWasNotAskedForDoesNotCount(t *testing.T) {
 		"from another owner": func(b *bench) { b.pageTo(2, b.serialOf(1), wire.Message{Floor: 9}) },
 		"from no owner":      func(b *bench) { b.pageTo(3, b.serialOf(1), wire.Message{Floor: 9}) },
 		"of another partition": func(b *bench) {
-			b.pulls, _ = b.Page(0, 1, b.serialOf(1), &wire.Message{Partition: partition + 1, Floor: 9}, b.inward(), nil)
+			_ = b.Page(1, b.serialOf(1), &wire.Message{Partition: partition + 1, Floor: 9}, b.inward())
 		},
 		"by a node that does not own it": func(b *bench) { b.page(1, wire.Message{Floor: 9, Outcome: wire.OutcomeNotOwner}) },
 	} {
@@ -259,7 +259,7 @@ func TestTwoRefillsOfAShardNeverShareASerial(t *testing.T) {
 	seen := map[uint64]bool{}
 	for p := range uint32(3) {
 		r := NewRefill(DefaultConfig(), p, near(1, 2), 0, &serial)
-		for _, x := range r.Tick(0, everyone, nil) {
+		for _, x := range r.Tick(0, everyone, 1, nil) {
 			if seen[x.Message.ID] || x.Message.ID == 0 {
 				t.Errorf("serial %d again", x.Message.ID)
 			}
@@ -513,7 +513,7 @@ func hostile(t *testing.T, page []byte) bool {
 	b := newBench(t, 1)
 	b.tick()
 	m := wire.Message{Partition: partition, Body: page}
-	pulls, err := b.Page(0, 1, b.serialOf(1), &m, b.inward(), nil)
+	err := b.Page(1, b.serialOf(1), &m, b.inward())
 	if err == nil {
 		return false
 	}
@@ -522,8 +522,8 @@ func hostile(t *testing.T, page []byte) bool {
 	if !errors.As(err, &format) && !errors.As(err, &limit) {
 		t.Errorf("%x: %v", page, err)
 	}
-	if b.Done() || len(pulls) != 0 {
-		t.Errorf("%x: done %v, asked for %d more", page, b.Done(), len(pulls))
+	if asked := b.tick(); b.Done() || asked != "" {
+		t.Errorf("%x: done %v, asked for %q more", page, b.Done(), asked)
 	}
 	b.now = 2 * time.Second
 	if b.tick() != "1:0" {

@@ -19,6 +19,9 @@ type Side struct {
 	Fewer func(peer uint64, partition uint32) int
 	// Key prepares a key for the store; false for one that this node does not have in that partition.
 	Key func(partition uint32, key []byte) (storage.Key, bool)
+	// May reports whether more may be said now, and Pay counts what was.
+	May func() bool
+	Pay func(bytes int)
 	// Early reports whether this node cannot judge an entry yet, which its clock or its ceiling has not reached.
 	Early  func(e *wire.PageEntry) bool
 	Limits *wire.Limits
@@ -109,6 +112,7 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 		reply.Outcome = wire.OutcomeNotReady // of a newer node
 	}
 	reply.Body = body
+	s.Pay(len(body) + messageBytes)
 	return body, err
 }
 

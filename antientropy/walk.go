@@ -52,8 +52,7 @@ const (
 // step does what comes next in a walk that waits for nothing.
 func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) []Pull {
 	fewer, ok := x.side.comparable(x.peer, w.partition)
-	if !ok || w.done {
-		w.done = true
+	if w.done = w.done || !ok; w.done || !x.side.May() {
 		return dst
 	}
 	m := wire.Message{Partition: w.partition, From: w.span.From, To: w.span.To, Leaves: uint32(len(w.mine)), Cursor: w.cursor}
@@ -92,9 +91,6 @@ func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) [
 			w.phase = atGive
 			return x.step(now, cut, w, dst)
 		}
-		if !x.budget(x.cfg.PageBytes) {
-			return dst
-		}
 		m.Step, m.Limit = wire.StepWant, uint32(x.cfg.PageBytes)
 		m.Body = wire.AppendNumbers(nil, w.want[:min(len(w.want), versionsMost)]...)
 	case atGive:
@@ -125,7 +121,7 @@ func (w *walk) telling() []byte {
 
 // giving is a page of what the other lacks.
 func (x *Exchange) giving(now vclock.Now, w *walk) (body []byte) {
-	if len(w.give) == 0 || !x.budget(x.cfg.PageBytes) {
+	if len(w.give) == 0 {
 		return nil
 	}
 	for len(w.give) > 0 && len(body) < x.cfg.PageBytes {

@@ -13,13 +13,15 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// Config bounds a queue. Every field must be positive.
+// Config bounds a queue. Every number must be positive.
 type Config struct {
 	First       uint64        // ids are greater: another number in every boot, so that answers to those of an earlier one find nothing; default 0
 	BytesMax    int64         // of keys, values and overhead; over it a hint is dropped and its partition is dirty; default 64 MiB
 	WindowMax   int           // hints on the way to one node at a time; more drains faster and bursts harder; default 64
 	Rate        int64         // bytes sent to one node per second; more drains faster and leaves requests less; default 8 MiB
 	RetryPeriod time.Duration // before an unanswered hint is sent again; less finds a node ready sooner and repeats more; default 1 s
+
+	Pay func(bytes int64) bool // whether so many may be sent now, which then count; default: always
 }
 
 // DefaultConfig returns the defaults named at the fields.
@@ -192,6 +194,8 @@ func (q *Queue) fly(l *lane, now vclock.Now, most int, dst []Send) []Send {
 			q.remove(l, e)
 			continue
 		case !e.flying && l.flying >= q.cfg.WindowMax:
+			return dst
+		case q.cfg.Pay != nil && !q.cfg.Pay(hintBytes(len(e.key), &e.set)):
 			return dst
 		case !e.flying:
 			e.flying = true

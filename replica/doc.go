@@ -34,7 +34,8 @@
 //	node.Shards()[i].Request(now, key, client, &request, frame, &out)
 //	key, i, ok := node.Route(view, &message, &request)
 //	node.Shards()[i].Receive(now, from, under, key, &message, &request, &out)
-//	for _, s := range node.Shards() { s.Tick(now, &out) }   // every few milliseconds
+//	pacer.Tick(now, latencies)                              // of node.Pacer(), every few milliseconds, and then
+//	for _, s := range node.Shards() { pacer.Deal(s); s.Tick(now, &out) }
 //	changed, err := node.Merge(theirs)                      // then SetView(now, node.View(), &out) on every shard
 //
 // # Invariants

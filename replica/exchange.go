@@ -46,6 +46,7 @@ func (x *exchanges) init(s *Shard, serial uint64) {
 	x.cfg, x.serial = s.cfg.Exchange, serial
 	x.side = antientropy.Side{
 		Store: s.store, Limits: &s.cfg.Limits, Shards: s.cfg.Shards, Fewer: s.shares, Key: s.merged, Early: s.early,
+		May: func() bool { return s.purse.may(workExchange) }, Pay: func(bytes int) { s.purse.pay(workExchange, bytes) },
 	}
 }
 
@@ -158,7 +159,7 @@ func (s *Shard) tickExchanges() {
 	if x.active == nil {
 		return
 	}
-	s.pulls = x.active.Tick(s.now, s.cut(), s.spare, s.pulls[:0])
+	s.pulls = x.active.Tick(s.now, s.cut(), s.pulls[:0])
 	s.sendExchange()
 }
 
@@ -219,9 +220,6 @@ func (x *exchanges) pending() (n int64) {
 
 // cut is where exchanges begin to leave alone what is written.
 func (s *Shard) cut() vclock.Stamp { return s.exchange.cfg.Cut(s.now.Wall + s.view.Offset) }
-
-// spare says whether so many bytes may be sent, or asked to be sent, in the background.
-func (s *Shard) spare(int) bool { return true }
 
 // sendExchange sends what the exchange asks, and ends it when it is through.
 func (s *Shard) sendExchange() {

@@ -166,10 +166,10 @@ func TestARefilledRecordThatThereIsNoRoomForCountsAsForgotten(t *testing.T) { //
 	e := &wire.PageEntry{Key: k.Bytes, Set: vclock.Set{Dot: vclock.Dot{Stamp: 5}, Value: []byte("v")}}
 	serial := uint64(0)
 	r := antientropy.NewRefill(s.cfg.Refill, k.Partition, []antientropy.Other{{Node: 2, Near: true}}, 0, &serial)
-	pulls := r.Tick(1, func(uint64) bool { return true }, nil)
+	pulls := r.Tick(1, func(uint64) bool { return true }, 1<<10, nil)
 	page := &wire.Message{Partition: k.Partition, Body: wire.AppendPageRecord(nil, e.Key, &e.Set, 0)}
 	in := antientropy.Inward{Hash: xxhash.Sum64, Limits: &s.cfg.Limits, Install: func(e *wire.PageEntry) antientropy.Verdict { return s.install(k.Partition, e) }}
-	if _, err := r.Page(1, 2, pulls[0].Message.ID, page, in, nil); err != nil || !r.Done() || r.Mark() != 5 {
+	if err := r.Page(2, pulls[0].Message.ID, page, in); err != nil || !r.Done() || r.Mark() != 5 {
 		t.Errorf("mark %v, done %t: %v", r.Mark(), r.Done(), err)
 	}
 	if s.stats.Full != 1 {

@@ -53,6 +53,7 @@ type Config struct {
 	Refill      antientropy.Config
 	Exchange    antientropy.ExchangeConfig // its zero value: no exchanges
 	RefillsMax  int                        // partitions of one shard refilled at a time; more is faster and holds more in memory; default 4
+	Background  Background                 // default DefaultBackground
 }
 
 // Node is one node: its shards, the cluster map and what it knows of its peers. The shards are stepped
@@ -87,7 +88,10 @@ func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
 	if cfg.PendingMax < 1 || cfg.PendingMax > slotMask {
 		problem("PendingMax %d: use 1 to %d", cfg.PendingMax, slotMask)
 	}
-	problems = append(problems, cfg.Hints.Validate(), cfg.Refill.Validate())
+	if cfg.Background == (Background{}) {
+		cfg.Background = DefaultBackground()
+	}
+	problems = append(problems, cfg.Hints.Validate(), cfg.Refill.Validate(), cfg.Background.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

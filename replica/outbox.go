@@ -138,13 +138,17 @@ func LatencyBound(i int) time.Duration {
 	return time.Duration(uint64(5+i%4)<<(i/4)) * time.Microsecond / 4
 }
 
+// Total is how many were counted.
+func (l *Latency) Total() (n uint64) {
+	for _, k := range l {
+		n += uint64(k)
+	}
+	return n
+}
+
 // Quantile is a duration that the share q, 0 to 1, of what was counted stays below; 0 when there is nothing.
 func (l *Latency) Quantile(q float64) time.Duration {
-	total := uint64(0)
-	for _, n := range l {
-		total += uint64(n)
-	}
-	rank, seen := uint64(q*float64(total)), uint64(0)
+	rank, seen := uint64(q*float64(l.Total())), uint64(0)
 	for i, n := range l {
 		if seen += uint64(n); n > 0 && seen >= rank {
 			return LatencyBound(i)

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
@@ -97,14 +98,15 @@ func (s *Shard) tickRefills() {
 		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, s.view.Others(w.partition), w.notBefore, &r.serial), w})
 	}
 	for _, x := range r.active {
-		s.pulls = x.Tick(s.now.Mono, s.view.Up, s.pulls[:0])
-		s.pull()
+		s.pull(x)
 	}
 	s.endRefills()
 }
 
-// pull sends what refills ask for.
-func (s *Shard) pull() {
+// pull sends what a refill asks for, while the purse has anything left.
+func (s *Shard) pull(r *refill) {
+	may := func(node uint64) bool { return s.view.Up(node) && s.purse.may(workRefill) }
+	s.pulls = r.Tick(s.now.Mono, may, s.purse.pageBytes(), s.pulls[:0])
 	for i := range s.pulls {
 		p := &s.pulls[i]
 		p.Message.ID = idRefill<<idKindShift | uint64(s.number)<<idShardShift | p.Message.ID&ownMask
@@ -123,13 +125,15 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 		Hash: s.cfg.Hash, Limits: &s.cfg.Limits,
 		Install: func(e *wire.PageEntry) antientropy.Verdict { return s.install(m.Partition, e) },
 	}
+	s.purse.pay(workRefill, pageOverhead+len(m.Body))
 	for _, r := range s.refill.active {
-		var err error
-		s.pulls, err = r.Page(s.now.Mono, from, m.ID&ownMask, m, in, s.pulls[:0])
-		if err != nil {
+		if r.partition != m.Partition {
+			continue
+		}
+		if err := r.Page(from, m.ID&ownMask, m, in); err != nil {
 			s.stats.Malformed++
 		}
-		s.pull()
+		s.pull(r)
 	}
 	s.endRefills()
 }
@@ -205,6 +209,39 @@ func (r *refills) lost(node uint64) {
 	r.active = kept
 }
 
+// pageOverhead is what a page costs beside its entries.
+const pageOverhead = 64
+
+// asked is a pull that waits for its turn.
+type asked struct {
+	from uint64
+	pull wire.Message
+}
+
+// askedMax is how many pulls may wait; one that finds no room is asked again by whoever wants it.
+const askedMax = 256
+
+// tellLater lets a pull wait until the purse has something left, unless it does already.
+func (s *Shard) tellLater(from uint64, m *wire.Message) {
+	waits := slices.ContainsFunc(s.asked, func(a asked) bool { return a.from == from && a.pull.ID == m.ID })
+	if !waits && len(s.asked) < askedMax {
+		s.asked = append(s.asked, asked{from, wire.Message{Kind: m.Kind, ID: m.ID, Partition: m.Partition, Cursor: m.Cursor, Limit: m.Limit}})
+	}
+}
+
+// tellAsked answers pulls that have waited, in the order in which they came.
+func (s *Shard) tellAsked() {
+	told := 0
+	for told < len(s.asked) && s.purse.may(workTell) {
+		a := &s.asked[told]
+		told++
+		reply := wire.Message{ID: a.pull.ID}
+		s.tell(&a.pull, &reply)
+		s.out.message(a.from, &reply)
+	}
+	s.asked = slices.Delete(s.asked, 0, told)
+}
+
 // tell answers a pull with the next page of a partition.
 func (s *Shard) tell(m *wire.Message, reply *wire.Message) {
 	reply.Kind, reply.Partition = wire.KindPullReply, m.Partition
@@ -223,6 +260,7 @@ func (s *Shard) tell(m *wire.Message, reply *wire.Message) {
 		})
 	// Read after the last entry: a ghost dropped during the walk has raised the mark by now.
 	reply.Body, reply.Floor = s.body, s.store.Mark(m.Partition)
+	s.purse.pay(workTell, pageOverhead+len(s.body))
 	if floor, recovering := s.store.Recovering(m.Partition); recovering {
 		reply.Known = vclock.Dot{Stamp: floor}
 	}

@@ -45,6 +45,10 @@ func (s *Shard) Receive(now vclock.Now, from, under uint64, k storage.Key, m *wi
 		s.answerExchange(from, under, m)
 	default:
 		reply := wire.Message{Kind: wire.KindStoreReply, ID: m.ID}
+		if m.Kind == wire.KindPull && under == s.view.Placement && !s.purse.may(workTell) {
+			s.tellLater(from, m)
+			return
+		}
 		if under != s.view.Placement {
 			reply.Kind, reply.Outcome = replyKind(m.Kind), wire.OutcomeNotOwner
 			reply.Partition = m.Partition

@@ -28,6 +28,7 @@ type Shard struct {
 	hints    *hints.Queue
 	refill   refills
 	exchange exchanges
+	purse    purse
 	peers    peerTimes
 
 	env    coordinator.Env
@@ -45,6 +46,7 @@ type Shard struct {
 
 	prefixed []byte // the inner key of the request under way, where it is another than the key
 	pulls    []antientropy.Pull
+	asked    []asked      // by other nodes, and not told yet
 	body     []byte       // of a reply being built
 	reply    wire.Message // this node's to itself
 	call     coordinator.Call
@@ -81,7 +83,10 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	}
 	owes := cfg.Hints
 	owes.First = boot & (ownMask >> 1)
-	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards), hints: hints.New(owes)}
+	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards)}
+	s.purse.init()
+	owes.Pay = s.payHint
+	s.hints = hints.New(owes)
 	s.once.init(cfg.Self.Boot, onceMax)
 	s.calls.init(uint64(number), boot)
 	s.refill.init(cfg, boot&(ownMask>>1))
@@ -117,7 +122,8 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.view = v
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
-		var inner []byte // used again: there may be many
+		s.asked = s.asked[:0] // under a placement that is no more
+		var inner []byte      // used again: there may be many
 		s.hints.Forget(func(target uint64, p uint32, key string) bool {
 			inner = append(inner[:0], key...)
 			return !v.Holds(target, p, inner)
@@ -189,6 +195,7 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.sendHints()
 	s.tickRefills()
 	s.tickExchanges()
+	s.tellAsked()
 }
 
 // flush does what a machine wants done, until it wants no more, and frees it when it is through.

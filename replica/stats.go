@@ -40,6 +40,17 @@ type Stats struct {
 	Storage    storage.Stats             `json:"storage"`
 	Hints      hints.Stats               `json:"hints"`
 	Exchange   antientropy.ExchangeStats `json:"exchange"`
+	Background BackgroundStats           `json:"background"`
+}
+
+// BackgroundStats is what a node does in the background: how fast, and the bytes since it started.
+type BackgroundStats struct {
+	Pace
+	Hinted    int64 `json:"hint_bytes"`     // sent, hints that were sent again among them
+	Refilled  int64 `json:"refill_bytes"`   // of pages that it asked for
+	Told      int64 `json:"told_bytes"`     // of pages that others asked for
+	Exchanged int64 `json:"exchange_bytes"` // said in exchanges, to and by this node
+	Waiting   int   `json:"asked_waiting"`
 }
 
 // Add puts the shard's counts on top of t.
@@ -77,6 +88,13 @@ func (s *Shard) Add(t *Stats) {
 	t.Hints.Add(s.hints.Stats())
 	t.Exchange.Add(s.exchange.side.Stats)
 	t.Exchange.Pending += s.exchange.pending()
+	b := &t.Background
+	b.Pace = s.purse.pace
+	b.Hinted += s.purse.bytes[workHint]
+	b.Refilled += s.purse.bytes[workRefill]
+	b.Told += s.purse.bytes[workTell]
+	b.Exchanged += s.purse.bytes[workExchange]
+	b.Waiting += len(s.asked)
 }
 
 // Recovering is how many partitions of the shard have not recovered yet.

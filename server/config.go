@@ -35,6 +35,7 @@ type Config struct {
 	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
 	GhostShare    float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
 	ClientsMax    int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
+	BackgroundMax int64    // bytes per second for hints and recovery, where clients do not feel them; default 64 MiB; more recovers sooner and bursts harder
 	Policy        string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
 	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
 	Rack          string   // default none; owners of a key avoid sharing one
@@ -61,6 +62,9 @@ var ErrConfig = errors.New("server: bad config")
 // MemoryMin is the least memory a node runs with, in bytes. So small it is for tests: a process takes as much before it holds
 // anything.
 const MemoryMin = 16 << 20
+
+// What may be set of background work, in bytes per second.
+const BackgroundLeast, BackgroundMost = 256 << 10, 1 << 40
 
 // What may be set of ghosts and clients.
 const (
@@ -105,6 +109,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.GhostShare >= ghostShareMin && c.GhostShare <= ghostShareMax) { // NaN is neither
 		problem("ghost-share %g: use %g to %g", c.GhostShare, ghostShareMin, ghostShareMax)
+	}
+	if c.BackgroundMax < BackgroundLeast || c.BackgroundMax > BackgroundMost {
+		problem("background-max of %d bytes per second: use %d KiB to %d GiB", c.BackgroundMax, BackgroundLeast>>10, BackgroundMost>>30)
 	}
 	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
 		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)

@@ -38,6 +38,9 @@ func (c Config) withDefaults() Config {
 	if c.Memory == 0 {
 		c.Memory = DefaultMemory
 	}
+	if c.BackgroundMax == 0 {
+		c.BackgroundMax = replica.DefaultBackground().Max
+	}
 	if c.GhostShare == 0 {
 		c.GhostShare = 0.1
 	}

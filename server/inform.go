@@ -125,7 +125,7 @@ func (n *Node) Stats() *wire.NodeStats {
 	}
 	links := n.linkStats()
 	s.Packages = map[string]map[string]any{
-		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "exchange": counted(t.Exchange), "gossip": counted(n.gossip.Stats()),
+		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "exchange": counted(t.Exchange), "background": counted(t.Background), "gossip": counted(n.gossip.Stats()),
 		"server": links,
 	}
 	return s

@@ -216,7 +216,7 @@ func (n *Node) tick() {
 	t := time.NewTicker(tickPeriod)
 	defer t.Stop()
 	var out replica.Outbox
-	balancer := n.core.Balancer()
+	balancer, pacer := n.core.Balancer(), n.core.Pacer()
 	visit := func(i int, f func(*replica.Shard)) {
 		s := &n.shards[i]
 		s.mu.Lock()
@@ -230,9 +230,11 @@ func (n *Node) tick() {
 		case <-t.C:
 		}
 		now := n.clock.now()
+		pacer.Tick(now, n.meter.latencies)
 		for i := range n.shards {
 			s := &n.shards[i]
 			s.mu.Lock()
+			pacer.Deal(s.Shard)
 			s.Tick(now, &out)
 			s.mu.Unlock()
 		}

@@ -180,14 +180,22 @@ func (m *meter) later(l *replica.Latency) {
 	}
 }
 
+// latencies are those of all requests so far; the counts wrap around.
+func (m *meter) latencies() (all replica.Latency) {
+	for i := range m.buckets {
+		all[i] = uint32(m.buckets[i].Load())
+	}
+	return all
+}
+
 // turn ends a second.
 func (m *meter) turn() {
 	m.at = (m.at + 1) % meterWindows
-	for i := range m.buckets {
-		now := uint32(m.buckets[i].Load())
+	all := m.latencies()
+	for i, now := range all {
 		m.windows[m.at][i] = now - m.last[i]
-		m.last[i] = now
 	}
+	m.last = all
 }
 
 // read returns requests a second and the latencies that half and 99 % of them stay below.

@@ -150,7 +150,8 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 		Policy: policy, RecordMax: int(b.spare), Memory: memory, PendingMax: b.calls(shards), PendingMem: b.calledBytes(shards),
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
-		Exchange: n.cfg.tuning.exchange,
+		Exchange:   n.cfg.tuning.exchange,
+		Background: replica.Background{Max: n.cfg.BackgroundMax, Least: BackgroundLeast},
 	}, m, n.clock.now())
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)

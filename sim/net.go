@@ -25,6 +25,7 @@ func (w *world) flush(i int) {
 			return
 		}
 	}
+	n.felt.Add(&n.out.Latency)
 	under := n.core.View().Placement
 	for p := range n.out.Peers {
 		parcel := &n.out.Peers[p]

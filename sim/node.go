@@ -38,7 +38,9 @@ type node struct {
 
 	core     *replica.Node // nil while it is down
 	balancer *replica.Balancer
-	dir      *datadir.Dir // of the process that runs, or is about to
+	pacer    *replica.Pacer
+	felt     replica.Latency // of all requests that the process has answered
+	dir      *datadir.Dir    // of the process that runs, or is about to
 	boot     uint64
 	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted   time.Duration // true time
@@ -228,6 +230,7 @@ func (w *world) run(i int) {
 		panic(err) // the plan makes no config that a node refuses
 	}
 	n.core, n.balancer, n.doomed = core, core.Balancer(), false
+	n.pacer, n.felt = core.Pacer(), replica.Latency{}
 	w.turned = w.now
 	if !w.hearAll(i) {
 		return
@@ -289,7 +292,9 @@ func (w *world) tick(i int) {
 			return
 		}
 	}
+	n.pacer.Tick(now, func() replica.Latency { return n.felt })
 	for _, s := range n.core.Shards() {
+		n.pacer.Deal(s)
 		s.Tick(now, &n.out)
 	}
 	n.balancer.Balance(now, func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) })

@@ -60,6 +60,13 @@ func settings() []setting {
 			return err
 		}},
 		{name: "clients-max", hint: "COUNT", usage: "connections of clients at a time, 24 KiB of memory each", def: "what a 40th of memory has room for", set: number(func(o *options) *int { return &o.ClientsMax })},
+		{name: "background-max", hint: "SIZE", usage: "per second, for hints and recovery; less while clients feel it", def: "64MiB", set: func(o *options, v string) (err error) {
+			o.BackgroundMax, err = parseSize(v)
+			if err == nil && (o.BackgroundMax < server.BackgroundLeast || o.BackgroundMax > server.BackgroundMost) {
+				err = fmt.Errorf("%s a second: use %s to %s", v, formatSize(server.BackgroundLeast), formatSize(server.BackgroundMost))
+			}
+			return err
+		}},
 		{name: "policy", hint: "NAME", usage: "what is forgotten when memory is full: " + strings.Join(storage.PolicyNames(), ", ") + ", which refuses writes", def: storage.Adaptive.String(), set: oneOf(func(o *options) *string { return &o.Policy }, storage.PolicyNames()...)},
 		{name: "datacenter", hint: "NAME", usage: "each holds --replicas copies of every key", def: "dc1", set: word(func(o *options) *string { return &o.Datacenter })},
 		{name: "rack", hint: "NAME", usage: "copies avoid sharing one", def: "none", set: word(func(o *options) *string { return &o.Rack })},
