@@ -47,9 +47,9 @@ func reached() []string {
 	states := []string{
 		"lost", "copied", "slow", "undelivered", "malformed", "replayed", "map refused", "map learnt", "map claimed", "ousted", "older copy", "start refused", "place taken", "ended while it waited", "power lost while writing", "ceiling not saved", "directory damaged",
 		"gossip forgot", "greeting late", "answered too late", "turned away", "retried", "asked a node that stands still", "ceiling wanted",
-		"agreement judged", "deadline judged", "quorum judged without an owner", "handoff judged", "known judged", "vote refused", "recovering read", "repair sent", "hint sent",
+		"agreement judged", "mending judged", "deadline judged", "quorum judged without an owner", "handoff judged", "known judged", "vote refused", "recovering read", "repair sent", "hint sent",
 		"store behind", "store superseded", "store late", "store ahead", "store missing", "store gone", "store hinted",
-		"evicted", "expired", "mark raised", "conflict", "behind", "restamp", "repair", "hedge", "late", "ahead", "forgotten", "recovered", "refilled",
+		"evicted", "expired", "mark raised", "conflict", "behind", "restamp", "repair", "repair of late", "repair of checked", "repair withheld", "check", "hedge", "late", "ahead", "forgotten", "recovered", "refilled",
 		"condition met", "condition not met", "previous value", "condition judged", "condition judged by what is missing", "rivals judged", "list judged", "append judged", "counter judged by what was acknowledged",
 		"session judged", "session asked again and was answered", "session let go",
 		"change flush", "change drop", "change create", "change answered", "flush judged",
