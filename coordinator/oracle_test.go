@@ -310,7 +310,7 @@ func TestAGetAnswersTheNewestThatEnoughOwnersVoteForAndRepairsTheOthers(t *testi
 			checked += c.eff.RepairsChecked
 		}
 	})
-	if late == 0 || checked == 0 {
+	if !testing.Short() && (late == 0 || checked == 0) {
 		t.Errorf("%d repairs found by late replies, %d by chance: the test proves less than it says", late, checked)
 	}
 }
