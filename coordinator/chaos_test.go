@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 	"pgregory.net/rapid"
@@ -132,9 +133,9 @@ func everyone(peers []Peer) map[uint64]bool {
 // newChaos starts m under a random level over random owners; false where the level cannot be met.
 func newChaos(t *rapid.T, m Machine, op wire.Op, watch oracle) (*chaos, bool) {
 	c := &chaos{t: t, cfg: DefaultConfig(), clock: vclock.NewClock(0, 1), m: m, watch: watch, ask: drawAsk(t), peers: drawPeers(t)}
-	c.cfg.RestampsMax = 3
+	c.cfg.RestampsMax, c.cfg.ReadRepairChance, c.cfg.Hash = 3, 1, xxhash.Sum64
 	c.env = Env{
-		Now: vclock.Now{Wall: 1000}, Self: vclock.Actor{Node: 2, Boot: 1}, Clock: &c.clock, Config: &c.cfg, Eff: &c.eff,
+		Now: vclock.Now{Wall: 1000}, Self: vclock.Actor{Node: 2, Boot: 1}, Clock: &c.clock, Config: &c.cfg, Eff: &c.eff, Repaired: new(Repaired),
 		Ceiling: vclock.StampAt(int64(rapid.IntRange(900, 2500).Draw(t, "ceiling"))),
 	}
 	q, err := Resolve(c.ask, c.peers)
@@ -147,7 +148,7 @@ func newChaos(t *rapid.T, m Machine, op wire.Op, watch oracle) (*chaos, bool) {
 	c.call = Call{
 		ID: stageID, Client: Client{Conn: 1, ID: 1}, Op: op, Key: []byte("key"), Value: []byte("value"), Quorum: q, Reads: q,
 		Known: &vclock.Set{}, Body: []byte("body"), Peers: c.peers, Until: 100 * time.Millisecond, Expires: 1100,
-		Hedge: 10 * time.Millisecond,
+		Hedge: 10 * time.Millisecond, Spare: rapid.Bool().Draw(t, "spare"),
 	}
 	m.Start(&c.env, &c.call)
 	scribble(c.call.Key, c.call.Value, c.call.Body)
@@ -180,9 +181,9 @@ func (c *chaos) after(what string) {
 		if m := &s.Message; m.Kind != wire.KindForward && string(m.Key) != "key" {
 			c.t.Fatalf("a message of key %q", m.Key)
 		}
-		if s.Message.Pass != wire.PassRepair || s.Message.ID != 0 {
+		if s.Message.ID != 0 { // a repair has no reply
 			c.sent = append(c.sent, Send{To: s.To, Message: wire.Message{
-				Kind: s.Message.Kind, ID: s.Message.ID, Target: s.Message.Target,
+				Kind: s.Message.Kind, ID: s.Message.ID, Target: s.Message.Target, Check: s.Message.Check,
 				Set: vclock.Set{Dot: s.Message.Set.Dot, Value: slices.Clone(s.Message.Set.Value)},
 			}})
 		}
@@ -270,6 +271,10 @@ func (c *chaos) draw(to *Send) *wire.Message {
 	switch to.Message.Kind {
 	case wire.KindFetch:
 		m.Kind = wire.KindFetchReply
+		if to.Message.Check && m.Outcome == wire.OutcomeOK && rapid.IntRange(0, 3).Draw(c.t, "same") == 0 {
+			m.Outcome = wire.OutcomeSame
+			return m
+		}
 		if rapid.Bool().Draw(c.t, "held") {
 			m.Set = vclock.Set{
 				Dot: vclock.Dot{Actor: vclock.Actor{Node: 9, Boot: 1}, Stamp: stamp("held")}, Tombstone: rapid.IntRange(0, 4).Draw(c.t, "tombstone") == 0,
@@ -335,6 +340,9 @@ func (*unwatched) effects(c *chaos, what string) {
 				c.t.Fatalf("a retime with a value or without a version: %+v", m.Set)
 			}
 		case wire.KindStore, wire.KindOwe:
+			if m.ID == 0 && m.Set.Tombstone { // repaired, not written
+				continue
+			}
 			checkValue(c, &m.Set)
 		}
 	}

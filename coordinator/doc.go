@@ -15,8 +15,8 @@
 //
 // An answer says no more than owners said, in time: acknowledged with as many as the level asks, or typed,
 // naming who failed and how, or that W owners would have done if they had had room. A failed write is indeterminate, but for "too large" and "not ready". A read's
-// answer is the newest of what R owners can vote for; replies after it are not looked at, so an owner that
-// was slow is repaired by its hint or a later read. Who is alive, what a node stores, and that stamps from
+// answer is the newest of what R owners can vote for; replies after it only repair, as do those of owners that a
+// get asks by chance. Who is alive, what a node stores, and that stamps from
 // outside are sane (the skew bound) is decided elsewhere.
 //
 // # How it is driven
@@ -40,7 +40,7 @@
 //  4. Every other owner that did not acknowledge, and might yet, is owed the write when the machine is done; an owner that is full and
 //     evicts nothing only what ends a value.
 //  5. A write's stamp lies above all it has seen, and above every version and floor that an owner answered.
-//  6. An owner votes only for what reaches its floor; nothing is repaired without R votes.
+//  6. An owner votes only for what reaches its floor; nothing is repaired without R votes, nor an owner that knew or forgot as much.
 //  7. A deadline never travels with another version's value.
 //  8. What an update works out contains everything acknowledged that R owners know and all that this node has under way, and
 //     happens once, however often it is stamped; or the answer says that the key began anew.

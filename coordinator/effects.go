@@ -9,36 +9,38 @@ import (
 
 // Config is what every machine of a node shares.
 type Config struct {
-	TimeoutDefault time.Duration // of a request that names none; default 2 s
-	TimeoutMax     time.Duration // longest a request may ask for; recovery waits this long, so raising it slows recovery; default 5 s
-	LingerMax      time.Duration // how long an answered write waits for its last owners before it owes them hints; default 500 ms
-	TombstoneFor   time.Duration // a tombstone's own TTL, after which its ghost stands for it; default 1 h
-	ContextActors  int           // actors a stamped context keeps; fewer is smaller, more tells concurrent from newer longer; default 8
-	Limits         wire.Limits   // of what other nodes send
-	Siblings       int           // versions that a write keeps beside its own, where a namespace keeps siblings: of more the oldest go; default 16
-	SettledAfter   time.Duration // how long after a stamp no write at or below it is under way any more, on any clock that is believed; default 16 s
-	Hash           func([]byte) uint64
-	RestampsMax    int // times a write may be overtaken before it gives up; fewer fail hot keys, on which fifty writers lose one race in three; default 32
+	TimeoutDefault   time.Duration // of a request that names none; default 2 s
+	TimeoutMax       time.Duration // longest a request may ask for; recovery waits this long, so raising it slows recovery; default 5 s
+	LingerMax        time.Duration // how long an answered write waits for its last owners before it owes them hints; default 500 ms
+	TombstoneFor     time.Duration // a tombstone's own TTL, after which its ghost stands for it; default 1 h
+	ContextActors    int           // actors a stamped context keeps; fewer is smaller, more tells concurrent from newer longer; default 8
+	Limits           wire.Limits   // of what other nodes send
+	Siblings         int           // versions that a write keeps beside its own, where a namespace keeps siblings: of more the oldest go; default 16
+	SettledAfter     time.Duration // how long after a stamp no write at or below it is under way any more, on any clock that is believed; default 16 s
+	Hash             func([]byte) uint64
+	ReadRepairChance float64 // share of reads that, once answered, ask the owners of this datacenter they did not need, and repair them; 0: none, 1: all; more finds stale copies sooner, and loads every owner with every key; default 0.01
+	RestampsMax      int     // times a write may be overtaken before it gives up; fewer fail hot keys, on which fifty writers lose one race in three; default 32
 }
 
 // DefaultConfig returns the defaults named at the fields.
 func DefaultConfig() Config {
 	return Config{
 		TimeoutDefault: 2 * time.Second, TimeoutMax: 5 * time.Second, LingerMax: 500 * time.Millisecond,
-		TombstoneFor: time.Hour, ContextActors: 8, Siblings: 16, SettledAfter: 16 * time.Second, RestampsMax: 32, Limits: wire.DefaultLimits(),
+		TombstoneFor: time.Hour, ContextActors: 8, Siblings: 16, SettledAfter: 16 * time.Second, RestampsMax: 32, ReadRepairChance: 0.01, Limits: wire.DefaultLimits(),
 	}
 }
 
 // Env is what a machine may use during one call: the time, the clock that stamps, and where effects go.
 type Env struct {
-	Now     vclock.Now
-	Self    vclock.Actor
-	Clock   *vclock.Clock
-	Fast    int64        // milliseconds by which stamps stay behind Now.Wall: a clock far ahead makes none that others refuse
-	Ceiling vclock.Stamp // no stamp above it may be issued
-	Config  *Config
-	Own     Holder
-	Eff     *Effects
+	Now      vclock.Now
+	Self     vclock.Actor
+	Clock    *vclock.Clock
+	Fast     int64        // milliseconds by which stamps stay behind Now.Wall: a clock far ahead makes none that others refuse
+	Ceiling  vclock.Stamp // no stamp above it may be issued
+	Config   *Config
+	Own      Holder
+	Repaired *Repaired
+	Eff      *Effects
 }
 
 // Holder is what a coordinator itself holds.
@@ -65,16 +67,20 @@ func (e *Env) stamp(above vclock.Stamp) (vclock.Stamp, bool) {
 // Effects is what machines want done: the caller drains it after every call, before anything that the
 // slices inside alias (the machine's memory, the reply's frame, the store) can change.
 type Effects struct {
-	Answers       []Answer
-	Sends         []Send
-	Hints         []Hint
-	CeilingWanted vclock.Stamp // a machine waits until the ceiling has reached this
-	Hedges        int          // reads that asked one more owner than they had to
-	Collapsed     int          // siblings that gave way to newer ones, being too many
-	Conflicts     int          // writes that left siblings beside theirs
-	Repairs       int          // stale copies sent the newer version
-	Restamps      int          // writes stamped again above what an owner knew
-	Forgotten     int          // reads answered by enough owners and voted for by too few
+	Answers        []Answer
+	Sends          []Send
+	Hints          []Hint
+	CeilingWanted  vclock.Stamp // a machine waits until the ceiling has reached this
+	Hedges         int          // reads that asked one more owner than they had to
+	Collapsed      int          // siblings that gave way to newer ones, being too many
+	Conflicts      int          // writes that left siblings beside theirs
+	Checks         int          // owners asked by chance, after the answer
+	Repairs        int          // stale copies sent the newer version
+	RepairsLate    int          // of these: found by replies that came after the answer
+	RepairsChecked int          // of these: found by asking by chance
+	Withheld       int          // repairs not sent, being the same again
+	Restamps       int          // writes stamped again above what an owner knew
+	Forgotten      int          // reads answered by enough owners and voted for by too few
 }
 
 // Reset empties e and keeps its memory and counts, but nothing that the slices alias: one of their elements may
@@ -152,6 +158,7 @@ type Call struct {
 	Until   time.Duration // monotonic time of the request's deadline
 	Expires int64         // the same as a wall time of the clocks' median, by which every node judges it
 	Hedge   time.Duration // a read asks one more owner when the first have been silent this long
+	Spare   bool          // OpGet: there is room for asking by chance
 }
 
 // Machine is one request under way. Every method is complete on return; what it wants done is in Env.Eff.

@@ -62,15 +62,31 @@ func (r *read) restart(e *Env, c *Call, first uint64) {
 
 // reply takes one owner's reply. It returns true when the verdict is new: then best may alias m.
 func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
+	if !r.hear(from, m) {
+		return false
+	}
+	if r.judge(e) {
+		return true
+	}
+	r.keep()
+	return false
+}
+
+// hear notes what an owner replies; false where it was not asked. Afterwards best may alias m.
+func (r *read) hear(from uint64, m *wire.Message) bool {
 	s := r.seats.find(from)
 	if s == nil || s.state != asked || m.Kind != wire.KindFetchReply || m.ID != r.id|r.round {
 		return false
 	}
+	if s.chance && m.Outcome == wire.OutcomeSame {
+		s.state, s.floor = served, m.Floor
+		return true
+	}
 	if m.Outcome != wire.OutcomeOK {
 		s.state, s.reason = failed, m.Outcome
-		return r.judge(e)
+		return true
 	}
-	s.state, s.floor, s.stamp, s.until, s.digest = served, m.Floor, m.Set.Dot.Stamp, m.Gone, m.Digest
+	s.state, s.floor, s.dot, s.until, s.digest = served, m.Floor, m.Set.Dot, m.Gone, m.Digest
 	if !m.Set.IsZero() {
 		s.until = m.Set.Deadline
 		r.best, _ = vclock.Merge(&r.best, &m.Set)
@@ -78,11 +94,7 @@ func (r *read) reply(e *Env, from uint64, m *wire.Message) bool {
 			s.heard = m.Set.Heard(math.MaxInt)
 		}
 	}
-	if r.judge(e) {
-		return true
-	}
-	r.keep()
-	return false
+	return true
 }
 
 // keep copies best into the read's own memory. Where best already lives there this copies onto itself.
@@ -145,7 +157,7 @@ func (r *read) judge(e *Env) bool {
 func (r *read) date() {
 	for i := range r.seats {
 		s := &r.seats[i]
-		if s.state == served && s.stamp == 0 && s.until.Compare(r.best.Deadline) > 0 && (s.digest == r.best.Ghost(s.until) ||
+		if s.state == served && s.dot.IsZero() && s.until.Compare(r.best.Deadline) > 0 && (s.digest == r.best.Ghost(s.until) ||
 			s.digest == vclock.Digest(r.best.Dot, s.until)) { // of several versions a touch names the greatest
 			r.best.Deadline = s.until
 		}
@@ -203,46 +215,6 @@ func (r *read) tick(e *Env) bool {
 		}
 	}
 	return false
-}
-
-// repair sends the merged version to owners that replied with less and have not forgotten as much: they
-// missed it, or its deadline. Who evicted it, or something newer, is left alone, so eviction and repair do
-// not fight.
-func (r *read) repair(e *Env) {
-	if r.best.IsZero() {
-		return
-	}
-	passed := r.best.Deadline.Passed(e.Now.Wall)
-	var heard vclock.Context
-	if r.best.Packed {
-		heard = r.best.Heard(math.MaxInt)
-	}
-	for i := range r.seats {
-		s := &r.seats[i]
-		missed := s.stamp < r.best.Dot.Stamp && s.floor < r.best.Dot.Stamp && !passed
-		outlives := s.stamp == r.best.Dot.Stamp && s.until.Compare(r.best.Deadline) < 0
-		vouch := vclock.Stamp(0)
-		if r.best.Packed {
-			vouch = r.vouch(e, s)
-			missed = missed || s.stamp > 0 && !passed && (!s.heard.Covers(&heard) || 0 < s.floor && s.floor <= vouch)
-		}
-		if s.state == served && (missed || outlives) {
-			e.Eff.Repairs++
-			e.Eff.Sends = append(e.Eff.Sends, Send{To: s.Node, Message: wire.Message{
-				Kind: wire.KindStore, Key: r.key, Pass: wire.PassRepair, Set: r.best, Floor: vouch,
-			}})
-		}
-	}
-}
-
-// vouch is the stamp at or below which nothing that s may have forgotten is missing in what R owners vote for: its floor, if
-// no write that low can still have been under way. What an owner stored, forgot and told of may be acknowledged after
-// the votes were given.
-func (r *read) vouch(e *Env, s *seat) vclock.Stamp {
-	if s.floor.Millis()+e.Config.SettledAfter.Milliseconds() >= r.began {
-		return 0
-	}
-	return s.floor
 }
 
 // floor is the greatest that an owner has told.

@@ -13,10 +13,12 @@ type seat struct {
 	state  seatState
 	reason wire.Outcome    // why it failed
 	floor  vclock.Stamp    // reads: at or below it the peer may have forgotten the key
-	stamp  vclock.Stamp    // reads: of the version it holds, 0 for none
+	dot    vclock.Dot      // reads: of the version it holds, zero for none
 	until  vclock.Deadline // reads: register of that version, or of the one it held last
 	digest uint32          // reads: which version that was (vclock.Set.Ghost)
 	heard  vclock.Context  // reads: of several versions, all that the peer has heard of
+	late   bool            // reads: its reply is due when the answer is given
+	chance bool            // reads: it was asked by chance, after the answer
 	vouch  vclock.Stamp    // writes: of several versions, nothing at or below it that the peer may have forgotten is missing
 	sent   wire.Kind       // writes: what it was asked last, which decides what its reply may mean
 	target uint64          // writes: the owner this fallback keeps a hint for

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -37,10 +38,10 @@ const stageID = 7 << RoundBits
 
 func newStage(t *testing.T) *stage {
 	s := &stage{t: t, cfg: DefaultConfig(), clock: vclock.NewClock(0, 1), sent: map[string]wire.Message{}}
-	s.cfg.RestampsMax = 2
+	s.cfg.RestampsMax, s.cfg.ReadRepairChance, s.cfg.Hash = 2, 1, xxhash.Sum64
 	s.env = Env{
 		Now: vclock.Now{Wall: 1000}, Self: vclock.Actor{Node: 1, Boot: 1}, Clock: &s.clock,
-		Ceiling: vclock.StampAt(1 << 40), Config: &s.cfg, Eff: &s.eff, Own: s,
+		Ceiling: vclock.StampAt(1 << 40), Config: &s.cfg, Eff: &s.eff, Own: s, Repaired: new(Repaired),
 	}
 	s.setPeers([]string{"n1", "n2", "n3"})
 	return s
@@ -165,7 +166,7 @@ func (s *stage) play(line string) []string {
 		s.env.Ceiling = stampOf(s.t, w.bare[0])
 	case "clock": // the wall clock says so, whatever time has passed
 		s.env.Now.Wall = int64(stampOf(s.t, w.bare[0]) >> 16)
-	case "put", "delete", "get", "touch", "forward", "incr", "append", "update":
+	case "put", "delete", "get", "head", "touch", "forward", "incr", "append", "update":
 		return s.start(verb, &w)
 	case "own": // holds what was sent to it last, or what the words say
 		if s.floor = w.stamp("floor"); w.has("sent") {
@@ -233,7 +234,7 @@ func (s *stage) start(verb string, w *words) []string {
 		Until: s.env.Now.Mono + timeout, Expires: s.env.Now.Wall + timeout.Milliseconds(),
 		Hedge: time.Duration(w.int("hedge", 0)) * time.Millisecond,
 	}
-	if len(w.bare) > 1 && w.bare[1] != "sloppy" {
+	if len(w.bare) > 1 && w.bare[1] != "sloppy" && w.bare[1] != "spare" {
 		s.call.Value = []byte(w.bare[1])
 	}
 	if n := w.int("r", 0); n > 0 {
@@ -241,7 +242,7 @@ func (s *stage) start(verb string, w *words) []string {
 			s.t.Fatal(err)
 		}
 	}
-	s.call.ValueMax = 1000
+	s.call.ValueMax, s.call.Spare = 1000, w.has("spare")
 	s.call.By, s.call.Previous, s.call.Siblings, s.call.Than = w.int("by", 0), w.has("previous"), w.has("siblings"), w.stamp("than")
 	for i, name := range []string{"always", "absent", "present", "version"} {
 		if w.has(name) {
@@ -264,6 +265,8 @@ func (s *stage) start(verb string, w *words) []string {
 		s.call.Op, s.machine = wire.OpDelete, new(Put)
 	case "get":
 		s.call.Op, s.machine = wire.OpGet, new(Get)
+	case "head":
+		s.call.Op, s.machine = wire.OpHead, new(Get)
 	case "touch":
 		s.call.Op, s.machine = wire.OpTouch, new(Touch)
 	case "forward":
@@ -385,7 +388,7 @@ func (s *stage) drain() []string {
 	for _, n := range []struct {
 		name  string
 		count *int
-	}{{"hedges", &s.eff.Hedges}, {"repairs", &s.eff.Repairs}, {"restamps", &s.eff.Restamps}, {"forgotten", &s.eff.Forgotten}} {
+	}{{"hedges", &s.eff.Hedges}, {"checks", &s.eff.Checks}, {"repairs", &s.eff.Repairs}, {"late", &s.eff.RepairsLate}, {"checked", &s.eff.RepairsChecked}, {"withheld", &s.eff.Withheld}, {"restamps", &s.eff.Restamps}, {"forgotten", &s.eff.Forgotten}} {
 		if *n.count > 0 {
 			say("%s +%d", n.name, *n.count)
 			*n.count = 0
@@ -457,6 +460,9 @@ func messageText(m *wire.Message) string {
 	}
 	if m.Kind == wire.KindStore && m.Floor != 0 {
 		text += fmt.Sprintf(" vouching to %v", m.Floor)
+	}
+	if m.Check {
+		text += " unless same"
 	}
 	if m.Force {
 		text += " by force"

@@ -33,6 +33,9 @@ func (t *Touch) Start(e *Env, c *Call) {
 func (t *Touch) aim(e *Env) {
 	r, w := &t.read, &t.write
 	if !r.found(e.Now.Wall) {
+		if r.verdict == voted { // else the write that follows repairs
+			r.repair(e)
+		}
 		t.end(e, r.miss(wire.OpTouch))
 		return
 	}

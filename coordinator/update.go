@@ -455,9 +455,12 @@ func (u *Update) Sent() (*vclock.Set, bool) {
 
 func (u *Update) end(e *Env, r wire.Response) {
 	u.ended = true
-	u.read.best = vclock.Set{} // as Get does: it may alias what is not this machine's to hold
 	r.Forgotten = u.anew
 	e.Eff.Answers = append(e.Eff.Answers, Answer{u.call.Client, r})
+	if u.read.verdict == voted && u.tried.IsZero() { // what was written, and sent to all, repairs more
+		u.read.repair(e)
+	}
+	u.read.best = vclock.Set{} // as Get does: it may alias what is not this machine's to hold
 	u.was = nil
 }
 

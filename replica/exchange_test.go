@@ -53,8 +53,8 @@ func (w *trio) exchangeStats() (s antientropy.ExchangeStats) {
 	return s
 }
 
-// held is how many values a node has.
-func (w *trio) held(i int) int { return w.nodes[i].Shards()[0].store.Stats().Keys }
+// values is how many a node has.
+func (w *trio) values(i int) int { return w.nodes[i].Shards()[0].store.Stats().Keys }
 
 func TestOwnersAgreeAgainThoughAllHintsAreLost(t *testing.T) { // I4
 	w := newTrio(t)
@@ -86,8 +86,8 @@ func TestOwnersAgreeAgainThoughAllHintsAreLost(t *testing.T) { // I4
 			t.Errorf("the one that was away has %s = %q, want %q", name, set.Value, want)
 		}
 	}
-	if w.held(0) != 75 || w.held(1) != 75 || w.held(2) != 75 {
-		t.Errorf("nodes hold %d, %d and %d values", w.held(0), w.held(1), w.held(2))
+	if w.values(0) != 75 || w.values(1) != 75 || w.values(2) != 75 {
+		t.Errorf("nodes hold %d, %d and %d values", w.values(0), w.values(1), w.values(2))
 	}
 }
 
@@ -199,7 +199,7 @@ func TestWhatANodeHasNoRoomForItRemembersAsForgotten(t *testing.T) {
 	for range 1500 {
 		w.tick()
 	}
-	if after := w.exchangeStats(); after.Merged != before.Merged || after.False != before.False || after.Begun <= before.Begun || before.Merged != 20 || w.held(2) != 0 {
+	if after := w.exchangeStats(); after.Merged != before.Merged || after.False != before.False || after.Begun <= before.Begun || before.Merged != 20 || w.values(2) != 0 {
 		t.Errorf("%+v became %+v", before, after)
 	}
 }

@@ -79,7 +79,7 @@ func (s *Shard) request(k storage.Key, client coordinator.Client, r *wire.Reques
 	call, pool, readAsk := &s.call, poolGet, ask
 	switch updates := s.updates(ns, r); {
 	case r.Op == wire.OpGet || r.Op == wire.OpHead:
-		call.Hedge = s.peers.hedge(s.list)
+		call.Hedge, call.Spare = s.peers.hedge(s.list), s.peers.spare()
 		if call.All = r.Siblings && r.Op == wire.OpGet; call.All {
 			call.Salt = s.salt(k.Hash)
 		}

@@ -82,7 +82,8 @@ func (s *Shard) replied(from uint64, m *wire.Message) {
 		if c != nil {
 			took = s.now.Mono - c.started
 		}
-		s.peers.replied(from, s.now.Mono, took, c != nil && m.Kind == wire.KindFetchReply)
+		timed := c != nil && m.Kind == wire.KindFetchReply && !c.machine.Answered() // one asked by chance was asked later than that
+		s.peers.replied(from, s.now.Mono, took, timed)
 		if c != nil {
 			if s.tooFar(max(m.Known.Stamp, m.Floor, m.Gone.Stamp, m.Set.Dot.Stamp, m.Set.Deadline.Stamp)) {
 				s.stats.Ahead++
@@ -140,10 +141,7 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
 		}
-		if reply.Set, reply.Floor = s.store.Get(k, s.now.Wall); reply.Set.IsZero() {
-			ghost := s.store.Ghost(k)
-			reply.Gone, reply.Digest = ghost.Deadline, ghost.Digest
-		}
+		s.fetch(k, m, reply)
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply
 		if reply.Outcome = s.admit(&k, m); reply.Outcome == wire.OutcomeOK {
@@ -162,6 +160,23 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 		reply.Kind, reply.Outcome = wire.KindStoreReply, s.owe(k, m)
 	case wire.KindPull:
 		s.tell(m, reply)
+	}
+}
+
+// fetch answers with what is held. One that only checks counts as no use: an owner that is read from last would keep what
+// nobody reads from it.
+func (s *Shard) fetch(k storage.Key, m, reply *wire.Message) {
+	if m.Check {
+		reply.Set, reply.Floor = s.store.Peek(k, s.now.Wall)
+	} else {
+		reply.Set, reply.Floor = s.store.Get(k, s.now.Wall)
+	}
+	switch held := &reply.Set; {
+	case held.IsZero():
+		ghost := s.store.Ghost(k)
+		reply.Gone, reply.Digest = ghost.Deadline, ghost.Digest
+	case m.Check && !held.Packed && m.Digest == held.Ghost(held.Deadline) && m.Digest != 0:
+		reply.Outcome, reply.Set = wire.OutcomeSame, vclock.Set{}
 	}
 }
 

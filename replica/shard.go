@@ -39,6 +39,7 @@ type Shard struct {
 	out    *Outbox       // of the call under way
 	stats  ShardStats
 	once   once
+	mended coordinator.Repaired
 
 	self   []wire.Message // sends of this node to itself, not yet served
 	list   []coordinator.Peer
@@ -92,7 +93,7 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	s.refill.init(cfg, boot&(ownMask>>1))
 	s.exchange.init(s, boot&(ownMask>>1))
 	s.peers.init()
-	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Own: holder{s}, Eff: &s.eff}
+	s.env = coordinator.Env{Self: cfg.Self, Clock: &s.clock, Config: &cfg.Coordinator, Own: holder{s}, Eff: &s.eff, Repaired: &s.mended}
 	return s, nil
 }
 
@@ -325,6 +326,10 @@ func (p *peerTimes) slow(node uint64, now time.Duration) bool {
 	t := p.byNode[node]
 	return t != nil && t.owed > 0 && now-t.silent > slowAfter
 }
+
+// spare reports whether reads may ask more owners than they need. They do not where hedges have taken half of what was
+// saved: the cluster is slow, and asking more would not make it faster.
+func (p *peerTimes) spare() bool { return p.earned >= hedgeSaved/2 }
 
 // hedge is how long a read waits for the peers it asked before it asks one more; 0: it may not.
 func (p *peerTimes) hedge(list []coordinator.Peer) time.Duration {

@@ -8,25 +8,29 @@ import (
 
 // ShardStats is what a shard counts, besides what its store and its hints count themselves.
 type ShardStats struct {
-	OK         int64 `json:"ok"`
-	NotFound   int64 `json:"not_found"`
-	Failed     int64 `json:"failed"`
-	Overloaded int64 `json:"overloaded"`
-	Forwarded  int64 `json:"forwarded"`
-	Late       int64 `json:"late"`      // foreground writes that came past their deadline
-	Ahead      int64 `json:"ahead"`     // stamps beyond the skew bound or the ceiling
-	Full       int64 `json:"full"`      // writes for which the store had no room, and evicts nothing
-	Malformed  int64 `json:"malformed"` // pages that made no sense
-	Repeated   int64 `json:"repeated"`  // requests sent again, or told apart from such
-	Hedges     int64 `json:"hedges"`
-	Repairs    int64 `json:"repairs"`
-	Restamps   int64 `json:"restamps"`
-	Conflicts  int64 `json:"conflicts"`          // writes that left siblings beside theirs
-	Collapsed  int64 `json:"siblings_collapsed"` // that gave way to newer ones, being too many
-	Contexts   int64 `json:"contexts_refused"`   // not given for the key, or not as they came
-	Forgotten  int64 `json:"forgotten"`
-	Refilled   int64 `json:"refilled"`  // records pulled
-	Recovered  int64 `json:"recovered"` // partitions
+	OK             int64 `json:"ok"`
+	NotFound       int64 `json:"not_found"`
+	Failed         int64 `json:"failed"`
+	Overloaded     int64 `json:"overloaded"`
+	Forwarded      int64 `json:"forwarded"`
+	Late           int64 `json:"late"`      // foreground writes that came past their deadline
+	Ahead          int64 `json:"ahead"`     // stamps beyond the skew bound or the ceiling
+	Full           int64 `json:"full"`      // writes for which the store had no room, and evicts nothing
+	Malformed      int64 `json:"malformed"` // pages that made no sense
+	Repeated       int64 `json:"repeated"`  // requests sent again, or told apart from such
+	Hedges         int64 `json:"hedges"`
+	Repairs        int64 `json:"repairs"`
+	RepairsLate    int64 `json:"repairs_late"`     // of these: found by replies that came after the answer
+	RepairsChecked int64 `json:"repairs_checked"`  // of these: found by asking by chance
+	Withheld       int64 `json:"repairs_withheld"` // not sent, the same having been sent within a second
+	Checks         int64 `json:"checks"`           // owners asked by chance, after the answer
+	Restamps       int64 `json:"restamps"`
+	Conflicts      int64 `json:"conflicts"`          // writes that left siblings beside theirs
+	Collapsed      int64 `json:"siblings_collapsed"` // that gave way to newer ones, being too many
+	Contexts       int64 `json:"contexts_refused"`   // not given for the key, or not as they came
+	Forgotten      int64 `json:"forgotten"`
+	Refilled       int64 `json:"refilled"`  // records pulled
+	Recovered      int64 `json:"recovered"` // partitions
 }
 
 // Stats is what a node counts, summed over its shards.
@@ -68,6 +72,10 @@ func (s *Shard) Add(t *Stats) {
 	a.Repeated += s.stats.Repeated
 	a.Hedges += int64(s.eff.Hedges)
 	a.Repairs += int64(s.eff.Repairs)
+	a.RepairsLate += int64(s.eff.RepairsLate)
+	a.RepairsChecked += int64(s.eff.RepairsChecked)
+	a.Withheld += int64(s.eff.Withheld)
+	a.Checks += int64(s.eff.Checks)
 	a.Restamps += int64(s.eff.Restamps)
 	a.Conflicts += int64(s.eff.Conflicts)
 	a.Collapsed += int64(s.eff.Collapsed)

@@ -44,6 +44,9 @@ func (c Config) withDefaults() Config {
 	if c.GhostShare == 0 {
 		c.GhostShare = 0.1
 	}
+	if c.ReadRepairChance == 0 {
+		c.ReadRepairChance = coordinator.DefaultConfig().ReadRepairChance
+	}
 	if c.Weight == 0 {
 		c.Weight = 1
 	}

@@ -102,7 +102,7 @@ func whole(t *testing.T, book *ledger, nodes []*Node) {
 
 func repairs(nodes []*Node) (sum int64) {
 	for _, n := range nodes {
-		sum += count(n, "replica", "repairs")
+		sum += count(n, "replica", "repairs") + count(n, "replica", "repairs_withheld")
 	}
 	return sum
 }

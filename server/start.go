@@ -138,7 +138,7 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 	}
 	n.arena = memory
 	c := n.cfg.tuning.coordinator
-	c.Limits = n.cfg.Limits
+	c.Limits, c.ReadRepairChance = n.cfg.Limits, n.cfg.ReadRepairChance
 	h := hints.DefaultConfig()
 	h.BytesMax = b.hints / shards
 	policy, err := storage.ParsePolicy(n.cfg.Policy)

@@ -79,13 +79,7 @@ func (w *world) refused() int64 {
 		return 0
 	}
 	t := w.stats
-	for i := range w.nodes {
-		if n := &w.nodes[i]; n.core != nil {
-			for _, s := range n.core.Shards() {
-				s.Add(&t)
-			}
-		}
-	}
+	w.sum(&t)
 	return t.Full
 }
 

@@ -23,10 +23,13 @@ func Draw(seed uint64) Plan {
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a5)); r.IntN(3) == 0 { // another than the default
 		p.Cluster.Policy = storage.Policy(1 + r.IntN(len(storage.PolicyNames())-1))
 	}
-	if r := rand.New(rand.NewPCG(seed, 0x5b0a6)); r.IntN(3) == 0 {
+	if r := rand.New(rand.NewPCG(seed, 0x5b0a7)); r.IntN(3) == 0 {
 		if p.Cluster.Exchanges = true; r.IntN(2) == 0 {
 			p.drawCold(r)
 		}
+	}
+	if r := rand.New(rand.NewPCG(seed, 0x5b0a6)); r.IntN(4) == 0 {
+		p.Cluster.Checks = min(2*r.Float64(), 1)
 	}
 	return p
 }

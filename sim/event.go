@@ -16,6 +16,7 @@ const (
 	end      // it is over
 	calm     // all of them are
 	audit    // of what the nodes hold
+	mended   // whatever reads repair
 	boot
 	renew  // a client asks once more for its session
 	late   // a request comes out of a connection that has broken

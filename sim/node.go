@@ -221,10 +221,12 @@ func (w *world) run(i int) {
 	if x.Period, x.PageBytes = 0, 1000; c.Exchanges {
 		x.Period = exchangePeriod
 	}
+	requests := coordinator.DefaultConfig()
+	requests.ReadRepairChance = c.Checks
 	core, err := replica.New(replica.Config{
 		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts, Policy: c.Policy,
 		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,
-		Limits: w.limits, Coordinator: coordinator.DefaultConfig(), Hints: h, Refill: r, RefillsMax: 4, Exchange: x,
+		Limits: w.limits, Coordinator: requests, Hints: h, Refill: r, RefillsMax: 4, Exchange: x,
 	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))
 	if err != nil {
 		panic(err) // the plan makes no config that a node refuses

@@ -46,6 +46,7 @@ type Cluster struct {
 	Drift       float64       // and run faster or slower by up to this share
 	Down        int           // nodes that may be without their memory at once
 	Retries     bool          // clients ask again, elsewhere, what failed
+	Checks      float64       // share of reads that, once answered, ask the owners that they did not need
 }
 
 // Net is how messages travel while nothing is wrong.

@@ -46,7 +46,9 @@ func (w *world) tell(p *packet, m *wire.Message) {
 		what = "forward-reply " + m.Outcome.String()
 	case wire.KindFetchReply:
 		what = fmt.Sprintf("holds of %s %s", w.about[m.ID], describe(&m.Set))
-		if m.Outcome != wire.OutcomeOK {
+		if m.Outcome == wire.OutcomeSame {
+			what = "holds the same of " + w.about[m.ID]
+		} else if m.Outcome != wire.OutcomeOK {
 			what = fmt.Sprintf("refuses to tell %s: %s", w.about[m.ID], m.Outcome)
 		}
 		if m.Floor > 0 {

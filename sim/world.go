@@ -117,6 +117,7 @@ func (w *world) foundCluster() {
 		w.sessions = append(w.sessions, session.New(c.names()))
 	}
 	w.at(event{at: auditPeriod, what: audit})
+	w.at(event{at: w.plan.Trouble + mendedBy, what: mended})
 	w.at(event{at: w.plan.Trouble, what: calm})
 }
 
@@ -167,6 +168,8 @@ func (w *world) happen(e *event) {
 		w.heal()
 	case audit:
 		w.audit()
+	case mended:
+		w.checkMended()
 	}
 }
 
@@ -213,10 +216,15 @@ func (w *world) total() {
 		return
 	}
 	w.totalled = true
+	w.sum(&w.stats)
+}
+
+// sum puts the counts of the processes that run on top of t.
+func (w *world) sum(t *replica.Stats) {
 	for i := range w.nodes {
 		if w.nodes[i].core != nil {
 			for _, s := range w.nodes[i].core.Shards() {
-				s.Add(&w.stats)
+				s.Add(t)
 			}
 		}
 	}
@@ -239,6 +247,7 @@ func (w *world) result() Result {
 	for name, n := range map[string]int64{
 		"evicted": int64(s.Storage.Evicted), "expired": int64(s.Storage.Expired), "mark raised": int64(s.Storage.GhostsDropped),
 		"conflict": int64(s.Storage.Conflicts), "behind": int64(s.Storage.Behind), "restamp": s.Restamps, "repair": s.Repairs, "hedge": s.Hedges,
+		"repair of late": s.RepairsLate, "repair of checked": s.RepairsChecked, "repair withheld": s.Withheld, "check": s.Checks,
 		"late": s.Late, "ahead": s.Ahead, "forgotten": s.Forgotten, "recovered": s.Recovered, "refilled": s.Refilled, "forwarded": s.Forwarded,
 		"overloaded": s.Overloaded, "full": s.Full, "hint added": s.Hints.Added, "hint merged": s.Hints.Merged, "hint delivered": s.Hints.Delivered, "hint refused": s.Hints.Refused,
 		"hint dropped": s.Hints.Dropped, "exchange": s.Exchange.Begun, "exchange failed": s.Exchange.Failed, "exchange differed": s.Exchange.Differing,

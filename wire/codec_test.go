@@ -82,6 +82,9 @@ func sampleMessages() []Message {
 	grave := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 3}, Stamp: 4}, Tombstone: true}
 	return []Message{
 		{Kind: KindFetch, ID: 1, Key: []byte("k")},
+		{Kind: KindFetch, ID: 1, Key: []byte("k"), Check: true, Digest: 0xfedcba98},
+		{Kind: KindFetch, ID: 1, Key: []byte("k"), Check: true},
+		{Kind: KindFetchReply, ID: 2, Outcome: OutcomeSame, Floor: 5},
 		{Kind: KindFetchReply, ID: 2, Outcome: OutcomeOK, Floor: 5, Set: set},
 		{Kind: KindFetchReply, ID: 3, Outcome: OutcomeNotOwner},
 		{Kind: KindFetchReply, ID: 4, Floor: 7, Gone: vclock.Deadline{At: 300, Stamp: 8}, Digest: 0xfedcba98},

@@ -27,7 +27,8 @@ func (d *decoder) brief() bool {
 	case "response":
 		return n == responseFields
 	default:
-		return d.name == "message store" && n == messageFields[KindStore] ||
+		return d.name == "message fetch" && n == messageFields[KindFetch] ||
+			d.name == "message store" && n == messageFields[KindStore] ||
 			d.name == "message fetch-reply" && n == messageFields[KindFetchReply]
 	}
 }

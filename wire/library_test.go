@@ -78,7 +78,10 @@ func messageValues(m *Message) []any {
 	dot := []any{m.Set.Dot.Actor.Node, m.Set.Dot.Actor.Boot, uint64(m.Set.Dot.Stamp)}
 	switch m.Kind {
 	case KindFetch:
-		return append(head, bin(m.Key))
+		if head = append(head, bin(m.Key)); m.Check {
+			head = append(head, uint64(m.Digest))
+		}
+		return head
 	case KindFetchReply:
 		head = append(head, uint64(m.Outcome), uint64(m.Floor), setValues(&m.Set), m.Gone.At, uint64(m.Gone.Stamp))
 		if m.Digest != 0 {
@@ -368,6 +371,9 @@ func anyMessage(t *rapid.T) *Message {
 	switch m.Kind {
 	case KindForward, KindForwardReply, KindPullReply, KindMap:
 		m.Body = octets(t)
+	}
+	if m.Check = m.Kind == KindFetch && rapid.Bool().Draw(t, "check"); m.Check {
+		m.Digest = uint32(number(t, 1<<32-1))
 	}
 	if m.Kind == KindForward {
 		m.Force = rapid.Bool().Draw(t, "force")

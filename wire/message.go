@@ -11,7 +11,7 @@ type Kind uint8
 
 // The messages between nodes. Numbers are part of the protocol and never reused.
 const (
-	KindFetch         Kind = 1  // what do you hold of Key?
+	KindFetch         Kind = 1  // what do you hold of Key? With Check: and is it what Digest names?
 	KindFetchReply    Kind = 2  // Set (zero: nothing), Floor, Gone, Digest, Outcome
 	KindStore         Kind = 3  // merge Set into Key
 	KindStoreReply    Kind = 4  // Outcome, Known; answers Store, Retime and Owe
@@ -59,6 +59,7 @@ const (
 	OutcomeOK         Outcome = 0  // stored, or already known; a fetch that was served
 	OutcomeGone       Outcome = 1  // retime of a version this replica has forgotten: nothing left to expire
 	OutcomeHinted     Outcome = 2  // kept as a hint
+	OutcomeSame       Outcome = 3  // a fetch that checks: what it names is held
 	OutcomeSuperseded Outcome = 16 // a greater version is held: Known
 	OutcomeBehind     Outcome = 17 // at or below the floor: Known.Stamp
 	OutcomeMissing    Outcome = 18 // retime of a version this replica never had
@@ -74,7 +75,7 @@ const (
 )
 
 var outcomeNames = map[Outcome]string{
-	OutcomeOK: "ok", OutcomeGone: "gone", OutcomeHinted: "hinted", OutcomeSuperseded: "superseded",
+	OutcomeOK: "ok", OutcomeGone: "gone", OutcomeHinted: "hinted", OutcomeSame: "same", OutcomeSuperseded: "superseded",
 	OutcomeBehind: "behind", OutcomeMissing: "missing", OutcomeNotOwner: "not-owner", OutcomeNotReady: "not-ready",
 	OutcomeLate: "late", OutcomeAhead: "ahead", OutcomeFull: "full", OutcomeTooLarge: "too-large",
 	OutcomeDown: "down", OutcomeSilent: "silent", OutcomeSkewed: "skewed",
@@ -101,7 +102,8 @@ type Message struct {
 	Known     vclock.Dot      // StoreReply: the greatest version known, or the floor (no actor); PullReply: the sender's floor while it recovers (no actor)
 	Floor     vclock.Stamp    // FetchReply: floor; Store: nothing at or below it is missing in Set; PullReply: mark; Beat: ceiling
 	Gone      vclock.Deadline // FetchReply: the deadline register of a version that is no longer held
-	Digest    uint32          // FetchReply: which that was: vclock.Set.Ghost of it and Gone
+	Check     bool            // Fetch: nobody waits for the version, so it need not come if it is what Digest names, and was not used
+	Digest    uint32          // FetchReply: which that was: vclock.Set.Ghost of it and Gone. Fetch that checks: what the asker has; 0: nothing, or several versions
 	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
 	Target    uint64          // Owe: the node owed
 	Partition uint32          // Pull, PullReply, Exchange, ExchangeReply

@@ -8,7 +8,7 @@ import (
 
 // The bytes of a Message are one array: kind, id, and then only what the kind uses.
 //
-//	fetch          key
+//	fetch          key, digest (left out where it does not check)
 //	fetch-reply    outcome, floor, set, deadline_at, deadline_stamp
 //	store          pass, expires, key, set, vouch (left out where it is 0)
 //	store-reply    outcome, known node, known boot, known stamp
@@ -37,7 +37,7 @@ func (k Kind) known() bool { return k >= KindFetch && k <= KindExchangeReply }
 func AppendMessage(dst []byte, m *Message) []byte {
 	start := len(dst)
 	fields := byte(messageFields[m.Kind])
-	if m.Kind == KindStore && m.Floor != 0 || m.Kind == KindFetchReply && m.Digest != 0 {
+	if m.Kind == KindFetch && m.Check || m.Kind == KindStore && m.Floor != 0 || m.Kind == KindFetchReply && m.Digest != 0 {
 		fields++
 	}
 	dst = append(openFrame(dst), fixArray|fields)
@@ -46,6 +46,9 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	switch m.Kind {
 	case KindFetch:
 		dst = appendBytes(dst, m.Key)
+		if m.Check {
+			dst = appendUint(dst, uint64(m.Digest))
+		}
 	case KindFetchReply:
 		dst = appendUint(dst, uint64(m.Outcome))
 		dst = appendUint(dst, uint64(m.Floor))
@@ -131,6 +134,10 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 	switch m.Kind {
 	case KindFetch:
 		m.Key = r.bytes("key", l.innerKey())
+		if m.Check = extra > 0; m.Check {
+			m.Digest = uint32(r.small(math.MaxUint32))
+			extra--
+		}
 	case KindFetchReply:
 		m.Outcome = Outcome(r.uint8())
 		m.Floor = vclock.Stamp(r.uint())

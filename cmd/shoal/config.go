@@ -79,6 +79,12 @@ func settings() []setting {
 		{name: "replicas", hint: "N", usage: "copies of every key in a datacenter; the founder's counts", def: "3", set: number(func(o *options) *int { return &o.Replicas })},
 		{name: "read", hint: "LEVEL", usage: "consistency of reads that name none; the founder's counts", def: "quorum", set: word(func(o *options) *string { return &o.Read })},
 		{name: "write", hint: "LEVEL", usage: "consistency of writes that name none; the founder's counts", def: "quorum", set: word(func(o *options) *string { return &o.Write })},
+		{name: "read-repair-chance", hint: "PERCENT", usage: "of reads that also ask, once answered, the owners in this datacenter that they did not need; 0% for none", def: "1%", set: func(o *options, v string) (err error) {
+			if o.ReadRepairChance, err = parsePercent(v, 0, 100); o.ReadRepairChance == 0 {
+				o.ReadRepairChance = -1 // 0 is the default's
+			}
+			return err
+		}},
 		{name: "partitions", hint: "P", usage: "a power of two, at least 150 for each node to come; the founder's counts", def: "4096", set: number(func(o *options) *int { return &o.Partitions })},
 		{name: "shards", hint: "S", usage: "locks and stores inside the node, a power of two", def: "4 for each core, at least 16", set: number(func(o *options) *int { return &o.Shards })},
 		{name: "log-level", hint: "LEVEL", usage: "debug, info, warn or error", def: "info", set: oneOf(func(o *options) *string { return &o.logLevel }, "debug", "info", "warn", "error")},

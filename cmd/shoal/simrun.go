@@ -202,7 +202,7 @@ func simShape(plan *sim.Plan) []table.Row {
 	for _, habit := range []struct {
 		is   bool
 		what string
-	}{{c.TTLs, "TTLs"}, {c.Sloppy, "some sloppy writes"}, {c.Retries, "retries"}} {
+	}{{c.TTLs, "TTLs"}, {c.Sloppy, "some sloppy writes"}, {c.Retries, "retries"}, {c.Checks > 0, "reads that check"}} {
 		if habit.is {
 			clients += ", " + habit.what
 		}
