@@ -20,6 +20,7 @@ type Config struct {
 	WindowMax   int           // hints on the way to one node at a time; more drains faster and bursts harder; default 64
 	Rate        int64         // bytes sent to one node per second; more drains faster and leaves requests less; default 8 MiB
 	RetryPeriod time.Duration // before an unanswered hint is sent again; less finds a node ready sooner and repeats more; default 1 s
+	Log         bool          // hints are written to disk (journal.go), what has no room in BytesMax as well; default off
 }
 
 // DefaultConfig returns the defaults named at the fields.
@@ -48,8 +49,9 @@ func (c Config) Validate() error {
 
 const (
 	// entryOverhead is what one hint costs beside its key, value and context: the entry, its place in the
-	// lane and in both indexes (a test measures it).
-	entryOverhead = 328
+	// lane and in both indexes (a test measures it); with a log, its places there too.
+	entryOverhead = 360
+	logOverhead   = 96
 	// burst is how much of Config.Rate may go out at once after a silence.
 	burst = 100 * time.Millisecond
 )
@@ -61,6 +63,8 @@ type Queue struct {
 	last  uint64  // id given last
 	stats Stats
 	dirty map[uint32]bool // partitions that lost a hint
+
+	spilled int64 // bytes that wait to be written and are nowhere else
 }
 
 // lane is what is owed to one node, oldest first. What flies is a prefix of it: a hint that was sent stays
@@ -73,6 +77,10 @@ type lane struct {
 	byID    map[uint64]*entry
 	flying  int
 	paid    time.Duration // when Config.Rate will have allowed what was sent
+
+	unlogged list.List  // of *entry: what is to be written, oldest change first
+	portions []*portion // what is on disk, by segment
+	spill    spill
 
 	recalled time.Duration // when a hint of full was last tried again
 	look     *list.Element // of full: where expire goes on; nil: at its front
@@ -88,6 +96,11 @@ type entry struct {
 	full      bool // it is in lane.full
 	asked     bool // it was sent before
 	sent      time.Duration
+
+	todo   *list.Element // in lane.unlogged; nil: it is on disk as it stands, or there is no log
+	in     *portion      // where it was written last; nil: nowhere
+	kept   *list.Element // of in.entries
+	record int64         // its bytes there
 }
 
 // New makes an empty queue.
@@ -105,7 +118,26 @@ type Owed struct {
 // Add keeps a hint, merged with what is owed for the key already. It reports whether the hint is kept;
 // when it is not, what was owed before still is.
 func (q *Queue) Add(o Owed) bool {
-	var e *entry
+	if e, changed := q.put(&o, q.room()); e != nil {
+		if changed && q.cfg.Log {
+			q.lane(o.Target).owesLog(e)
+		}
+		return true
+	}
+	switch {
+	case o.Must:
+		return false
+	case q.spillOver(&o):
+		return true
+	}
+	q.stats.Dropped++
+	q.dirty[o.Partition] = true
+	return false
+}
+
+// put merges a hint into what is kept in memory, of so many bytes at most; changed says whether that made a difference. It
+// returns nil where there is no room.
+func (q *Queue) put(o *Owed, room int64) (e *entry, changed bool) {
 	l := q.lane(o.Target)
 	if l != nil {
 		e = l.byKey[string(o.Key)]
@@ -115,17 +147,13 @@ func (q *Queue) Add(o Owed) bool {
 		set, _ = vclock.Merge(&e.set, o.Set)
 		if same(&set, &e.set) {
 			q.stats.Merged++
-			return true
+			return e, false
 		}
-		before = hintBytes(len(e.key), &e.set)
+		before = q.cost(len(e.key), &e.set)
 	}
-	after := hintBytes(len(o.Key), &set)
-	if q.stats.Bytes+after-before > q.cfg.BytesMax {
-		if !o.Must {
-			q.stats.Dropped++
-			q.dirty[o.Partition] = true
-		}
-		return false
+	after := q.cost(len(o.Key), &set)
+	if q.stats.Bytes+after-before > room {
+		return nil, false
 	}
 	q.stats.Bytes += after - before
 	if e != nil {
@@ -147,7 +175,7 @@ func (q *Queue) Add(o Owed) bool {
 	q.last++
 	e.id = q.last
 	l.byID[e.id] = e
-	return true
+	return e, true
 }
 
 // Send is one hint on its way: a store that the target answers under ID. Its slices stay valid until the
@@ -169,7 +197,7 @@ func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Se
 	}
 	// An empty lane goes, its indexes with it, since a map keeps the room of its fullest day; but not
 	// before it has paid, or a new one could send anew.
-	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.owed() == 0 && l.paid <= now.Mono-burst })
+	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.owed() == 0 && l.spill.hints == 0 && l.paid <= now.Mono-burst })
 	return dst
 }
 
@@ -295,12 +323,21 @@ func (q *Queue) remove(l *lane, e *entry) {
 		l.flying--
 	}
 	l.unlist(e)
+	l.unlog(e)
 	delete(l.byKey, e.key)
 	delete(l.byID, e.id)
-	q.stats.Bytes -= hintBytes(len(e.key), &e.set)
+	q.stats.Bytes -= q.cost(len(e.key), &e.set)
 }
 
-// hintBytes is what a hint counts.
+// cost is what a hint counts in memory.
+func (q *Queue) cost(key int, s *vclock.Set) int64 {
+	if q.cfg.Log {
+		return hintBytes(key, s) + logOverhead
+	}
+	return hintBytes(key, s)
+}
+
+// hintBytes is what one counts without a log, and when it is sent.
 func hintBytes(key int, s *vclock.Set) int64 {
 	return int64(entryOverhead + key + len(s.Value) + len(s.Context.Seen)*int(unsafe.Sizeof(vclock.Dot{})))
 }
