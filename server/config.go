@@ -34,6 +34,7 @@ type Config struct {
 	DataDir       string   // node id, map and stamp ceiling; default ./shoal-data/NAME; NoDataDir: none
 	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
 	GhostShare    float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
+	HintsDisk     int64    // bytes of DataDir for writes owed to absent nodes, a quarter of it for one of them; default 1 GiB; less than 0: none; more bridges longer absences
 	ClientsMax    int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
 	Policy        string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
 	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
@@ -105,6 +106,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.GhostShare >= ghostShareMin && c.GhostShare <= ghostShareMax) { // NaN is neither
 		problem("ghost-share %g: use %g to %g", c.GhostShare, ghostShareMin, ghostShareMax)
+	}
+	if c.HintsDisk >= 0 && c.HintsDisk < hintsDiskMin {
+		problem("hints-disk of %d bytes: use at least %d MiB, or none", c.HintsDisk, hintsDiskMin>>20)
 	}
 	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
 		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)

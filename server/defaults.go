@@ -37,6 +37,9 @@ func (c Config) withDefaults() Config {
 	if c.Memory == 0 {
 		c.Memory = DefaultMemory
 	}
+	if c.HintsDisk == 0 {
+		c.HintsDisk = DefaultHintsDisk
+	}
 	if c.GhostShare == 0 {
 		c.GhostShare = 0.1
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/pprof"
 	"runtime"
@@ -116,9 +117,12 @@ func (n *Node) Stats() *wire.NodeStats {
 	if n.readonly.Load() {
 		s.State = "readonly"
 	}
-	links := n.linkStats()
+	links, owed := n.linkStats(), counted(t.Hints)
+	if x := n.hintStats.Load(); x != nil {
+		maps.Copy(owed, counted(x))
+	}
 	s.Packages = map[string]map[string]any{
-		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "gossip": counted(n.gossip.Stats()),
+		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": owed, "gossip": counted(n.gossip.Stats()),
 		"server": links,
 	}
 	return s
