@@ -23,6 +23,7 @@ func Draw(seed uint64) Plan {
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a5)); r.IntN(3) == 0 { // another than the default
 		p.Cluster.Policy = storage.Policy(1 + r.IntN(len(storage.PolicyNames())-1))
 	}
+	p.Cluster.HintLog = rand.New(rand.NewPCG(seed, 0x5b0a6)).IntN(4) > 0
 	return p
 }
 

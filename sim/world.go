@@ -241,7 +241,7 @@ func (w *world) result() Result {
 		"conflict": int64(s.Storage.Conflicts), "behind": int64(s.Storage.Behind), "restamp": s.Restamps, "repair": s.Repairs, "hedge": s.Hedges,
 		"late": s.Late, "ahead": s.Ahead, "forgotten": s.Forgotten, "recovered": s.Recovered, "refilled": s.Refilled, "forwarded": s.Forwarded,
 		"overloaded": s.Overloaded, "full": s.Full, "hint added": s.Hints.Added, "hint merged": s.Hints.Merged, "hint delivered": s.Hints.Delivered, "hint refused": s.Hints.Refused,
-		"hint dropped": s.Hints.Dropped,
+		"hint dropped": s.Hints.Dropped, "hint spilled": s.Hints.Spilled, "hint restored": s.Hints.Restored,
 	} {
 		if n > 0 {
 			w.counts[name] += int(n)
