@@ -64,6 +64,8 @@ type Queue struct {
 	stats Stats
 	dirty map[uint32]bool // partitions that lost a hint
 
+	tallies []*Debt // sorted by target: what became of hints
+
 	spilled int64 // bytes that wait to be written and are nowhere else
 }
 
@@ -71,6 +73,8 @@ type Queue struct {
 // so until it is gone, and the next to be sent is the oldest that was not.
 type lane struct {
 	target  uint64
+	tally   *Debt
+	bytes   int64     // of its hints
 	entries list.List // of *entry
 	full    list.List // of *entry too: for which the target had no room, refused longest ago first
 	byKey   map[string]*entry
@@ -131,6 +135,7 @@ func (q *Queue) Add(o Owed) bool {
 		return true
 	}
 	q.stats.Dropped++
+	q.tally(o.Target).Dropped++
 	q.dirty[o.Partition] = true
 	return false
 }
@@ -155,7 +160,6 @@ func (q *Queue) put(o *Owed, room int64) (e *entry, changed bool) {
 	if q.stats.Bytes+after-before > room {
 		return nil, false
 	}
-	q.stats.Bytes += after - before
 	if e != nil {
 		q.stats.Merged++
 		delete(l.byID, e.id)
@@ -171,6 +175,8 @@ func (q *Queue) put(o *Owed, room int64) (e *entry, changed bool) {
 		e.place = l.entries.PushBack(e)
 		l.byKey[e.key] = e
 	}
+	q.stats.Bytes += after - before
+	l.bytes += after - before
 	e.set = clone(&set)
 	q.last++
 	e.id = q.last
@@ -216,8 +222,7 @@ func (q *Queue) fly(l *lane, now vclock.Now, most int, dst []Send) []Send {
 		case e.flying && now.Mono-e.sent < q.cfg.RetryPeriod:
 			continue
 		case e.set.Deadline.Passed(now.Wall):
-			q.stats.Expired++
-			q.remove(l, e)
+			q.expired(l, e)
 			continue
 		case !e.flying && l.flying >= q.cfg.WindowMax:
 			return dst
@@ -255,6 +260,7 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 	switch r.Outcome {
 	case wire.OutcomeOK, wire.OutcomeSuperseded:
 		q.stats.Delivered++
+		l.tally.Delivered++
 		q.recall(l, now, recallMore)
 	case wire.OutcomeBehind, wire.OutcomeTooLarge:
 		q.stats.Refused++
@@ -280,6 +286,7 @@ func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bo
 				next = next.Next()
 				if gone(l.target, e.partition, e.key) {
 					q.stats.Dropped++
+					l.tally.Dropped++
 					q.remove(l, e)
 				}
 			}
@@ -308,7 +315,7 @@ func (q *Queue) lane(target uint64) *lane {
 }
 
 func (q *Queue) open(target uint64) *lane {
-	l := &lane{target: target, byKey: map[string]*entry{}, byID: map[uint64]*entry{}}
+	l := &lane{target: target, tally: q.tally(target), byKey: map[string]*entry{}, byID: map[uint64]*entry{}}
 	i, _ := q.find(target)
 	q.lanes = slices.Insert(q.lanes, i, l)
 	return l
@@ -326,7 +333,15 @@ func (q *Queue) remove(l *lane, e *entry) {
 	l.unlog(e)
 	delete(l.byKey, e.key)
 	delete(l.byID, e.id)
-	q.stats.Bytes -= q.cost(len(e.key), &e.set)
+	n := q.cost(len(e.key), &e.set)
+	q.stats.Bytes -= n
+	l.bytes -= n
+}
+
+func (q *Queue) expired(l *lane, e *entry) {
+	q.stats.Expired++
+	l.tally.Expired++
+	q.remove(l, e)
 }
 
 // cost is what a hint counts in memory.

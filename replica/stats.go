@@ -38,6 +38,7 @@ type Stats struct {
 	Remembered int           `json:"requests_remembered"` // that may be sent again
 	Storage    storage.Stats `json:"storage"`
 	Hints      hints.Stats   `json:"hints"`
+	Debts      []hints.Debt  `json:"-"` // by target
 }
 
 // Add puts the shard's counts on top of t.
@@ -73,6 +74,7 @@ func (s *Shard) Add(t *Stats) {
 	t.Remembered += len(s.once.index)
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
+	t.Debts = s.hints.AddDebts(t.Debts)
 }
 
 // Recovering is how many partitions of the shard have not recovered yet.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -8,6 +10,7 @@ import (
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
+	"github.com/shoalcache/shoal/wire"
 )
 
 // DefaultHintsDisk is what a node's hints may take on disk when Config.HintsDisk is not set, in bytes.
@@ -58,12 +61,70 @@ func (n *Node) logHints() {
 		case <-next.C:
 		}
 		again := n.hintLog.Round(n.clock.now(), n.hintQueues())
-		stats := n.hintLog.Stats()
-		n.hintStats.Store(&stats)
+		n.logged.Store(look(n.hintLog))
 		if again {
 			next.Reset(hintPause)
 		} else {
 			next.Reset(datadir.HintPeriod)
 		}
 	}
+}
+
+// logged is what there is on disk of hints.
+type logged struct {
+	stats   datadir.HintLogStats
+	targets []onDisk
+}
+
+type onDisk struct {
+	target        uint64
+	bytes, unread int64
+}
+
+func look(h *datadir.HintLog) *logged {
+	l := &logged{stats: h.Stats()}
+	for _, target := range h.Targets() {
+		x := onDisk{target: target}
+		x.bytes, x.unread = h.Of(target)
+		l.targets = append(l.targets, x)
+	}
+	return l
+}
+
+// debtsMax is how many nodes a node tells what it owes them.
+const debtsMax = 256
+
+// debts is what the node owes to each other, or has delivered: those that it owes most first.
+func (n *Node) debts(of []hints.Debt, l *logged) []wire.HintDebt {
+	wall, byNode := n.clock.now().Wall, map[uint64]*wire.HintDebt{}
+	at := func(node uint64) *wire.HintDebt {
+		if byNode[node] == nil {
+			byNode[node] = &wire.HintDebt{Node: node}
+			if x := n.view.Load().Map.Node(node); x != nil {
+				byNode[node].Name = x.Name
+			}
+		}
+		return byNode[node]
+	}
+	for _, d := range of {
+		x := at(d.Target)
+		x.Owed, x.MemoryBytes, x.Delivered, x.Dropped, x.Expired = int64(d.Owed), d.Bytes, d.Delivered, d.Dropped, d.Expired
+		if d.Oldest > 0 {
+			x.OldestMillis = max(wall-d.Oldest, 0)
+		}
+	}
+	if l != nil {
+		for _, d := range l.targets {
+			x := at(d.target)
+			x.DiskBytes, x.UnreadBytes = d.bytes, d.unread
+		}
+	}
+	all := make([]wire.HintDebt, 0, len(byNode))
+	for _, x := range byNode {
+		all = append(all, *x)
+	}
+	slices.SortFunc(all, func(a, b wire.HintDebt) int {
+		return cmp.Or(cmp.Compare(b.Owed, a.Owed), cmp.Compare(b.DiskBytes, a.DiskBytes), cmp.Compare(a.Node, b.Node))
+	})
+	return all[:min(len(all), debtsMax)]
 }

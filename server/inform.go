@@ -118,9 +118,11 @@ func (n *Node) Stats() *wire.NodeStats {
 		s.State = "readonly"
 	}
 	links, owed := n.linkStats(), counted(t.Hints)
-	if x := n.hintStats.Load(); x != nil {
-		maps.Copy(owed, counted(x))
+	logged := n.logged.Load()
+	if logged != nil {
+		maps.Copy(owed, counted(logged.stats))
 	}
+	s.Hints = n.debts(t.Debts, logged)
 	s.Packages = map[string]map[string]any{
 		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": owed, "gossip": counted(n.gossip.Stats()),
 		"server": links,
