@@ -2,10 +2,12 @@ package hints
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -235,5 +237,33 @@ func TestALaneThatOnlySpilledStaysUntilThatIsWritten(t *testing.T) {
 	q.Logged(&j.Writes[1], 1)
 	if q.Tick(at(2*time.Hour), nobody, nil); q.lane(2) != nil || q.Stats().Bytes != 3*(entryOverhead+logOverhead+2) {
 		t.Errorf("%+v", q.Stats())
+	}
+}
+
+func TestDebtsAreToldByTargetOverAllQueues(t *testing.T) {
+	c := small()
+	c.BytesMax = 3 * (entryOverhead + 2)
+	one, other := New(c), New(c)
+	written := write(vclock.StampAt(wall-5000), "v")
+	owe(one, 1, "a", write(vclock.StampAt(wall-9000), "v"))
+	owe(one, 2, "b", written)
+	owe(one, 2, "c", write(vclock.StampAt(wall-7000), "v")) // came later
+	owe(one, 2, "d", written)                               // has no room
+	owe(other, 2, "e", written)
+	ends := write(vclock.StampAt(wall-6000), "v")
+	ends.Deadline.At = wall - 1
+	owe(other, 3, "f", ends)
+	for _, x := range one.Tick(at(0), func(n uint64) bool { return n == 1 }, nil) {
+		ack(one, at(0), x, wire.OutcomeOK)
+	}
+	other.Tick(at(0), func(n uint64) bool { return n == 3 }, nil)
+	got := other.AddDebts(one.AddDebts(nil))
+	want := []Debt{
+		{Target: 1, Delivered: 1},
+		{Target: 2, Owed: 3, Bytes: 3 * (entryOverhead + 2), Oldest: wall - 5000, Dropped: 1},
+		{Target: 3, Expired: 1},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
