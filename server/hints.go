@@ -34,6 +34,7 @@ func (n *Node) openHints() {
 		return
 	}
 	n.hintLog = n.dir.HintLog(hints.DefaultLogConfig(n.cfg.HintsDisk), n.cfg.Limits, func(what string, err error) { n.log.Warn(what, zap.Error(err)) })
+	n.logged.Store(look(n.hintLog))
 }
 
 // hintQueues are those of the shards, as the log sees them.
