@@ -22,6 +22,8 @@ type Disk interface {
 	Rename(from, to string) error
 	// Remove removes a file.
 	Remove(path string) error
+	// List returns the names in a directory, in order.
+	List(path string) ([]string, error)
 	// Lock makes a file, unless it is there, and holds it until it is closed or the process ends, however it
 	// does. It returns ErrInUse while another holds it.
 	Lock(path string) (io.Closer, error)

@@ -57,8 +57,7 @@ func (q *Queue) expire(l *lane, now vclock.Now) int {
 			l.look = l.full.Front()
 		}
 		if e := l.look.Value.(*entry); e.set.Deadline.Passed(now.Wall) {
-			q.stats.Expired++
-			q.remove(l, e)
+			q.expired(l, e)
 		} else {
 			l.look = l.look.Next()
 		}

@@ -22,6 +22,7 @@ type Config struct {
 	RetryPeriod time.Duration // before an unanswered hint is sent again; less finds a node ready sooner and repeats more; default 1 s
 
 	Pay func(bytes int64) bool // whether so many may be sent now, which then count; default: always
+	Log bool                   // hints are written to disk (journal.go), what has no room in BytesMax as well; default off
 }
 
 // DefaultConfig returns the defaults named at the fields.
@@ -50,8 +51,9 @@ func (c Config) Validate() error {
 
 const (
 	// entryOverhead is what one hint costs beside its key, value and context: the entry, its place in the
-	// lane and in both indexes (a test measures it).
-	entryOverhead = 328
+	// lane and in both indexes (a test measures it); with a log, its places there too.
+	entryOverhead = 360
+	logOverhead   = 96
 	// burst is how much of Config.Rate may go out at once after a silence.
 	burst = 100 * time.Millisecond
 )
@@ -63,18 +65,28 @@ type Queue struct {
 	last  uint64  // id given last
 	stats Stats
 	dirty map[uint32]bool // partitions that lost a hint
+
+	tallies []*Debt // sorted by target: what became of hints
+
+	spilled int64 // bytes that wait to be written and are nowhere else
 }
 
 // lane is what is owed to one node, oldest first. What flies is a prefix of it: a hint that was sent stays
 // so until it is gone, and the next to be sent is the oldest that was not.
 type lane struct {
 	target  uint64
+	tally   *Debt
+	bytes   int64     // of its hints
 	entries list.List // of *entry
 	full    list.List // of *entry too: for which the target had no room, refused longest ago first
 	byKey   map[string]*entry
 	byID    map[uint64]*entry
 	flying  int
 	paid    time.Duration // when Config.Rate will have allowed what was sent
+
+	unlogged list.List  // of *entry: what is to be written, oldest change first
+	portions []*portion // what is on disk, by segment
+	spill    spill
 
 	recalled time.Duration // when a hint of full was last tried again
 	look     *list.Element // of full: where expire goes on; nil: at its front
@@ -90,6 +102,11 @@ type entry struct {
 	full      bool // it is in lane.full
 	asked     bool // it was sent before
 	sent      time.Duration
+
+	todo   *list.Element // in lane.unlogged; nil: it is on disk as it stands, or there is no log
+	in     *portion      // where it was written last; nil: nowhere
+	kept   *list.Element // of in.entries
+	record int64         // its bytes there
 }
 
 // New makes an empty queue.
@@ -107,7 +124,27 @@ type Owed struct {
 // Add keeps a hint, merged with what is owed for the key already. It reports whether the hint is kept;
 // when it is not, what was owed before still is.
 func (q *Queue) Add(o Owed) bool {
-	var e *entry
+	if e, changed := q.put(&o, q.room()); e != nil {
+		if changed && q.cfg.Log {
+			q.lane(o.Target).owesLog(e)
+		}
+		return true
+	}
+	switch {
+	case o.Must:
+		return false
+	case q.spillOver(&o):
+		return true
+	}
+	q.stats.Dropped++
+	q.tally(o.Target).Dropped++
+	q.dirty[o.Partition] = true
+	return false
+}
+
+// put merges a hint into what is kept in memory, of so many bytes at most; changed says whether that made a difference. It
+// returns nil where there is no room.
+func (q *Queue) put(o *Owed, room int64) (e *entry, changed bool) {
 	l := q.lane(o.Target)
 	if l != nil {
 		e = l.byKey[string(o.Key)]
@@ -117,19 +154,14 @@ func (q *Queue) Add(o Owed) bool {
 		set, _ = vclock.Merge(&e.set, o.Set)
 		if same(&set, &e.set) {
 			q.stats.Merged++
-			return true
+			return e, false
 		}
-		before = hintBytes(len(e.key), &e.set)
+		before = q.cost(len(e.key), &e.set)
 	}
-	after := hintBytes(len(o.Key), &set)
-	if q.stats.Bytes+after-before > q.cfg.BytesMax {
-		if !o.Must {
-			q.stats.Dropped++
-			q.dirty[o.Partition] = true
-		}
-		return false
+	after := q.cost(len(o.Key), &set)
+	if q.stats.Bytes+after-before > room {
+		return nil, false
 	}
-	q.stats.Bytes += after - before
 	if e != nil {
 		q.stats.Merged++
 		delete(l.byID, e.id)
@@ -145,11 +177,13 @@ func (q *Queue) Add(o Owed) bool {
 		e.place = l.entries.PushBack(e)
 		l.byKey[e.key] = e
 	}
+	q.stats.Bytes += after - before
+	l.bytes += after - before
 	e.set = clone(&set)
 	q.last++
 	e.id = q.last
 	l.byID[e.id] = e
-	return true
+	return e, true
 }
 
 // Send is one hint on its way: a store that the target answers under ID. Its slices stay valid until the
@@ -171,7 +205,7 @@ func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Se
 	}
 	// An empty lane goes, its indexes with it, since a map keeps the room of its fullest day; but not
 	// before it has paid, or a new one could send anew.
-	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.owed() == 0 && l.paid <= now.Mono-burst })
+	q.lanes = slices.DeleteFunc(q.lanes, func(l *lane) bool { return l.owed() == 0 && l.spill.hints == 0 && l.paid <= now.Mono-burst })
 	return dst
 }
 
@@ -190,8 +224,7 @@ func (q *Queue) fly(l *lane, now vclock.Now, most int, dst []Send) []Send {
 		case e.flying && now.Mono-e.sent < q.cfg.RetryPeriod:
 			continue
 		case e.set.Deadline.Passed(now.Wall):
-			q.stats.Expired++
-			q.remove(l, e)
+			q.expired(l, e)
 			continue
 		case !e.flying && l.flying >= q.cfg.WindowMax:
 			return dst
@@ -231,6 +264,7 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 	switch r.Outcome {
 	case wire.OutcomeOK, wire.OutcomeSuperseded:
 		q.stats.Delivered++
+		l.tally.Delivered++
 		q.recall(l, now, recallMore)
 	case wire.OutcomeBehind, wire.OutcomeTooLarge:
 		q.stats.Refused++
@@ -256,6 +290,7 @@ func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bo
 				next = next.Next()
 				if gone(l.target, e.partition, e.key) {
 					q.stats.Dropped++
+					l.tally.Dropped++
 					q.remove(l, e)
 				}
 			}
@@ -284,7 +319,7 @@ func (q *Queue) lane(target uint64) *lane {
 }
 
 func (q *Queue) open(target uint64) *lane {
-	l := &lane{target: target, byKey: map[string]*entry{}, byID: map[uint64]*entry{}}
+	l := &lane{target: target, tally: q.tally(target), byKey: map[string]*entry{}, byID: map[uint64]*entry{}}
 	i, _ := q.find(target)
 	q.lanes = slices.Insert(q.lanes, i, l)
 	return l
@@ -299,12 +334,29 @@ func (q *Queue) remove(l *lane, e *entry) {
 		l.flying--
 	}
 	l.unlist(e)
+	l.unlog(e)
 	delete(l.byKey, e.key)
 	delete(l.byID, e.id)
-	q.stats.Bytes -= hintBytes(len(e.key), &e.set)
+	n := q.cost(len(e.key), &e.set)
+	q.stats.Bytes -= n
+	l.bytes -= n
 }
 
-// hintBytes is what a hint counts.
+func (q *Queue) expired(l *lane, e *entry) {
+	q.stats.Expired++
+	l.tally.Expired++
+	q.remove(l, e)
+}
+
+// cost is what a hint counts in memory.
+func (q *Queue) cost(key int, s *vclock.Set) int64 {
+	if q.cfg.Log {
+		return hintBytes(key, s) + logOverhead
+	}
+	return hintBytes(key, s)
+}
+
+// hintBytes is what one counts without a log, and when it is sent.
 func hintBytes(key int, s *vclock.Set) int64 {
 	return int64(entryOverhead + key + len(s.Value) + len(s.Context.Seen)*int(unsafe.Sizeof(vclock.Dot{})))
 }

@@ -516,15 +516,29 @@ func TestBytesCoverTheHeapThatHintsTake(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	for _, c := range []struct{ hints, value, actors int }{{1000, 0, 0}, {29_000, 8, 0}, {30_000, 100, 2}, {57_000, 16, 0}, {100_000, 40, 1}} {
+	for _, c := range []struct {
+		hints, value, actors int
+		log                  bool
+	}{
+		{hints: 1000}, {hints: 29_000, value: 8}, {hints: 30_000, value: 100, actors: 2}, {hints: 57_000, value: 16}, {hints: 100_000, value: 40, actors: 1},
+		{hints: 30_000, value: 8, log: true},
+	} {
 		before := heap()
-		q := New(Config{BytesMax: 1 << 30, WindowMax: 1, Rate: 1, RetryPeriod: 1})
+		q := New(Config{BytesMax: 1 << 30, WindowMax: 1, Rate: 1, RetryPeriod: 1, Log: c.log})
 		set := write(1, strings.Repeat("x", c.value))
 		for i := range c.actors {
 			set.Context.Add(vclock.Dot{Actor: vclock.Actor{Node: uint64(i + 1)}, Stamp: 1})
 		}
 		for i := range c.hints {
 			owe(q, uint64(i%2), fmt.Sprintf("key:%08d", i), set)
+		}
+		for target := range uint64(2) { // on disk, and about to be written again
+			var j Journal
+			q.Journal(1<<30, func(n uint64) bool { return n == target }, &j)
+			for i := range j.Writes {
+				q.Logged(&j.Writes[i], 1)
+				q.Relog(target, 1, c.hints)
+			}
 		}
 		took := heap() - before
 		said := q.Stats().Bytes

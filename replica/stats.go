@@ -44,6 +44,7 @@ type Stats struct {
 	Storage    storage.Stats             `json:"storage"`
 	Hints      hints.Stats               `json:"hints"`
 	Exchange   antientropy.ExchangeStats `json:"exchange"`
+	Debts      []hints.Debt              `json:"-"` // by target
 	Background BackgroundStats           `json:"background"`
 }
 
@@ -103,6 +104,7 @@ func (s *Shard) Add(t *Stats) {
 	b.Told += s.purse.bytes[workTell]
 	b.Exchanged += s.purse.bytes[workExchange]
 	b.Waiting += len(s.asked)
+	t.Debts = s.hints.AddDebts(t.Debts)
 }
 
 // Recovering is how many partitions of the shard have not recovered yet.

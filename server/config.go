@@ -35,6 +35,7 @@ type Config struct {
 	Memory           int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
 	GhostShare       float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
 	ReadRepairChance float64  // share of reads that, once answered, ask the owners of this datacenter they did not need, and repair them; default 0.01; below 0: none; more finds old copies sooner, for a message to each of those owners
+	HintsDisk        int64    // bytes of DataDir for writes owed to absent nodes, a quarter of it for one of them; default 1 GiB; less than 0: none; more bridges longer absences
 	ClientsMax       int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
 	BackgroundMax    int64    // bytes per second for hints and recovery, where clients do not feel them; default 64 MiB; more recovers sooner and bursts harder
 	Policy           string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
@@ -116,6 +117,9 @@ func (c Config) Validate() error {
 	}
 	if !(c.ReadRepairChance <= 1) { // nor is NaN
 		problem("read-repair-chance %g: use 0 to 1, or less for none", c.ReadRepairChance)
+	}
+	if c.HintsDisk >= 0 && c.HintsDisk < hintsDiskMin {
+		problem("hints-disk of %d bytes: use at least %d MiB, or none", c.HintsDisk, hintsDiskMin>>20)
 	}
 	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
 		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)

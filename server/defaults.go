@@ -41,6 +41,9 @@ func (c Config) withDefaults() Config {
 	if c.BackgroundMax == 0 {
 		c.BackgroundMax = replica.DefaultBackground().Max
 	}
+	if c.HintsDisk == 0 {
+		c.HintsDisk = DefaultHintsDisk
+	}
 	if c.GhostShare == 0 {
 		c.GhostShare = 0.1
 	}

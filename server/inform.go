@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/pprof"
 	"runtime"
@@ -123,9 +124,14 @@ func (n *Node) Stats() *wire.NodeStats {
 	if n.readonly.Load() {
 		s.State = "readonly"
 	}
-	links := n.linkStats()
+	links, owed := n.linkStats(), counted(t.Hints)
+	logged := n.logged.Load()
+	if logged != nil {
+		maps.Copy(owed, counted(logged.stats))
+	}
+	s.Hints = n.debts(t.Debts, logged)
 	s.Packages = map[string]map[string]any{
-		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": counted(t.Hints), "exchange": counted(t.Exchange), "background": counted(t.Background), "gossip": counted(n.gossip.Stats()),
+		"replica": counted(t.ShardStats), "storage": counted(t.Storage), "hints": owed, "exchange": counted(t.Exchange), "background": counted(t.Background), "gossip": counted(n.gossip.Stats()),
 		"server": links,
 	}
 	return s

@@ -70,6 +70,9 @@ type Node struct {
 	heard     atomic.Bool // others have told what they know of this node: from now on it tells them of itself
 	readonly  atomic.Bool // the disk took no ceiling when it was last asked: no write is stored, at the latest once the last one is passed
 
+	hintLog *datadir.HintLog       // nil: there is none
+	logged  atomic.Pointer[logged] // as it stood when it last came round
+
 	inside  *embedded    // the program's own calls
 	opening atomic.Int64 // connections that have not said hello yet
 	changes atomic.Int64 // of namespaces under way

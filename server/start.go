@@ -140,7 +140,7 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 	c := n.cfg.tuning.coordinator
 	c.Limits, c.ReadRepairChance = n.cfg.Limits, n.cfg.ReadRepairChance
 	h := hints.DefaultConfig()
-	h.BytesMax = b.hints / shards
+	h.BytesMax, h.Log = b.hints/shards, n.cfg.hintsLogged()
 	policy, err := storage.ParsePolicy(n.cfg.Policy)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -180,6 +180,7 @@ func (n *Node) build(floor vclock.Stamp) error {
 			return refuse(err)
 		}
 	}
+	n.openHints()
 	return nil
 }
 
@@ -233,6 +234,9 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	for _, run := range []func(){n.tick, n.beats, n.ceilings} {
 		n.wg.Go(run)
+	}
+	if n.hintLog != nil {
+		n.wg.Go(n.logHints)
 	}
 	n.wg.Go(func() { n.accept(n.peers, n.acceptPeer) })
 	if n.admin != nil {

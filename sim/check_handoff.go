@@ -6,6 +6,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -15,6 +16,7 @@ import (
 type handoff struct {
 	fallback, target     int
 	life, lifeAfter      uint32 // the fallback's; the target's that it is for, which may be about to begin
+	harm                 int    // of the fallback's disk since which it is there; 0: it may be in memory alone
 	key                  []byte
 	stamp                vclock.Stamp
 	asked                time.Duration // when it was
@@ -46,8 +48,47 @@ func (w *world) handOff(p *packet, to int, m *wire.Message) {
 	}
 }
 
+// outlive is that a process about to end leaves the hints that are on its disk to the next one.
+func (w *world) outlive(i int) {
+	n := &w.nodes[i]
+	if n.hintLog == nil {
+		return
+	}
+	v, shards := n.core.View(), n.core.Shards()
+	for at := range w.handoffs {
+		h := &w.handoffs[at]
+		target := uint64(h.target + 1)
+		_, unread := n.hintLog.Of(target)
+		if h.fallback == i && w.lives(h) && (shards[w.partition(v, h.key)%uint32(len(shards))].HintOnDisk(target, h.key, h.stamp) || h.harm > 0 && unread > 0) {
+			h.life, h.harm = n.life+2, n.disk.harm // this process ends, and another begins
+			w.count("handoff outlives a process")
+		}
+	}
+}
+
+// lives reports whether who keeps a hint has not lost it, and whose it is has not lost its memory.
+func (w *world) lives(h *handoff) bool {
+	f := &w.nodes[h.fallback]
+	switch {
+	case w.nodes[h.target].life > h.lifeAfter:
+		return false
+	case h.harm == 0:
+		return f.core != nil && f.life == h.life
+	case f.disk.harm != h.harm:
+		return false
+	case f.core == nil:
+		return f.life+1 == h.life
+	}
+	return f.life == h.life && f.hintLog.Stats().SetAside == 0
+}
+
+func (w *world) partition(v *replica.View, inner []byte) uint32 {
+	_, name := ring.SplitInnerKey(inner)
+	return v.Table.Partition(ring.Slot(name))
+}
+
 // checkHandoffs is I1 for sloppy writes. What a fallback keeps it keeps until the owner knows it, however long that is
-// away, unless either loses its memory. And whatever was acknowledged of a key, some owner knows it, or a fallback keeps it:
+// away, unless that one loses its memory, or the fallback does with no copy on its disk. And whatever was acknowledged of a key, some owner knows it, or a fallback keeps it:
 // nodes that lost their memory were too few at a time to be all that had it. Called when all nodes have been looked at.
 func (w *world) checkHandoffs() {
 	if !w.sane() {
@@ -98,15 +139,16 @@ func (w *world) newest() []*op {
 // waits reports whether a hint may still be on its way. It fails one that is not, and that its target does not know.
 func (w *world) waits(h *handoff) bool {
 	f, t := &w.nodes[h.fallback], &w.nodes[h.target]
-	_, name := ring.SplitInnerKey(h.key)
 	switch known := w.audits[replicaKey{h.target, xxhash.Sum64(h.key)}].known; {
-	case f.core == nil || f.life != h.life || t.life > h.lifeAfter:
-		return false // its memory is gone
-	case !f.core.View().Holds(t.id, f.core.View().Table.Partition(ring.Slot(name)), h.key):
+	case !w.lives(h):
+		return false
+	case f.core == nil:
+		return true
+	case !f.core.View().Holds(t.id, w.partition(f.core.View(), h.key), h.key):
 		return false // it was flushed
 	case t.core == nil:
 		return true
-	case !t.core.View().Holds(t.id, t.core.View().Table.Partition(ring.Slot(name)), h.key):
+	case !t.core.View().Holds(t.id, w.partition(t.core.View(), h.key), h.key):
 		return false // it was flushed there
 	case h.stamp <= t.floor: // it may be refused there until that owner has recovered, by what others know
 		return false
@@ -114,10 +156,14 @@ func (w *world) waits(h *handoff) bool {
 		w.count("handoff judged")
 		return false
 	}
-	v := f.core.View()
-	shards := f.core.Shards()
-	if shards[v.Table.Partition(ring.Slot(plainName(h.key)))%uint32(len(shards))].OwedTo(t.id) > 0 {
+	v, shards := f.core.View(), f.core.Shards()
+	if shards[w.partition(v, h.key)%uint32(len(shards))].OwedTo(t.id) > 0 {
 		return true
+	}
+	if h.harm > 0 {
+		if _, unread := f.hintLog.Of(t.id); unread > 0 || f.hintLog.Stats().Failing > 0 {
+			return true
+		}
 	}
 	if !w.expires(h.key) {
 		w.fail("I1", "n%d kept a hint of %s, %v, for n%d at %v: it owes it no more, and n%d does not know of it", f.id, h.key, h.stamp, t.id, h.asked, t.id)

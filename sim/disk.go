@@ -31,10 +31,11 @@ type platter struct {
 	badReads bool // reads fail
 	badSyncs bool // syncs fail, and what becomes of what they should have stored is not tried again
 	lied     bool // something was lost that a sync had said to be stored
+	harm     int  // counts what has befallen its files, from 1
 }
 
 func newPlatter(rng *rand.Rand) *platter {
-	return &platter{rng: rng, root: newDir(), life: 1}
+	return &platter{rng: rng, root: newDir(), life: 1, harm: 1}
 }
 
 // crash ends the process as a kill does, and lets the next one begin: it sees what was written, and what was open and
@@ -65,6 +66,7 @@ func (p *platter) flip() string {
 	name := files[p.rng.IntN(len(files))]
 	_, _, in, _ := p.lookUp(name)
 	at, bit := p.rng.IntN(len(in.seen)), byte(1)<<p.rng.IntN(8)
+	p.harm++
 	in.seen[at] ^= bit
 	if at < len(in.stored) {
 		in.stored[at] ^= bit
@@ -244,6 +246,23 @@ func (p *platter) Remove(name string) error {
 	}
 	dir.rename(change{name: last})
 	return nil
+}
+
+// List returns the names in a directory.
+func (p *platter) List(name string) ([]string, error) {
+	_, _, in, err := p.find(name)
+	switch {
+	case err == nil && in == nil:
+		err = fs.ErrNotExist
+	case err == nil && in.names == nil:
+		err = syscall.ENOTDIR
+	case err == nil && p.badReads:
+		err = syscall.EIO
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "list", Path: name, Err: err}
+	}
+	return slices.Sorted(maps.Keys(in.names)), nil
 }
 
 // Lock holds a file until it is closed or the process ends.

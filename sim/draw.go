@@ -31,6 +31,7 @@ func Draw(seed uint64) Plan {
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a6)); r.IntN(4) == 0 {
 		p.Cluster.Checks = min(2*r.Float64(), 1)
 	}
+	p.Cluster.HintLog = rand.New(rand.NewPCG(seed, 0x5b0a8)).IntN(4) > 0
 	return p
 }
 

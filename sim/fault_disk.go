@@ -55,6 +55,7 @@ func (w *world) losePower(n *node) {
 	n.disk.lose()
 	if n.disk.lied {
 		n.disk.lied = false
+		n.disk.harm++
 		w.void("a disk lost what it said it had written")
 	}
 }
@@ -95,4 +96,7 @@ func (w *world) flip(f *Fault) bool {
 }
 
 // wipe leaves an empty disk.
-func (p *platter) wipe() { p.root = newDir() }
+func (p *platter) wipe() {
+	p.root = newDir()
+	p.harm++
+}

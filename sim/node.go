@@ -41,6 +41,7 @@ type node struct {
 	pacer    *replica.Pacer
 	felt     replica.Latency // of all requests that the process has answered
 	dir      *datadir.Dir    // of the process that runs, or is about to
+	hintLog  *datadir.HintLog
 	boot     uint64
 	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted   time.Duration // true time
@@ -202,7 +203,7 @@ func (w *world) refuse(i int, why error) {
 
 // end lets go of everything that the process had; what it wrote is as safe as the disk makes it.
 func (n *node) end() {
-	n.core, n.dir, n.paused, n.waiting, n.ceiling = nil, nil, 0, nil, 0
+	n.core, n.dir, n.hintLog, n.paused, n.waiting, n.ceiling = nil, nil, nil, 0, nil, 0
 	n.floor, n.until, n.starting = 0, 0, 0
 	n.disk.crash()
 }
@@ -214,7 +215,7 @@ func (w *world) run(i int) {
 	w.off = max(w.off, n.skew.Abs())
 	c := &w.plan.Cluster
 	h := hints.DefaultConfig()
-	h.BytesMax = max(c.Memory/64, 4096)
+	h.BytesMax, h.Log = max(c.Memory/64, 4096), c.HintLog
 	r := antientropy.DefaultConfig()
 	r.PageBytes = 1000
 	x := antientropy.DefaultExchangeConfig()
@@ -233,6 +234,7 @@ func (w *world) run(i int) {
 	}
 	n.core, n.balancer, n.doomed = core, core.Balancer(), false
 	n.pacer, n.felt = core.Pacer(), replica.Latency{}
+	w.openHints(i)
 	w.turned = w.now
 	if !w.hearAll(i) {
 		return
@@ -258,6 +260,7 @@ func (w *world) stop(i int) {
 	if n.core == nil {
 		w.count("ended while it waited")
 	} else {
+		w.outlive(i)
 		for _, s := range n.core.Shards() {
 			s.Add(&w.stats)
 		}
@@ -301,6 +304,9 @@ func (w *world) tick(i int) {
 	}
 	n.balancer.Balance(now, func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) })
 	w.flush(i)
+	if w.logHints(i) {
+		return
+	}
 	w.tickLater(i)
 }
 

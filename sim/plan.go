@@ -32,6 +32,7 @@ type Cluster struct {
 	Shards      int
 	Memory      int64 // bytes of storage on each node
 	Ghosts      int64 // and of what is remembered beside it; 0: a tenth
+	HintLog     bool  // hints are on disk, too
 	Policy      storage.Policy
 	Keys        int
 	Counters    int    // further keys, which clients mostly add to and read

@@ -54,7 +54,7 @@ func reached() []string {
 		"condition met", "condition not met", "previous value", "condition judged", "condition judged by what is missing", "rivals judged", "list judged", "append judged", "counter judged by what was acknowledged",
 		"session judged", "session asked again and was answered", "session let go",
 		"change flush", "change drop", "change create", "change answered", "flush judged",
-		"forwarded", "hint added", "hint merged", "hint delivered", "hint refused", "hint dropped",
+		"forwarded", "hint added", "hint merged", "hint delivered", "hint refused", "hint dropped", "hint spilled", "hint restored", "handoff outlives a process",
 	}
 	for k := range faultKinds {
 		states = append(states, "fault "+k.String())

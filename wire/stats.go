@@ -31,6 +31,23 @@ type NodeStats struct {
 	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`
 	Mallocs              uint64  `msgpack:"mallocs" json:"mallocs"` // objects allocated by its process, ever
 
+	// Hints are what it owes, or has delivered, to each node; of many those that it owes most.
+	Hints []HintDebt `msgpack:"hints" json:"hints"`
+
 	// Packages are the counts of each package, by the package's name and then the count's.
 	Packages map[string]map[string]any `msgpack:"packages" json:"packages"`
+}
+
+// HintDebt is what a node has to do with the writes that another one missed.
+type HintDebt struct {
+	Node         uint64 `msgpack:"node" json:"node,string"`
+	Name         string `msgpack:"name" json:"name"`
+	Owed         int64  `msgpack:"hints_owed" json:"hints_owed"`           // in memory, on disk or not
+	MemoryBytes  int64  `msgpack:"memory_bytes" json:"memory_bytes"`       // that these take
+	DiskBytes    int64  `msgpack:"disk_bytes" json:"disk_bytes"`           // files, delivered hints in them included
+	UnreadBytes  int64  `msgpack:"unread_bytes" json:"unread_bytes"`       // of these: what is on disk alone
+	OldestMillis int64  `msgpack:"oldest_ms" json:"oldest_ms"`             // how long ago the oldest in memory was written
+	Delivered    int64  `msgpack:"hints_delivered" json:"hints_delivered"` // since it started, as are:
+	Dropped      int64  `msgpack:"hints_dropped" json:"hints_dropped"`
+	Expired      int64  `msgpack:"hints_expired" json:"hints_expired"`
 }

@@ -55,6 +55,16 @@ func settings() []setting {
 			}
 			return cmp.Or(err, checkMemory(o.Memory, machine))
 		}},
+		{name: "hints-disk", hint: "SIZE", usage: "of the data directory, for writes owed to absent nodes, a quarter of it for each; none: they stay in memory", def: "1GiB", set: func(o *options, v string) (err error) {
+			if v == "none" {
+				o.HintsDisk = -1
+				return nil
+			}
+			if o.HintsDisk, err = parseSize(v); err == nil && o.HintsDisk == 0 {
+				o.HintsDisk = 1 // too little; 0 would mean the default
+			}
+			return err
+		}},
 		{name: "ghost-share", hint: "PERCENT", usage: "of storage, for what is remembered of keys that are gone, 1% to 50%", def: "10%", set: func(o *options, v string) (err error) {
 			o.GhostShare, err = parsePercent(v, 1, 50)
 			return err

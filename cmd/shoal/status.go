@@ -200,8 +200,20 @@ func (t *tool) statusRow(n *nodeStatus) table.Row {
 		strconv.FormatFloat(100*n.Share, 'f', 1, 64) + "%",
 		formatSize(n.MemoryUsed) + "/" + formatSize(n.MemoryLimit),
 		n.Keys, strconv.FormatFloat(n.OpsPerSecond, 'f', 0, 64), formatMicros(n.P99Micros),
-		n.HintsOwed, n.Conflicts, recovering, formatUptime(n.UptimeMillis),
+		owedText(n), n.Conflicts, recovering, formatUptime(n.UptimeMillis),
 	}
+}
+
+// owedText is how many hints a node has in memory, and how much of them is on disk alone.
+func owedText(n *nodeStatus) string {
+	text, unread := strconv.FormatInt(n.HintsOwed, 10), int64(0)
+	for _, d := range n.Hints {
+		unread += d.UnreadBytes
+	}
+	if unread > 0 {
+		text += "+" + formatSize(unread)
+	}
+	return text
 }
 
 func formatMicros(us int64) string {
