@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -42,13 +43,40 @@ func TestMoreClientsTakeRoomFromKeys(t *testing.T) {
 	if b.connections() != 10_000 || a.storage-b.storage < (b.clients-a.clients)*9/10 {
 		t.Errorf("%d and %d clients, storage of %d and %d MiB", a.connections(), b.connections(), a.storage>>20, b.storage>>20)
 	}
-	err := Config{Name: "n", Memory: 128 << 20, ClientsMax: 100_000}.Validate()
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "100000 clients take") {
-		t.Errorf("more clients than there is memory for: %v", err)
+}
+
+func TestMoreForHintsTakesRoomFromKeys(t *testing.T) {
+	few, many := Config{Memory: 1 << 30}.withDefaults(), Config{Memory: 1 << 30, HintsMemory: 300 << 20}.withDefaults()
+	a, b := few.divide(), many.divide()
+	if b.hints != 300<<20 || a.storage-b.storage < b.hints-a.hints || b.slack-a.slack < (b.hints-a.hints)/6 {
+		t.Errorf("hints have %d and %d MiB, storage %d and %d, slack %d and %d", a.hints>>20, b.hints>>20, a.storage>>20, b.storage>>20, a.slack>>20, b.slack>>20)
 	}
-	err = Config{Name: "n", Memory: 64 << 20, Shards: 256}.Validate()
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "256 shards share") {
-		t.Errorf("shards of less than a segment of pages: %v", err)
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.HintsMemory = 1 << 20
+	if got := count(start(t, cfg), "hints", "bytes_max"); got != 1<<20 {
+		t.Errorf("a node that is given 1 MiB for hints keeps %d bytes", got)
+	}
+}
+
+func TestWhatLeavesTooLittleForKeysIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{Memory: 128 << 20, ClientsMax: 100_000}, "100000 clients take 2343 MiB of 128 MiB of memory, which leaves too little for keys and values: use less, or more memory"},
+		{Config{Memory: 20 << 20, HintsMemory: 10 << 20}, "hints take 10 MiB of 20 MiB of memory, "},
+		{Config{Memory: 64 << 20, HintsMemory: 20 << 20, ClientsMax: 700}, "700 clients take 16 MiB and hints take 20 MiB of 64 MiB of memory, "},
+		{Config{Memory: 1 << 30, Shards: 64, HintsMemory: 1 << 10}, "hints-memory of 1 KiB: 64 shards need at least 1024"},
+		{Config{Memory: 1 << 30, HintsMemory: -1}, "hints-memory of -1 KiB: "},
+		{Config{Memory: 1 << 30, HintsMemory: 513 << 20}, "hints-memory of 513 MiB: use at most 512, half of memory"},
+		{Config{Memory: 1 << 30, HintsMemory: math.MaxInt64, ClientsMax: clientsCeiling}, "use at most 512, half of memory"},
+		{Config{Memory: 64 << 20, Shards: 256}, "256 shards share 30 MiB, what memory of 64 MiB leaves for keys and values: use at most 16, or more memory"},
+		{Config{Memory: 64 << 20, Shards: 256, HintsMemory: 4 << 20}, "256 shards share "},
+	} {
+		c.cfg.Name = "n"
+		if err := c.cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: %v, want %q", c.cfg, err, c.want)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ type Config struct {
 	Memory        int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
 	GhostShare    float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
 	ClientsMax    int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
+	HintsMemory   int64    // bytes for writes owed to absent nodes; default a 40th of Memory; more makes up for longer absences, and takes room from keys
 	Policy        string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
 	Datacenter    string   // default "dc1"; each datacenter holds Replicas copies
 	Rack          string   // default none; owners of a key avoid sharing one
@@ -128,6 +129,9 @@ func (c Config) Validate() error {
 	}
 	if c.Shards < 1 || c.Shards > replica.ShardsMax || c.Shards&(c.Shards-1) != 0 || c.Shards > c.Partitions {
 		problem("shards %d: use a power of two up to %d, and no more than partitions", c.Shards, replica.ShardsMax)
+	}
+	if err := c.checkHints(); err != nil {
+		problem("%v", err)
 	}
 	if len(problems) == 0 {
 		if err := c.checkBudget(); err != nil {
