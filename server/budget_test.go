@@ -111,7 +111,7 @@ func TestNoRecordIsLargerThanWhatIsSpareForIt(t *testing.T) { // I16
 	kv := n.Client()
 	var refused *client.TooLargeError
 	err := kv.Set(t.Context(), "k", make([]byte, b.spare))
-	if want := fmt.Sprintf("a node of this memory holds at most %d", b.spare); !errors.As(err, &refused) || !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("a node of this --memory holds at most %d: send less", b.spare); !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("key and value of one byte more than is spare: %v, want %q", err, want)
 	}
 	for i := range 40 {
