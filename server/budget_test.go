@@ -142,3 +142,28 @@ func TestGhostsHaveTheShareOfStorageThatTheyAreGiven(t *testing.T) {
 		t.Errorf("with 1 %% of storage and with half: %d ghosts", ghosts)
 	}
 }
+
+// All keys are in one shard of four, as those of one tenant may be.
+func TestKeysOfOneShardHaveTheRoomThatTheOthersDoNotNeed(t *testing.T) {
+	const keys, bytes = 1500, 10_000
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.Memory, cfg.Shards, cfg.Replicas = 64<<20, 4, 1
+	n := start(t, cfg)
+	b := n.cfg.divide()
+	even := int(b.storage) / cfg.Shards / bytes
+	if even*3/2 > keys {
+		t.Fatalf("an equal share has room for %d of %d keys", even, keys)
+	}
+	kv, value := n.Client(), make([]byte, bytes)
+	eventually(t, "the shard grows", func() bool {
+		for i := range keys {
+			if err := kv.Set(t.Context(), fmt.Sprint("{tenant}", i), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return n.Stats().Keys > int64(even)*3/2
+	})
+	if n.arena.Used() > b.storage {
+		t.Errorf("%d bytes of %d are in use", n.arena.Used(), b.storage)
+	}
+}
