@@ -206,7 +206,7 @@ func (u *Update) make(e *Env, s vclock.Stamp) bool {
 	next.Context.Cap(packedActors) // as Succeed does; what was left out by then is taken for seen
 	// With what its writers had seen: whatever this node works out it must be able to store, or it would not know of it.
 	if n := len(next.Value) + len(next.Context.Seen)*seenBytes; n > c.ValueMax {
-		u.end(e, refusal(c.Op, wire.StatusTooLarge, fmt.Sprintf("the value would have %d bytes, a node of this memory holds at most %d under this key", n, c.ValueMax)))
+		u.end(e, refusal(c.Op, wire.StatusTooLarge, fmt.Sprintf("the value would have %d bytes, a node of this --memory holds at most %d under this key", n, c.ValueMax)))
 		return false
 	}
 	u.tried, u.base = dot, next.Base()

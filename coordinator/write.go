@@ -282,7 +282,7 @@ func (w *write) response(op wire.Op) wire.Response {
 		}
 		return resp
 	case w.tooLarge():
-		return refusal(op, wire.StatusTooLarge, "the value does not fit in a node's memory: store a smaller one or raise --memory")
+		return refusal(op, wire.StatusTooLarge, "key and value are larger than its owners take with their --memory")
 	default:
 		return shortage(op, wire.StatusQuorum, &w.quorum, &w.got, w.seats)
 	}

@@ -150,7 +150,7 @@ func (s *Shard) refuse(r *wire.Request, key int) (wire.Status, string) {
 	case len(r.Value) > s.cfg.Limits.Value:
 		return wire.StatusTooLarge, fmt.Sprintf("the value has %d bytes, the limit is %d", len(r.Value), s.cfg.Limits.Value)
 	case r.Op == wire.OpSet && int64(key+len(r.Value)) > s.store.RecordBytesMax():
-		return wire.StatusTooLarge, fmt.Sprintf("key and value have %d bytes, a node of this memory holds at most %d: store less or raise --memory", key+len(r.Value), s.store.RecordBytesMax())
+		return wire.StatusTooLarge, fmt.Sprintf("key and value have %d bytes, a node of this --memory holds at most %d", key+len(r.Value), s.store.RecordBytesMax())
 	case r.TTL < 0 || r.TTL > ring.TTLMax:
 		return wire.StatusBadRequest, fmt.Sprintf("a TTL of %d ms: use 1 ms to 100 years, or none", r.TTL)
 	case r.Op == wire.OpIncr && !begins(r.Value):

@@ -2,7 +2,9 @@ package server
 
 import (
 	"fmt"
+	"math/bits"
 	"sort"
+	"strings"
 
 	"github.com/shoalcache/shoal/wire"
 )
@@ -13,9 +15,9 @@ import (
 //	process   the program, its runtime and threads
 //	storage   keys, values, ghosts and their index
 //	spare     a large record that is being stored, before what gives way to it is gone: none may be larger
-//	hints     writes owed to absent nodes
+//	hints     writes owed to absent nodes, Config.HintsMemory
 //	pending   keys and values of requests under way
-//	clients   connections, whether or not they have anything to say
+//	clients   connections, Config.ClientsMax, whether or not they have anything to say
 //	unread    answers that clients do not read, and large requests that have come in part
 //	links     messages that wait for a link to another node
 //	beside    what stores have on the heap: directories of the index, and what eviction learns from
@@ -53,16 +55,18 @@ const (
 	slackPart = 5
 )
 
-// divide divides memory for a node that takes so many clients, 0 for as many as have room in a 40th, and frames of so
-// many bytes.
-func divide(memory int64, clients, frame int) budget {
-	b := budget{process: min(processBytes, memory/8*3)}
-	rest := memory - b.process
-	b.hints, b.pending, b.unread, b.links = rest/40, min(rest/48, pendingMost), min(rest/64, unreadMost), min(rest/128, linksMost)
-	if b.clients = int64(clients) * clientBytes; clients == 0 {
+// divide divides Memory. Hints and clients have a 40th each of what the process leaves, unless they are given something else.
+func (c *Config) divide() budget {
+	b := budget{process: min(processBytes, c.Memory/8*3)}
+	rest := c.Memory - b.process
+	b.pending, b.unread, b.links = min(rest/48, pendingMost), min(rest/64, unreadMost), min(rest/128, linksMost)
+	if b.hints = c.HintsMemory; b.hints == 0 {
+		b.hints = rest / 40
+	}
+	if b.clients = int64(c.ClientsMax) * clientBytes; b.clients == 0 {
 		b.clients = min(rest/40, clientsMost*clientBytes)
 	}
-	b.spare = min(rest/12, int64(frame))
+	b.spare = min(rest/12, int64(c.Limits.Frame))
 	heap := b.hints + b.pending + b.clients + b.unread + b.links
 	// What is left is for storage, a 20th of it beside it, and the slack of all that is on the heap.
 	left := rest - b.spare - heap - heap/slackPart
@@ -87,7 +91,10 @@ func (b *budget) calledBytes(shards int64) int { return int(max(b.pending/shards
 func (b *budget) heap(memory int64) int64 { return memory - b.storage - b.spare - b.process/3*2 }
 
 // StorageOf is how many bytes of a node's memory its storage has, for a node of otherwise default settings.
-func StorageOf(memory int64) int64 { return divide(memory, 0, wire.DefaultLimits().Frame).storage }
+func StorageOf(memory int64) int64 {
+	c := Config{Memory: memory, Limits: wire.DefaultLimits()}
+	return c.divide().storage
+}
 
 // MemoryOf is the least Config.Memory of which storage has so many bytes.
 func MemoryOf(storage int64) int64 {
@@ -104,8 +111,6 @@ func HeapOf(c Config) int64 {
 	return b.heap(c.Memory)
 }
 
-func (c *Config) divide() budget { return divide(c.Memory, c.ClientsMax, c.Limits.Frame) }
-
 const (
 	// shardBytes is the least that a shard has by default, so that its segments are some pages each.
 	shardBytes = 4 << 20
@@ -113,15 +118,39 @@ const (
 	shardBytesMin = 1 << 20
 )
 
+// hintsShardMin is the least that a shard has for hints: some of them.
+const hintsShardMin = 16 << 10
+
+// checkHints says what is wrong with HintsMemory, nil if nothing is.
+func (c *Config) checkHints() error {
+	switch least := hintsShardMin * int64(c.Shards); {
+	case c.HintsMemory == 0:
+	case c.HintsMemory < least:
+		return fmt.Errorf("hints-memory of %d KiB: %d shards need at least %d", c.HintsMemory>>10, c.Shards, least>>10)
+	case c.HintsMemory > c.Memory/2:
+		return fmt.Errorf("hints-memory of %d MiB: use at most %d, half of memory", c.HintsMemory>>20, c.Memory/2>>20)
+	}
+	return nil
+}
+
 // checkBudget says what is wrong with how memory is divided, nil if nothing is.
 func (c *Config) checkBudget() error {
-	b := c.divide()
-	switch least := shardBytesMin * int64(c.Shards); {
-	case b.storage >= least:
+	b, least := c.divide(), shardBytesMin*int64(c.Shards)
+	if b.storage >= least {
 		return nil
-	case c.ClientsMax > 0 && divide(c.Memory, 0, c.Limits.Frame).storage >= least:
-		return fmt.Errorf("%d clients take %d MiB of %d: use fewer, or more memory", c.ClientsMax, b.clients>>20, c.Memory>>20)
 	}
-	return fmt.Errorf("%d shards share %d MiB, what memory of %d MiB leaves for keys and values: use at most %d, or more memory",
-		c.Shards, b.storage>>20, c.Memory>>20, max(b.storage/shardBytesMin, 1))
+	usual := *c
+	usual.ClientsMax, usual.HintsMemory = 0, 0
+	if usual.divide().storage < least {
+		return fmt.Errorf("%d shards share %d MiB, what memory of %d MiB leaves for keys and values: use at most %d, or more memory",
+			c.Shards, b.storage>>20, c.Memory>>20, 1<<(bits.Len64(uint64(max(b.storage/shardBytesMin, 1)))-1))
+	}
+	var taken []string
+	if c.ClientsMax > 0 {
+		taken = append(taken, fmt.Sprintf("%d clients take %d MiB", c.ClientsMax, b.clients>>20))
+	}
+	if c.HintsMemory > 0 {
+		taken = append(taken, fmt.Sprintf("hints take %d MiB", b.hints>>20))
+	}
+	return fmt.Errorf("%s of %d MiB of memory, which leaves too little for keys and values: use less, or more memory", strings.Join(taken, " and "), c.Memory>>20)
 }

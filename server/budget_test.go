@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -42,13 +43,40 @@ func TestMoreClientsTakeRoomFromKeys(t *testing.T) {
 	if b.connections() != 10_000 || a.storage-b.storage < (b.clients-a.clients)*9/10 {
 		t.Errorf("%d and %d clients, storage of %d and %d MiB", a.connections(), b.connections(), a.storage>>20, b.storage>>20)
 	}
-	err := Config{Name: "n", Memory: 128 << 20, ClientsMax: 100_000}.Validate()
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "100000 clients take") {
-		t.Errorf("more clients than there is memory for: %v", err)
+}
+
+func TestMoreForHintsTakesRoomFromKeys(t *testing.T) {
+	few, many := Config{Memory: 1 << 30}.withDefaults(), Config{Memory: 1 << 30, HintsMemory: 300 << 20}.withDefaults()
+	a, b := few.divide(), many.divide()
+	if b.hints != 300<<20 || a.storage-b.storage < b.hints-a.hints || b.slack-a.slack < (b.hints-a.hints)/6 {
+		t.Errorf("hints have %d and %d MiB, storage %d and %d, slack %d and %d", a.hints>>20, b.hints>>20, a.storage>>20, b.storage>>20, a.slack>>20, b.slack>>20)
 	}
-	err = Config{Name: "n", Memory: 64 << 20, Shards: 256}.Validate()
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "256 shards share") {
-		t.Errorf("shards of less than a segment of pages: %v", err)
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.HintsMemory = 1 << 20
+	if got := count(start(t, cfg), "hints", "bytes_max"); got != 1<<20 {
+		t.Errorf("a node that is given 1 MiB for hints keeps %d bytes", got)
+	}
+}
+
+func TestWhatLeavesTooLittleForKeysIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{Memory: 128 << 20, ClientsMax: 100_000}, "100000 clients take 2343 MiB of 128 MiB of memory, which leaves too little for keys and values: use less, or more memory"},
+		{Config{Memory: 20 << 20, HintsMemory: 10 << 20}, "hints take 10 MiB of 20 MiB of memory, "},
+		{Config{Memory: 64 << 20, HintsMemory: 20 << 20, ClientsMax: 700}, "700 clients take 16 MiB and hints take 20 MiB of 64 MiB of memory, "},
+		{Config{Memory: 1 << 30, Shards: 64, HintsMemory: 1 << 10}, "hints-memory of 1 KiB: 64 shards need at least 1024"},
+		{Config{Memory: 1 << 30, HintsMemory: -1}, "hints-memory of -1 KiB: "},
+		{Config{Memory: 1 << 30, HintsMemory: 513 << 20}, "hints-memory of 513 MiB: use at most 512, half of memory"},
+		{Config{Memory: 1 << 30, HintsMemory: math.MaxInt64, ClientsMax: clientsCeiling}, "use at most 512, half of memory"},
+		{Config{Memory: 64 << 20, Shards: 256}, "256 shards share 30 MiB, what memory of 64 MiB leaves for keys and values: use at most 16, or more memory"},
+		{Config{Memory: 64 << 20, Shards: 256, HintsMemory: 4 << 20}, "256 shards share "},
+	} {
+		c.cfg.Name = "n"
+		if err := c.cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: %v, want %q", c.cfg, err, c.want)
+		}
 	}
 }
 
@@ -83,7 +111,7 @@ func TestNoRecordIsLargerThanWhatIsSpareForIt(t *testing.T) { // I16
 	kv := n.Client()
 	var refused *client.TooLargeError
 	err := kv.Set(t.Context(), "k", make([]byte, b.spare))
-	if want := fmt.Sprintf("a node of this memory holds at most %d", b.spare); !errors.As(err, &refused) || !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("a node of this --memory holds at most %d: send less", b.spare); !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("key and value of one byte more than is spare: %v, want %q", err, want)
 	}
 	for i := range 40 {
@@ -112,5 +140,30 @@ func TestGhostsHaveTheShareOfStorageThatTheyAreGiven(t *testing.T) {
 	}
 	if ghosts[0] == 0 || ghosts[1] < 5*ghosts[0] {
 		t.Errorf("with 1 %% of storage and with half: %d ghosts", ghosts)
+	}
+}
+
+// All keys are in one shard of four, as those of one tenant may be.
+func TestKeysOfOneShardHaveTheRoomThatTheOthersDoNotNeed(t *testing.T) {
+	const keys, bytes = 1500, 10_000
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.Memory, cfg.Shards, cfg.Replicas = 64<<20, 4, 1
+	n := start(t, cfg)
+	b := n.cfg.divide()
+	even := int(b.storage) / cfg.Shards / bytes
+	if even*3/2 > keys {
+		t.Fatalf("an equal share has room for %d of %d keys", even, keys)
+	}
+	kv, value := n.Client(), make([]byte, bytes)
+	eventually(t, "the shard grows", func() bool {
+		for i := range keys {
+			if err := kv.Set(t.Context(), fmt.Sprint("{tenant}", i), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return n.Stats().Keys > int64(even)*3/2
+	})
+	if n.arena.Used() > b.storage {
+		t.Errorf("%d bytes of %d are in use", n.arena.Used(), b.storage)
 	}
 }

@@ -38,6 +38,7 @@ type Config struct {
 	HintsDisk        int64    // bytes of DataDir for writes owed to absent nodes, a quarter of it for one of them; default 1 GiB; less than 0: none; more bridges longer absences
 	ClientsMax       int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
 	BackgroundMax    int64    // bytes per second for hints and recovery, where clients do not feel them; default 64 MiB; more recovers sooner and bursts harder
+	HintsMemory      int64    // bytes for writes owed to absent nodes; default a 40th of Memory; more makes up for longer absences, and takes room from keys
 	Policy           string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
 	Datacenter       string   // default "dc1"; each datacenter holds Replicas copies
 	Rack             string   // default none; owners of a key avoid sharing one
@@ -143,6 +144,9 @@ func (c Config) Validate() error {
 	}
 	if c.Shards < 1 || c.Shards > replica.ShardsMax || c.Shards&(c.Shards-1) != 0 || c.Shards > c.Partitions {
 		problem("shards %d: use a power of two up to %d, and no more than partitions", c.Shards, replica.ShardsMax)
+	}
+	if err := c.checkHints(); err != nil {
+		problem("%v", err)
 	}
 	if len(problems) == 0 {
 		if err := c.checkBudget(); err != nil {

@@ -106,7 +106,7 @@ func (n *Node) Stats() *wire.NodeStats {
 		Node: n.self.Node, Boot: n.self.Boot, Name: n.cfg.Name, Version: n.cfg.Version,
 		ClientAddr: n.me.ClientAddr, Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack, State: "active",
 		MapHash: v.Hash, Nodes: len(v.Table.Nodes()), NodesUp: nodesUp(v), UptimeMillis: uptime.Milliseconds(),
-		MemoryLimit: t.Storage.BytesMax, MemoryUsed: t.Storage.BytesUsed, Policy: n.cfg.Policy, Keys: int64(t.Storage.Keys),
+		MemoryLimit: t.Storage.BytesMax, MemoryUsed: t.Storage.BytesUsed, Policy: n.cfg.Policy, OutOfMemory: t.ShardStats.Full, Keys: int64(t.Storage.Keys),
 		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed),
 		Conflicts: int64(t.Storage.Conflicts) + t.ShardStats.Conflicts, SiblingsCollapsed: t.Collapsed,
 		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering), Goroutines: runtime.NumGoroutine(),

@@ -197,7 +197,7 @@ func (s *Store) next(which uint8) (loc uint64, at spot, ok bool) {
 		g := &s.segments[n]
 		for g.scan < g.used {
 			if g.scan >= g.ahead {
-				s.lookAhead(g)
+				g.ahead = s.lookAhead(g, g.scan)
 			}
 			loc = uint64(n)<<s.shift | uint64(g.scan)
 			_, b := s.of(loc)
@@ -215,15 +215,21 @@ func (s *Store) next(which uint8) (loc uint64, at spot, ok bool) {
 	return 0, spot{}, false
 }
 
+// extent is how far it is from the oldest entry of a log that was not examined to its end, in bytes, whatever lies dead in between.
+func (s *Store) extent(which uint8) int64 {
+	l := &s.logs[which]
+	return int64(l.segments-1)<<s.shift + int64(s.segments[l.newest].used) - int64(s.segments[l.oldest].scan)
+}
+
 // aheadMax is for how many cache misses are waited at once.
 const aheadMax = 16
 
-// lookAhead reads what next is about to read of the index, for some entries: their cache misses overlap, where one after the
-// other they are most of what an eviction costs.
-func (s *Store) lookAhead(g *segment) {
+// lookAhead reads what is about to be read of the index for some entries of a segment, from at on, and returns where they end: their
+// cache misses overlap, where one after the other they are most of what it costs to evict or to move them.
+func (s *Store) lookAhead(g *segment, at int32) int32 {
 	var pages [aheadMax]uint32
 	var buckets [aheadMax]uint16
-	n, at := 0, g.scan
+	n := 0
 	for ; n < aheadMax && at < g.used; n++ {
 		b := g.mem[at:]
 		size := sizeOf(b)
@@ -235,10 +241,10 @@ func (s *Store) lookAhead(g *segment) {
 		hash := s.mixed(s.hashOf(b))
 		pages[n], buckets[n] = p.page(hash), bucketAt(hash)
 	}
-	g.ahead = at
 	for i, page := range pages[:n] {
 		if page != 0 {
 			s.touched |= s.page(page)[buckets[i]]
 		}
 	}
+	return at
 }

@@ -291,10 +291,10 @@ func (s *Store) giveWay() bool {
 }
 
 // dropGhosts drops ghosts until they have no more than their share. Those of keys that are back lie dead among the others until these
-// go, and count: to move what is as small as a ghost costs more than it frees.
+// go, and count: to move what is as small as a ghost costs more than it frees. They count by the byte, and not by the segment, or a call
+// that comes to a new one would drop a whole segment of them.
 func (s *Store) dropGhosts() {
-	l := &s.logs[ghosts]
-	for (l.bytes > s.ghostBytesMax || int64(l.segments-2)<<s.shift > s.ghostBytesMax) && s.dropGhost() {
+	for (s.logs[ghosts].bytes > s.ghostBytesMax || s.extent(ghosts) > (s.ghostBytesMax>>s.shift+1)<<s.shift) && s.dropGhost() {
 	}
 }
 
@@ -368,7 +368,10 @@ func (s *Store) evacuate() bool {
 		g = &s.segments[s.cleaning]
 	}
 	n, which, used, from := s.cleaning, g.log, g.used, s.cleanAt
-	for moves := 0; moves < movesMax && s.cleanAt < used; {
+	for moves, ahead := 0, from; moves < movesMax && s.cleanAt < used; {
+		if s.cleanAt >= ahead {
+			ahead = s.lookAhead(&s.segments[n], s.cleanAt)
+		}
 		loc := uint64(n)<<s.shift | uint64(s.cleanAt)
 		_, b := s.of(loc)
 		size := sizeOf(b)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -95,4 +96,25 @@ func TestALargeValueGivesItsMemoryBackWhenDeleted(t *testing.T) {
 	if got := s.Stats().BytesUsed; got > pageBytes+100 {
 		t.Errorf("a tombstone of %d bytes", got)
 	}
+}
+
+// Of keys that come back soon many ghosts lie dead, so that it is their segments that are too many, and not their bytes.
+func TestNoCallDropsASegmentOfGhosts(t *testing.T) {
+	const keys, most = 40_000, 16
+	s := newStore(t, Config{BytesMax: 4 << 20, Partitions: 4096, Shards: 1})
+	rng := rand.New(rand.NewPCG(1, 2))
+	set := value(alice, 1, strings.Repeat("v", 100))
+	var buf [16]byte
+	for range 6 * keys {
+		set.Dot.Stamp++
+		before := s.stats.GhostsDropped
+		mustPut(t, s, numbered(buf[:], rng.IntN(keys)), set)
+		if dropped := s.stats.GhostsDropped - before; dropped > most {
+			t.Fatalf("a call dropped %d ghosts, %d segments have %d", dropped, s.logs[ghosts].segments, s.stats.Ghosts)
+		}
+	}
+	if l := s.logs[ghosts]; s.stats.GhostsDropped < keys/2 || l.bytes > s.ghostBytesMax*9/10 || int64(l.segments-2)<<s.shift > s.ghostBytesMax {
+		t.Errorf("%d were dropped; %d of %d bytes of ghosts in %d segments: few lay dead, or they take more", s.stats.GhostsDropped, l.bytes, s.ghostBytesMax, l.segments)
+	}
+	verified(t, s)
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -438,14 +439,18 @@ func TestAGhostFromAnotherNodeTakesADeadlineOver(t *testing.T) {
 
 func TestAVersionThatCouldNeverFitIsRefusedAndNothingIsEvictedForIt(t *testing.T) {
 	s := newStore(t, Config{BytesMax: 64 << 10, RecordBytesMax: 32 << 10})
-	mustPut(t, s, key("small"), value(alice, 1, "x"))
-	mustPut(t, s, key("k"), value(alice, 1, "held"))
-	room := s.recordBytesMax - 4 - 1
-	if r := s.Put(key("k"), value(alice, 2, strings.Repeat("x", int(room)+1)), wall); r.Outcome != TooLarge {
-		t.Errorf("%v, want too-large", r.Outcome)
+	for i := 0; s.Stats().Evicted == 0; i++ { // until it is full
+		mustPut(t, s, key(fmt.Sprint("small", i)), value(alice, 1, strings.Repeat("x", 100)))
 	}
-	if got, _ := s.Peek(key("k"), wall); string(got.Value) != "held" || s.Stats().Evicted != 0 {
-		t.Errorf("held %q, %d evicted", got.Value, s.Stats().Evicted)
+	mustPut(t, s, key("k"), value(alice, 1, "held"))
+	before, room := s.Stats(), s.recordBytesMax-4-1
+	for _, name := range []string{"k", "n"} { // one that is held, and one that is not
+		if r := s.Put(key(name), value(alice, 2, strings.Repeat("x", int(room)+1)), wall); r.Outcome != TooLarge {
+			t.Errorf("%s: %v, want too-large", name, r.Outcome)
+		}
+	}
+	if got, _ := s.Peek(key("k"), wall); string(got.Value) != "held" || s.Stats() != before {
+		t.Errorf("held %q, %+v, before %+v", got.Value, s.Stats(), before)
 	}
 	mustPut(t, s, key("k"), value(alice, 2, strings.Repeat("x", int(room))))
 	if all := newStore(t, Config{BytesMax: 64 << 10}); all.recordBytesMax >= 64<<10 {

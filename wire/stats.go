@@ -18,6 +18,7 @@ type NodeStats struct {
 	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"` // that records, ghosts and index may take: most of --memory
 	MemoryUsed           int64   `msgpack:"memory_used_bytes" json:"memory_used_bytes"`   // of that
 	Policy               string  `msgpack:"policy" json:"policy"`                         // by which it makes room: adaptive, s3fifo, lru, lfu, or none, which refuses writes
+	OutOfMemory          int64   `msgpack:"out_of_memory" json:"out_of_memory"`           // writes that it had no room for, since it evicts nothing
 	Keys                 int64   `msgpack:"keys" json:"keys"`
 	Share                float64 `msgpack:"share" json:"share"` // of its datacenter's data, 0 to 1
 	OpsPerSecond         float64 `msgpack:"ops_per_second" json:"ops_per_second"`

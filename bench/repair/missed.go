@@ -12,7 +12,7 @@ import (
 )
 
 // hintsOff lets a node keep next to no hints.
-var hintsOff = []string{"--hints-memory", "64KiB", "--hints-disk", "0"}
+var hintsOff = []string{"--hints-memory", "256KiB", "--hints-disk", "none"}
 
 func name(i int) string { return fmt.Sprintf("key-%012d", i) }
 

@@ -77,6 +77,12 @@ func settings() []setting {
 			}
 			return err
 		}},
+		{name: "hints-memory", hint: "SIZE", usage: "of memory, for writes that nodes missed while they were away; more are dropped, and left to repairs", def: "a 40th of memory", set: func(o *options, v string) (err error) {
+			if o.HintsMemory, err = parseSize(v); err == nil && o.HintsMemory == 0 { // which to the server would mean its default
+				return fmt.Errorf("%q: use a size, as in 64MiB", v)
+			}
+			return err
+		}},
 		{name: "policy", hint: "NAME", usage: "what is forgotten when memory is full: " + strings.Join(storage.PolicyNames(), ", ") + ", which refuses writes", def: storage.Adaptive.String(), set: oneOf(func(o *options) *string { return &o.Policy }, storage.PolicyNames()...)},
 		{name: "datacenter", hint: "NAME", usage: "each holds --replicas copies of every key", def: "dc1", set: word(func(o *options) *string { return &o.Datacenter })},
 		{name: "rack", hint: "NAME", usage: "copies avoid sharing one", def: "none", set: word(func(o *options) *string { return &o.Rack })},

@@ -170,6 +170,13 @@ func (doc *clusterStatus) show(t *tool) error {
 		}
 	}
 	for _, n := range doc.Nodes {
+		if n.OutOfMemory > 0 {
+			if err := t.write(fmt.Appendf(nil, "\n%s has refused %s since it started, being out of memory: delete something, or give it more --memory or another --policy\n", n.Name, count(int(n.OutOfMemory), "write"))); err != nil {
+				return err
+			}
+		}
+	}
+	for _, n := range doc.Nodes {
 		if !n.Up {
 			if err := t.write([]byte("\n" + n.Name + ": " + n.Error)); err != nil {
 				return err

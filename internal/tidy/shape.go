@@ -3,6 +3,7 @@ package tidy
 import (
 	"go/ast"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,10 +27,40 @@ const (
 )
 
 func (t *tree) checkPages() {
-	for name, text := range t.pages {
-		if n := strings.Count(text, "\n"); n > pageLinesMax[name] {
-			t.found(name, n, "%d lines, at most %d: move what few need into docs/", n, pageLinesMax[name])
+	for name, most := range pageLinesMax {
+		if n := strings.Count(t.pages[name], "\n"); n > most {
+			t.found(name, n, "%d lines, at most %d: move what few need into docs/", n, most)
 		}
+	}
+}
+
+const makefile = "Makefile"
+
+// rule is a target of the Makefile with a word for make help, alone on its line: a merge has made one line of two before.
+var rule = regexp.MustCompile(`^([a-z0-9-]+):.* ## .`)
+
+// checkTargets wants each name of .PHONY to have a rule that make help shows, and each of these to be named there.
+func (t *tree) checkTargets() {
+	phony, at := []string(nil), 1
+	ruled := map[string]int{}
+	n := 0
+	for line := range strings.Lines(t.pages[makefile]) {
+		n++
+		if names, ok := strings.CutPrefix(line, ".PHONY:"); ok {
+			phony, at = append(phony, strings.Fields(names)...), n
+		}
+		if m := rule.FindStringSubmatch(line); m != nil {
+			ruled[m[1]] = n
+		}
+	}
+	for _, name := range phony {
+		if ruled[name] == 0 {
+			t.found(makefile, at, "target %s has no rule with a help text: give it a line of its own, as in %s: ## what it does", name, name)
+		}
+		delete(ruled, name)
+	}
+	for name, n := range ruled {
+		t.found(makefile, n, "target %s is not in .PHONY: name it there", name)
 	}
 }
 

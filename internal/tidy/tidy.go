@@ -45,6 +45,7 @@ func Check(fsys fs.FS) ([]Finding, error) {
 	t.checkLayers()
 	t.checkArchitecture()
 	t.checkPages()
+	t.checkTargets()
 	for _, p := range t.packages {
 		t.checkName(p)
 		t.checkDoc(p)
@@ -86,7 +87,7 @@ func (f *file) isTest() bool { return strings.HasSuffix(f.name, "_test.go") }
 
 func (t *tree) read(fsys fs.FS, name string) error {
 	isGo := path.Ext(name) == ".go"
-	if _, isPage := pageLinesMax[name]; !isGo && !isPage {
+	if _, isPage := pageLinesMax[name]; !isGo && !isPage && name != makefile {
 		return nil
 	}
 	src, err := fs.ReadFile(fsys, name)

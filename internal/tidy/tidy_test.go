@@ -327,6 +327,26 @@ func TestShapeFindsWhatIsTooLongMissingOrVague(t *testing.T) {
 	wantOne(t, check(t, map[string]string{"gossip/a.go": "package x\n", "gossip/doc.go": ""}), "gossip/a.go:1: package gossip has no doc.go")
 }
 
+func TestEveryTargetHasARuleAndAHelpTextOfItsOwn(t *testing.T) {
+	for _, c := range []struct{ name, makefile, want string }{
+		{"right", ".PHONY: a b\n\na: ## one\n\tgo\n\nb: a ## two\n", ""},
+		{"two targets in one line", ".PHONY: a b\n\na b: ## both\n", "Makefile:1: target a has no rule"},
+		{"no rule", "# x\n.PHONY: a\n", "Makefile:2: target a has no rule"},
+		{"no help text", ".PHONY: a\na: ##\n\tgo ## x\n", "Makefile:1: target a has no rule"},
+		{"help of another line", ".PHONY: a\na:\n\t## text\n", "Makefile:1: target a has no rule"},
+		{"not named", ".PHONY: a\na: ## one\nb: ## two\n", "Makefile:3: target b is not in .PHONY"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := check(t, map[string]string{"Makefile": c.makefile})
+			if c.want == "" {
+				wantNone(t, got)
+			} else if wantOne(t, got[:min(len(got), 1)], c.want); len(got) > 2 {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
 func TestEveryExportedNameNeedsAComment(t *testing.T) {
 	for src, want := range map[string]string{
 		"func F() {}":                                            "3: exported F",
