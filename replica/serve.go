@@ -136,6 +136,9 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
 		}
+		if len(s.refill.waiting) > 0 {
+			s.refill.asks[k.Partition/uint32(s.cfg.Shards)]++
+		}
 		if reply.Set, reply.Floor = s.store.Get(k, s.now.Wall); reply.Set.IsZero() {
 			ghost := s.store.Ghost(k)
 			reply.Gone, reply.Digest = ghost.Deadline, ghost.Digest

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/storage"
 )
@@ -39,6 +41,7 @@ type Stats struct {
 	Storage    storage.Stats   `json:"storage"`
 	Hints      hints.Stats     `json:"hints"`
 	Background BackgroundStats `json:"background"`
+	Recovery   Recovery        `json:"recovery"`
 }
 
 // BackgroundStats is what a node does in the background: how fast, and the bytes since it started.
@@ -78,6 +81,10 @@ func (s *Shard) Add(t *Stats) {
 		}
 	}
 	t.Recovering += s.Recovering()
+	s.refill.add(&t.Recovery, s.now.Mono)
+	if r := &t.Recovery; r.Recovered > 0 {
+		r.Left = time.Duration(float64(r.Took) * float64(r.Partitions-r.Recovered) / float64(r.Recovered))
+	}
 	t.Busy += s.calls.busy
 	t.BusyBytes += int64(s.calls.bytes)
 	t.Remembered += len(s.once.index)

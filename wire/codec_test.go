@@ -92,8 +92,11 @@ func sampleMessages() []Message {
 		{Kind: KindOwe, ID: 8, Expires: 9, Target: 10, Key: []byte("k"), Set: set},
 		{Kind: KindForward, ID: 9, Expires: 10, Force: true, Body: AppendRequest(nil, &Request{Op: OpPing})[FrameHeader:]},
 		{Kind: KindForwardReply, ID: 10, Outcome: OutcomeNotReady, Body: AppendResponse(nil, &Response{})[FrameHeader:]},
-		{Kind: KindPull, ID: 11, Partition: 4095, Cursor: 1 << 50, Limit: 1 << 20},
+		{Kind: KindPull, ID: 11, Partition: 4095, Cursor: 1 << 50, Limit: 1 << 20, Body: []byte{}},
+		{Kind: KindPull, ID: 11, Partition: 4095, Limit: 1 << 20, Brief: true, Body: []byte{}},
+		{Kind: KindPull, ID: 11, Partition: 4095, Limit: 1 << 20, Body: AppendWants(nil, []uint64{1, 1 << 63})},
 		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Known: vclock.Dot{Stamp: 3}, Body: []byte{}},
+		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Boot: 1 << 63, Body: []byte{}},
 		{Kind: KindMap, ID: 13, Body: []byte("map")},
 		{Kind: KindBeat, ID: 14, Wall: 1_700_000_000_000, Floor: 1 << 60},
 	}
