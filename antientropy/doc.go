@@ -6,10 +6,12 @@
 // Whom to ask for which page and when, when enough was told, and then which versions may be vouched for,
 // which ghosts and which mark are taken over:
 //
-//	          notBefore            every other owner pulled whole
+//	          notBefore            every other owner has told all
 //	waiting ────────────▶ pulling ───────────────────────────────▶ Done: Keep, Mark, Ghosts
 //	                      │     ▲
-//	                      └─────┘ a page: record, ghost, record, …, cursor; Lost: that owner from the start
+//	                      └─────┘ a page: record, ghost, record, …, cursor; a restart of an owner: all from the start
+//
+// One of the owners tells records whole, the others only which versions they hold, and whole what nobody has told like that.
 //
 // # What it promises and what it does not
 //
@@ -40,7 +42,8 @@
 //  1. No page is asked for before notBefore, and at most one of a node is under way, however often asked for.
 //  2. A page counts once, only from the node it was asked of, only for what was asked last; one that
 //     breaks off, or holds what cannot be judged yet, is asked for again.
-//  3. A refill is done when every other owner has told its last page since it was lost last.
+//  3. A refill is done when every other owner has told its last page since any that it then waited for has restarted, and
+//     every version that one holds has come whole from it, or from another that holds the same.
 //  4. A version is kept if as many other owners of its key as half of all of these, and of those in this replica's
 //     datacenter, would have voted for it: those that hold
 //     the key, whose ghost of it is no newer, or whose mark lies no higher, and whose own recovery floor,

@@ -129,28 +129,48 @@ func begin(t *rapid.T, own *replica) *storage.Store {
 	return s
 }
 
-// source is another owner that tells what it knows in pages of a few entries; the cursor is how many are left.
+// teller is another owner that tells what it knows in pages of a few entries; the cursor is how many are left.
 type teller struct {
 	replica
 	keys []int
+	boot uint64
 }
 
-func (r *teller) page(t *rapid.T, cursor uint64) wire.Message {
-	if cursor == 0 {
-		cursor = uint64(len(r.keys))
-	}
-	m := wire.Message{Kind: wire.KindPullReply, Partition: partition, Floor: r.mark, Known: vclock.Dot{Stamp: r.recovering}}
-	for n := rapid.IntRange(1, 3).Draw(t, "entries"); n > 0 && cursor > 0; n-- {
-		cursor--
-		switch k := r.keys[cursor]; {
-		case r.held[k] != 0:
-			m.Body = wire.AppendPageRecord(m.Body, keyOf(k).Bytes, version(r.held[k]), 0)
-		case r.ghost[k] != 0:
-			m.Body = wire.AppendPageGhost(m.Body, wire.Ghost{Hash: keyOf(k).Hash, Stamp: r.ghost[k], Digest: 1})
+func (r *teller) page(t *rapid.T, pull *wire.Message) wire.Message {
+	m := wire.Message{Kind: wire.KindPullReply, Partition: partition, Floor: r.mark, Known: vclock.Dot{Stamp: r.recovering}, Boot: r.boot}
+	entries := rapid.IntRange(1, 3).Draw(t, "entries")
+	if len(pull.Body) > 0 {
+		hashes, err := wire.Wants(nil, pull.Body)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for ; entries > 0 && m.Cursor < uint64(len(hashes)); entries-- {
+			k := slices.IndexFunc(r.keys, func(k int) bool { return keyOf(k).Hash == hashes[m.Cursor] })
+			r.tell(&m, r.keys[k], false)
+			m.Cursor++
+		}
+		return m
 	}
-	m.Cursor = cursor
+	if m.Cursor = pull.Cursor; m.Cursor == 0 {
+		m.Cursor = uint64(len(r.keys))
+	}
+	for ; entries > 0 && m.Cursor > 0; entries-- {
+		m.Cursor--
+		r.tell(&m, r.keys[m.Cursor], pull.Brief)
+	}
 	return m
+}
+
+func (r *teller) tell(m *wire.Message, k int, brief bool) {
+	switch {
+	case r.held[k] != 0 && brief:
+		v := version(r.held[k])
+		m.Body = wire.AppendPageBrief(m.Body, keyOf(k).Hash, v.Dot.Stamp, v.Ghost(v.Deadline), 0)
+	case r.held[k] != 0:
+		m.Body = wire.AppendPageRecord(m.Body, keyOf(k).Bytes, version(r.held[k]), 0)
+	case r.ghost[k] != 0:
+		m.Body = wire.AppendPageGhost(m.Body, wire.Ghost{Hash: keyOf(k).Hash, Stamp: r.ghost[k], Digest: 1})
+	}
 }
 
 // Whatever the others know, and whatever happens to pages on the way, a refill comes to what the rules,
@@ -171,7 +191,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 		var nodes []uint64
 		for i := range rapid.SampledFrom([]int{0, 1, 2, 2, 3, 4}).Draw(t, "others") {
 			r := drawReplica(t, recovering)
-			tellers = append(tellers, teller{r, rapid.Permutation([]int{0, 1, 2, 3}).Draw(t, "order")})
+			tellers = append(tellers, teller{replica: r, keys: rapid.Permutation([]int{0, 1, 2, 3}).Draw(t, "order"), boot: 1})
 			others, nodes = append(others, r), append(nodes, uint64(i))
 		}
 		var serial uint64
@@ -181,7 +201,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 			if later {
 				return Later
 			}
-			if !e.IsGhost {
+			if !e.IsGhost && !e.IsBrief {
 				store.Refill(storage.Key{Bytes: e.Key, Hash: sum64(e.Key), Partition: partition}, &e.Set, wall)
 			}
 			return Taken
@@ -198,7 +218,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 			now += time.Second
 			for pulls := r.Tick(now, everyone, 100, nil); len(pulls) > 0; pulls = pulls[1:] {
 				p := pulls[0]
-				m := tellers[p.Node].page(t, p.Message.Cursor)
+				m := tellers[p.Node].page(t, &p.Message)
 				fault := 0
 				if faults > 0 {
 					faults--
@@ -210,6 +230,11 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 					continue
 				case 2:
 					r.Lost(p.Node)
+					pulls = pulls[:1] // all may begin anew
+				case 6: // it restarts, and knows all the same
+					tellers[p.Node].boot++
+					m.Boot = tellers[p.Node].boot
+					pulls = pulls[:1]
 				case 3:
 					m.Body = append(m.Body, 0xc1)
 					if next, err := give(p, m); err == nil || len(next) != 0 {

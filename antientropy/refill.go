@@ -36,8 +36,9 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Refill brings one partition back on a replica that holds nothing it can vouch for: it pulls the whole
-// partition from every other owner, and then rules which of the versions it got may stay.
+// Refill brings one partition back on a replica that holds nothing it can vouch for: it hears from every other owner what
+// that knows of the whole partition, and then rules which of the versions it got may stay. Values come once: from one of the
+// owners, and from the others of what that one did not have like this (missing.go).
 type Refill struct {
 	cfg       Config
 	partition uint32
@@ -45,13 +46,19 @@ type Refill struct {
 	serial    *uint64      // given last, over all refills of a shard
 	unkept    vclock.Stamp // greatest stamp that was offered and could not be stored
 	sources   []source     // sorted by node
+	whole     int          // the one of sources that tells values
+	bytes     int64        // of pages that counted
+	done      bool
 }
 
 // source is one other owner and what it told.
 type source struct {
 	Other
+	boot   uint64 // of the source when it told what counts
+	told   bool   // it has told something
 	cursor uint64
-	done   bool
+	walked bool
+	wants  []uint64      // hashes of what it is to tell whole after that, in order
 	asked  time.Duration // when the page under way was asked for, last; 0: none is
 	serial uint64        // of that page, however often it is asked for
 
@@ -64,6 +71,7 @@ type known struct {
 	stamp    vclock.Stamp
 	deadline vclock.Deadline // of a ghost
 	ghost    bool
+	whole    bool // a record that came with its value
 	digest   uint32
 	content  uint32
 	fewer    uint8
@@ -87,6 +95,8 @@ func NewRefill(cfg Config, partition uint32, others []Other, notBefore time.Dura
 		r.sources = append(r.sources, source{Other: o, knows: map[uint64]known{}})
 	}
 	slices.SortFunc(r.sources, func(a, b source) int { return cmp.Compare(a.Node, b.Node) })
+	r.whole = r.teller()
+	r.done = len(r.sources) == 0
 	return r
 }
 
@@ -103,7 +113,7 @@ func (r *Refill) Tick(now time.Duration, may func(node uint64) bool, bytes int, 
 	}
 	for i := range r.sources {
 		s := &r.sources[i]
-		if s.done || !may(s.Node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
+		if s.walked && len(s.wants) == 0 || !may(s.Node) || s.asked != 0 && now-s.asked < r.cfg.Retry {
 			continue
 		}
 		if s.asked == 0 { // asked for again, a page keeps its serial: over a link slower than Config.Retry the first reply is the one that comes
@@ -111,9 +121,13 @@ func (r *Refill) Tick(now time.Duration, may func(node uint64) bool, bytes int, 
 			s.serial = *r.serial
 		}
 		s.asked = max(now, 1)
-		dst = append(dst, Pull{Node: s.Node, Message: wire.Message{
-			Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Cursor: s.cursor, Limit: uint32(min(bytes, r.cfg.PageBytes)),
-		}})
+		m := wire.Message{Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Limit: uint32(min(bytes, r.cfg.PageBytes))}
+		if !s.walked {
+			m.Cursor, m.Brief = s.cursor, i != r.whole
+		} else {
+			m.Body = wire.AppendWants(nil, s.wants[:min(len(s.wants), wire.WantsMax)])
+		}
+		dst = append(dst, Pull{Node: s.Node, Message: m})
 	}
 	return dst
 }
@@ -137,13 +151,22 @@ func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 		return nil
 	}
 	s := &r.sources[i]
-	if s.done || s.asked == 0 || s.serial != serial {
+	if s.asked == 0 || s.serial != serial {
 		return nil
 	}
 	if m.Outcome != wire.OutcomeOK { // not an owner under its map yet, say: asked again later
 		return nil
 	}
+	if s.told && s.boot != m.Boot {
+		r.anew()
+		return nil
+	}
+	s.boot, s.told = m.Boot, true
+	r.bytes += int64(len(m.Body))
 	s.mark, s.floor = max(s.mark, m.Floor), max(s.floor, m.Known.Stamp)
+	if s.walked {
+		s.forget(m.Cursor)
+	}
 	page := wire.NewPage(m.Body, in.Limits)
 	var e wire.PageEntry
 	for {
@@ -163,24 +186,40 @@ func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 		}
 		s.learn(hash, k)
 	}
-	s.asked, s.cursor = 0, m.Cursor
-	s.done = s.cursor == 0
+	s.asked = 0
+	if s.walked {
+		s.got(m.Cursor)
+	} else {
+		s.cursor, s.walked = m.Cursor, m.Cursor == 0
+	}
+	r.done = r.complete()
 	return nil
+}
+
+// anew begins the refill again after a source has restarted: its cursor means nothing, and what it told is no longer what it
+// knows. Nor may that of others be: one that was recovering itself may have got from it meanwhile what it has lost.
+func (r *Refill) anew() {
+	for i := range r.sources {
+		r.sources[i] = source{Other: r.sources[i].Other, knows: map[uint64]known{}}
+	}
 }
 
 // Inward is how a refill reaches the store and reads pages.
 type Inward struct {
-	Install func(*wire.PageEntry) Verdict // stores a record; of a ghost it only judges whether its stamp can be
+	Install func(*wire.PageEntry) Verdict // stores a record that came whole; of another entry it only judges whether its stamp can be
 	Hash    func([]byte) uint64           // the cluster's
 	Limits  *wire.Limits
 }
 
 // told is what an entry says of its key.
 func (in *Inward) told(e *wire.PageEntry) (hash uint64, k known) {
-	if g := &e.Ghost; e.IsGhost {
+	switch g := &e.Ghost; {
+	case e.IsGhost:
 		return g.Hash, known{stamp: g.Stamp, deadline: g.Deadline, ghost: true, digest: g.Digest, content: g.Content, fewer: g.Fewer}
+	case e.IsBrief:
+		return g.Hash, known{stamp: g.Stamp, below: e.Below, digest: g.Digest}
 	}
-	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp, below: e.Below}
+	return in.Hash(e.Key), known{stamp: e.Set.Dot.Stamp, below: e.Below, digest: e.Set.Ghost(e.Set.Deadline), whole: true}
 }
 
 // learn notes the newest that a source says of a key: a walk may meet a key twice while it changes.
@@ -190,28 +229,25 @@ func (s *source) learn(hash uint64, k known) {
 	}
 }
 
-// Lost pulls node from its first page again once it is back, for it may have restarted: then its cursor
-// means nothing and what it had told is no longer what it knows. It reports whether the refill waits for
-// that; one that has pulled the node whole does not.
+// Lost says that what was asked of node will not be answered. Once it is back it goes on where it was, or the refill
+// begins anew if it has restarted. It reports whether the refill waits for that; one that has heard all that the node knows does not.
 func (r *Refill) Lost(node uint64) bool {
 	for i := range r.sources {
-		if s := &r.sources[i]; s.Node == node && !s.done {
-			*s = source{Other: s.Other, knows: map[uint64]known{}}
+		if s := &r.sources[i]; s.Node == node && !r.done && !(s.walked && len(s.wants) == 0) {
+			if s.asked = 0; !s.told { // nobody can say whether it is the same boot that comes back
+				r.anew()
+			}
 			return true
 		}
 	}
 	return false
 }
 
-// Done reports whether every other owner was pulled whole.
-func (r *Refill) Done() bool {
-	for i := range r.sources {
-		if !r.sources[i].done {
-			return false
-		}
-	}
-	return true
-}
+// Done reports whether every other owner has told all it knows.
+func (r *Refill) Done() bool { return r.done }
+
+// Bytes are those of the pages that counted.
+func (r *Refill) Bytes() int64 { return r.bytes }
 
 // Mark is the greatest mark of the other owners, or the stamp of what they had and this one cannot store.
 func (r *Refill) Mark() vclock.Stamp {

@@ -220,8 +220,8 @@ func (s *Side) take(now vclock.Now, partition uint32, page []byte, each func(has
 // merge takes an entry of a page as a conditional merge, and returns the hash of its key. What the store cannot hold it remembers as
 // forgotten.
 func (s *Side) merge(now vclock.Now, partition uint32, e *wire.PageEntry) (hash uint64) {
-	k, holds := storage.Key{Hash: e.Ghost.Hash}, true
-	if !e.IsGhost {
+	k, holds := storage.Key{Hash: e.Ghost.Hash}, !e.IsBrief
+	if !e.IsGhost && holds {
 		k, holds = s.Key(partition, e.Key)
 	}
 	if !holds || s.Early(e) {
@@ -257,8 +257,12 @@ func (s *Side) tell(now vclock.Now, m *wire.Message, body []byte) ([]byte, error
 
 // appendEntry appends what is known of a key to a page; of one past its deadline what is left.
 func (s *Side) appendEntry(now vclock.Now, partition uint32, hash uint64, body []byte) []byte {
-	s.Store.Tell(partition, hash, now.Wall, func(key []byte, set *vclock.Set, below vclock.Stamp) {
-		body = wire.AppendPageRecord(body, key, set, below)
+	s.Store.Tell(partition, []uint64{hash}, math.MaxInt, func(key []byte, set *vclock.Set, below vclock.Stamp) {
+		if k, holds := s.Key(partition, key); holds && set.Deadline.Passed(now.Wall) {
+			body = wire.AppendPageGhost(body, wire.Ghost(s.Store.GhostOf(k, set)))
+		} else if holds {
+			body = wire.AppendPageRecord(body, key, set, below)
+		}
 	}, func(g storage.Ghost) {
 		body = wire.AppendPageGhost(body, wire.Ghost(g))
 	})

@@ -15,7 +15,7 @@ import (
 
 // awayAndBack lets the last node of a trio miss what f does, and all hints of it be lost.
 func (w *trio) awayAndBack(f func()) {
-	w.recovered()
+	w.refilled()
 	w.up(2, false)
 	f()
 	for range 60 { // every write is given up on, and owed
@@ -27,8 +27,8 @@ func (w *trio) awayAndBack(f func()) {
 	w.up(2, true)
 }
 
-// recovered lets time pass until all partitions are.
-func (w *trio) recovered() {
+// refilled lets time pass until all partitions are.
+func (w *trio) refilled() {
 	for w.nodes[0].Shards()[0].Recovering()+w.nodes[1].Shards()[0].Recovering()+w.nodes[2].Shards()[0].Recovering() > 0 {
 		w.tick()
 	}
@@ -126,7 +126,7 @@ func TestOfTwoNodesOneAsks(t *testing.T) {
 
 func TestAnExchangeWaitsUntilHintsAreThroughButNotForEver(t *testing.T) {
 	w := newTrio(t)
-	w.recovered()
+	w.refilled()
 	w.up(2, false)
 	w.set(0, "", "k", "v")
 	for range 60 {
@@ -157,7 +157,7 @@ func TestAnExchangeWaitsUntilHintsAreThroughButNotForEver(t *testing.T) {
 func TestAnExchangeEndsWithItsPeerAndBeginsAgainSoonAfterItIsBack(t *testing.T) {
 	w := newTrio(t)
 	s := w.nodes[0].Shards()[0]
-	w.recovered()
+	w.refilled()
 	for s.exchange.active == nil || s.exchange.active.Peer() != 3 {
 		w.cut = true
 		w.tick()

@@ -15,18 +15,22 @@ import (
 // refills is the recovering side of a shard: which partitions it owns, which of them wait to be refilled,
 // and which are being.
 type refills struct {
-	ranks   []uint8 // this node's as owner, by partition / shards; noRank where it is none
-	knows   []uint8 // the same, but as it was when it recovered last, or the greatest since: it knows what such an owner knows
+	ranks   []uint8  // this node's as owner, by partition / shards; noRank where it is none
+	knows   []uint8  // the same, but as it was when it recovered last, or the greatest since: it knows what such an owner knows
+	asks    []uint32 // reads of each partition while it waits, by partition / shards
 	waiting []waiting
 	active  []*refill
+	wave    wave
 	most    int
 	cfg     antientropy.Config
 	serial  uint64 // given to a page last
 }
 
+// waiting is a partition that is to be refilled.
 type waiting struct {
 	partition uint32
 	notBefore time.Duration
+	begun     *antientropy.Refill // that waits for an owner to come back; nil: none
 }
 
 type refill struct {
@@ -46,7 +50,7 @@ func (s *Shard) own(old *View) {
 	r := &s.refill
 	if r.ranks == nil {
 		n := int((total - uint32(s.number) + shards - 1) / shards)
-		r.ranks, r.knows = bytes.Repeat([]byte{noRank}, n), bytes.Repeat([]byte{noRank}, n)
+		r.ranks, r.knows, r.asks = bytes.Repeat([]byte{noRank}, n), bytes.Repeat([]byte{noRank}, n), make([]uint32, n)
 	}
 	anew := old == nil || old.Ownership != s.view.Ownership
 	for p := uint32(s.number); p < total; p += shards {
@@ -62,6 +66,7 @@ func (s *Shard) own(old *View) {
 	}
 	// Whom a refill must ask, from when, and what of its pages counts, has changed: those not done begin again.
 	r.waiting = r.waiting[:0]
+	r.wave = wave{}
 	clear(r.active)
 	r.active = r.active[:0]
 	for p := uint32(s.number); p < total; p += shards {
@@ -73,7 +78,8 @@ func (s *Shard) own(old *View) {
 			*knows = noRank
 		case rank != noRank && (recovering || s.view.spaces.gains(*knows, rank)): // while it recovers, other owners may have come and gone
 			s.store.Recover(p, floor)
-			r.waiting = append(r.waiting, waiting{p, notBefore})
+			r.waiting = append(r.waiting, waiting{partition: p, notBefore: notBefore})
+			r.wave.partitions++
 			*knows = rank
 		default:
 			*knows = max(*knows, rank) // from a namespace that it is told of later, it may have missed what the rank before missed
@@ -89,13 +95,16 @@ const waitingSeen = 64
 func (s *Shard) tickRefills() {
 	r := &s.refill
 	for n := min(len(r.waiting), waitingSeen); n > 0 && len(r.active) < r.most; n-- {
-		w := r.waiting[0]
-		r.waiting = r.waiting[1:]
+		w := r.hottest(uint32(s.cfg.Shards))
 		if !s.view.ownersUp(w.partition) {
 			r.waiting = append(r.waiting, w)
 			continue
 		}
-		r.active = append(r.active, &refill{antientropy.NewRefill(r.cfg, w.partition, s.view.Others(w.partition), w.notBefore, &r.serial), w})
+		x := &refill{w.begun, w}
+		if x.begun = nil; x.Refill == nil {
+			x.Refill = antientropy.NewRefill(r.cfg, w.partition, s.view.Others(w.partition), w.notBefore, &r.serial)
+		}
+		r.active = append(r.active, x)
 	}
 	for _, x := range r.active {
 		s.pull(x)
@@ -109,6 +118,7 @@ func (s *Shard) pull(r *refill) {
 	s.pulls = r.Tick(s.now.Mono, may, s.purse.pageBytes(), s.pulls[:0])
 	for i := range s.pulls {
 		p := &s.pulls[i]
+		s.refill.wave.begin(s.now.Mono)
 		p.Message.ID = idRefill<<idKindShift | uint64(s.number)<<idShardShift | p.Message.ID&ownMask
 		s.out.message(p.Node, &p.Message)
 	}
@@ -144,7 +154,7 @@ func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
 	switch {
 	case s.early(e):
 		return antientropy.Later
-	case e.IsGhost:
+	case e.IsGhost, e.IsBrief:
 		return antientropy.Taken
 	}
 	_, key := ring.SplitInnerKey(e.Key)
@@ -190,24 +200,40 @@ func (s *Shard) endRefills() {
 		}
 		s.store.Recovered(r.partition, mark, keep, ghosts)
 		s.stats.Recovered++
+		s.refill.wave.end(s.now.Mono, r.Bytes())
 	}
 	clear(s.refill.active[len(kept):])
 	s.refill.active = kept
 }
 
-// lost tells the refills that a node's pages will not come; those that still need it make room for others.
+// lost tells the refills that what was asked of a node will not come; those that still need it make room for others. They go on
+// where they were once it is back, as many as may be under way: another begins anew.
 func (r *refills) lost(node uint64) {
+	begun := 0
+	for i := range r.waiting {
+		if r.waiting[i].begun != nil {
+			begun++
+		}
+	}
 	kept := r.active[:0]
 	for _, x := range r.active {
-		if x.Lost(node) {
-			r.waiting = append(r.waiting, x.waiting)
+		if !x.Lost(node) {
+			kept = append(kept, x)
 			continue
 		}
-		kept = append(kept, x)
+		w := x.waiting
+		if begun < r.most {
+			w.begun = x.Refill
+			begun++
+		}
+		r.waiting = append(r.waiting, w)
 	}
 	clear(r.active[len(kept):])
 	r.active = kept
 }
+
+// briefBytes is the most of a page that only says which versions there are: it holds up the shard as long as one of values.
+const briefBytes = 64 << 10
 
 // pageOverhead is what a page costs beside its entries.
 const pageOverhead = 64
@@ -225,7 +251,9 @@ const askedMax = 256
 func (s *Shard) tellLater(from uint64, m *wire.Message) {
 	waits := slices.ContainsFunc(s.asked, func(a asked) bool { return a.from == from && a.pull.ID == m.ID })
 	if !waits && len(s.asked) < askedMax {
-		s.asked = append(s.asked, asked{from, wire.Message{Kind: m.Kind, ID: m.ID, Partition: m.Partition, Cursor: m.Cursor, Limit: m.Limit}})
+		s.asked = append(s.asked, asked{from, wire.Message{
+			Kind: m.Kind, ID: m.ID, Partition: m.Partition, Cursor: m.Cursor, Limit: m.Limit, Brief: m.Brief, Body: slices.Clone(m.Body),
+		}})
 	}
 }
 
@@ -251,15 +279,26 @@ func (s *Shard) tell(m *wire.Message, reply *wire.Message) {
 	}
 	s.body = s.body[:0]
 	limit := min(int(m.Limit), s.cfg.Limits.Frame/2)
-	reply.Cursor = s.store.Walk(m.Partition, m.Cursor, limit,
-		func(key []byte, set *vclock.Set, below vclock.Stamp) {
-			s.body = wire.AppendPageRecord(s.body, key, set, below)
-		},
-		func(g storage.Ghost) {
-			s.body = wire.AppendPageGhost(s.body, wire.Ghost(g))
-		})
+	record := func(key []byte, set *vclock.Set, below vclock.Stamp) {
+		if m.Brief && !set.Packed {
+			s.body = wire.AppendPageBrief(s.body, s.cfg.Hash(key), set.Dot.Stamp, set.Ghost(set.Deadline), below)
+			return
+		}
+		s.body = wire.AppendPageRecord(s.body, key, set, below)
+	}
+	ghost := func(g storage.Ghost) { s.body = wire.AppendPageGhost(s.body, wire.Ghost(g)) }
+	switch {
+	case len(m.Body) > 0:
+		var wants [wire.WantsMax]uint64
+		hashes, _ := wire.Wants(wants[:0], m.Body) // of what makes no sense, what did until then
+		reply.Cursor = uint64(s.store.Tell(m.Partition, hashes, limit, record, ghost))
+	case m.Brief:
+		reply.Cursor = s.store.WalkBriefly(m.Partition, m.Cursor, min(limit, briefBytes), record, ghost)
+	default:
+		reply.Cursor = s.store.Walk(m.Partition, m.Cursor, limit, record, ghost)
+	}
 	// Read after the last entry: a ghost dropped during the walk has raised the mark by now.
-	reply.Body, reply.Floor = s.body, s.store.Mark(m.Partition)
+	reply.Body, reply.Floor, reply.Boot = s.body, s.store.Mark(m.Partition), s.cfg.Self.Boot
 	s.purse.pay(workTell, pageOverhead+len(s.body))
 	if floor, recovering := s.store.Recovering(m.Partition); recovering {
 		reply.Known = vclock.Dot{Stamp: floor}

@@ -141,6 +141,9 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 			reply.Outcome = wire.OutcomeNotOwner
 			return
 		}
+		if len(s.refill.waiting) > 0 {
+			s.refill.asks[k.Partition/uint32(s.cfg.Shards)]++
+		}
 		s.fetch(k, m, reply)
 	case wire.KindStore:
 		reply.Kind = wire.KindStoreReply

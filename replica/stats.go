@@ -2,6 +2,8 @@ package replica
 
 import (
 	"github.com/shoalcache/shoal/antientropy"
+	"time"
+
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/storage"
 )
@@ -46,6 +48,7 @@ type Stats struct {
 	Exchange   antientropy.ExchangeStats `json:"exchange"`
 	Debts      []hints.Debt              `json:"-"` // by target
 	Background BackgroundStats           `json:"background"`
+	Recovery   Recovery                  `json:"recovery"`
 }
 
 // BackgroundStats is what a node does in the background: how fast, and the bytes since it started.
@@ -90,6 +93,10 @@ func (s *Shard) Add(t *Stats) {
 		}
 	}
 	t.Recovering += s.Recovering()
+	s.refill.add(&t.Recovery, s.now.Mono)
+	if r := &t.Recovery; r.Recovered > 0 {
+		r.Left = time.Duration(float64(r.Took) * float64(r.Partitions-r.Recovered) / float64(r.Recovered))
+	}
 	t.Busy += s.calls.busy
 	t.BusyBytes += int64(s.calls.bytes)
 	t.Remembered += len(s.once.index)

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/pprof"
@@ -109,7 +110,9 @@ func (n *Node) Stats() *wire.NodeStats {
 		MemoryLimit: t.Storage.BytesMax, MemoryUsed: t.Storage.BytesUsed, Policy: n.cfg.Policy, OutOfMemory: t.ShardStats.Full, Keys: int64(t.Storage.Keys),
 		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed),
 		Conflicts: int64(t.Storage.Conflicts) + t.ShardStats.Conflicts, SiblingsCollapsed: t.Collapsed,
-		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering), Goroutines: runtime.NumGoroutine(),
+		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering),
+		RecoveryPartitions: int64(t.Recovery.Partitions), RecoveryBytes: t.Recovery.Bytes, RecoveryTookMillis: t.Recovery.Took.Milliseconds(),
+		RecoveryLeftMillis: t.Recovery.Left.Milliseconds(), Goroutines: runtime.NumGoroutine(),
 		Mallocs: mallocs(),
 	}
 	if i, ok := v.Table.Index(n.self.Node); ok {
@@ -189,11 +192,13 @@ func (n *Node) serveAdmin() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		state := n.Stats().State
-		if state != "active" {
+		s := n.Stats()
+		if s.State != "active" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_, _ = w.Write([]byte(state + "\n"))
+		if _, _ = w.Write([]byte(s.State + "\n")); s.PartitionsRecovering > 0 {
+			_, _ = fmt.Fprintf(w, "%d of %d partitions to go\n", s.PartitionsRecovering, s.RecoveryPartitions)
+		}
 	})
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -304,26 +304,6 @@ func (s *Store) Version(p uint32, hash uint64) (v Version, known bool) {
 	return s.version(hash, &e), true
 }
 
-// Tell passes what partition p knows of the key of a hash to one of the functions, as Walk does; one past its deadline at wall
-// is a ghost by then.
-func (s *Store) Tell(p uint32, hash uint64, wall int64, record func(key []byte, set *vclock.Set, below vclock.Stamp), ghost func(Ghost)) {
-	t := s.at(p)
-	s.wall = wall
-	e := s.lookup(t, Key{Hash: hash})
-	if e.record() && s.met.deadline.Passed(wall) {
-		e = s.expire(t, hash, e)
-		s.settle()
-		e = s.lookup(t, Key{Hash: hash}) // it may be gone at once
-	}
-	switch {
-	case e.ghost():
-		ghost(left(e.b))
-	case e.record():
-		s.told = s.met.set(&s.lent)
-		record(s.met.key, &s.told, s.met.below())
-	}
-}
-
 // Align makes windows of two stores, latest first, sums over equal spans: what one of them has taken together already is taken together
 // in the other, too. What only one of them tells is left out.
 func Align(a, b []Window) (x, y []Window) {

@@ -100,29 +100,68 @@ func (s *Store) each(p *partition, f func(hash uint64, e entry)) {
 // Entries are visited in the order of their mixed hashes, and the cursor is the first of the next page: an entry is told once,
 // wherever it moves to meanwhile.
 func (s *Store) Walk(p uint32, cursor uint64, bytesMax int, record func(key []byte, set *vclock.Set, below vclock.Stamp), ghost func(Ghost)) (next uint64) {
+	return s.walk(p, cursor, telling{left: bytesMax, record: record, ghost: ghost})
+}
+
+// WalkBriefly is Walk for somebody who tells of a record no more than which version it is, unless it is several: it counts as
+// much as a ghost.
+func (s *Store) WalkBriefly(p uint32, cursor uint64, bytesMax int, record func(key []byte, set *vclock.Set, below vclock.Stamp), ghost func(Ghost)) (next uint64) {
+	return s.walk(p, cursor, telling{left: bytesMax, brief: true, record: record, ghost: ghost})
+}
+
+// Tell tells what partition p knows of the keys with these hashes, in their order, as Walk does: of the first, and of as many more
+// as fit. It returns of how many.
+func (s *Store) Tell(p uint32, hashes []uint64, bytesMax int, record func(key []byte, set *vclock.Set, below vclock.Stamp), ghost func(Ghost)) (told int) {
 	t := s.at(p)
-	first := true
-	for bytes := 0; ; {
+	g := telling{left: bytesMax, record: record, ghost: ghost}
+	for _, h := range hashes {
+		if e := s.lookup(t, Key{Hash: h}); e.known() && !s.tell(&g, e) {
+			break
+		}
+		told++
+	}
+	return told
+}
+
+func (s *Store) walk(p uint32, cursor uint64, g telling) (next uint64) {
+	t := s.at(p)
+	for {
 		hashes, after := s.hashesFrom(t, cursor)
 		for _, h := range hashes {
-			e := s.lookup(t, Key{Hash: h})
-			size := ghostBytes
-			if e.record() {
-				size += len(s.met.key) + len(s.met.value) + len(s.met.dots) + headRoom
-			}
-			if bytes += size; bytes > bytesMax && !first {
+			if !s.tell(&g, s.lookup(t, Key{Hash: h})) {
 				return s.mixed(h)
 			}
-			first = false
-			if e.ghost() {
-				ghost(left(e.b))
-				continue
-			}
-			s.told = s.met.set(&s.lent)
-			record(s.met.key, &s.told, s.met.below())
 		}
 		if cursor = after; cursor == 0 {
 			return 0
 		}
 	}
+}
+
+// telling is a page that is being told.
+type telling struct {
+	left   int  // bytes
+	any    bool // something was told
+	brief  bool
+	record func(key []byte, set *vclock.Set, below vclock.Stamp)
+	ghost  func(Ghost)
+}
+
+// tell tells an entry that was just looked up, unless the page has no room for it.
+func (s *Store) tell(g *telling, e entry) bool {
+	size := ghostBytes
+	if e.record() && !(g.brief && !s.met.packed()) {
+		size += len(s.met.key) + len(s.met.value) + len(s.met.dots) + headRoom
+	}
+	if g.left -= size; g.left < 0 && g.any {
+		return false
+	}
+	g.any = true
+	if e.ghost() {
+		g.ghost(left(e.b))
+		return true
+	}
+	s.told = s.met.set(&s.lent)
+	g.record(s.met.key, &s.told, s.met.below())
+	return true
 }

@@ -139,3 +139,54 @@ func (s *Store) known(p uint32) walked {
 	s.each(s.at(p), func(hash uint64, e entry) { w.meet(hash, e.stamp) })
 	return w
 }
+
+// What is told of a record besides which version it is does not count towards the page of somebody who does not tell it.
+func TestABriefWalkCountsRecordsAsGhostsUnlessTheyAreSeveral(t *testing.T) {
+	s := newStore(t, Config{})
+	for i := range 50 {
+		k := key(fmt.Sprintf("key %02d", i))
+		k.Partition = 0
+		mustPut(t, s, k, value(alice, 1, "a value that is much longer than a ghost, which has forty bytes"))
+	}
+	told := 0
+	next := s.WalkBriefly(0, 0, 20*ghostBytes, func([]byte, *vclock.Set, vclock.Stamp) { told++ }, nil)
+	if told != 20 || next == 0 {
+		t.Errorf("%d told, next %d", told, next)
+	}
+	k := key("several")
+	k.Partition = 1
+	mustPut(t, s, k, sum(t, value(alice, 5, "5"), 1, 10))
+	k = key("one")
+	k.Partition = 1
+	mustPut(t, s, k, value(alice, 1, "v"))
+	told = 0
+	if next := s.WalkBriefly(1, 0, 2*ghostBytes, func([]byte, *vclock.Set, vclock.Stamp) { told++ }, nil); told != 1 || next == 0 {
+		t.Errorf("%d told of what is several and one, next %d", told, next)
+	}
+}
+
+func TestTellTellsWhatIsAskedForInOrderAsFarAsThereIsRoom(t *testing.T) {
+	s := newStore(t, Config{BytesMax: 24 << 10})
+	ghost, record, other := key("ghost"), key("record"), key("other")
+	record.Partition, other.Partition = ghost.Partition, ghost.Partition
+	mustPut(t, s, ghost, value(alice, 10, "g"))
+	evict(t, s, ghost)
+	mustPut(t, s, record, value(bob, 20, "r"))
+	mustPut(t, s, other, value(bob, 30, "0123456789"))
+	hashes := []uint64{other.Hash, 12345, ghost.Hash, record.Hash}
+	for bytesMax, want := range map[int]struct {
+		told string
+		n    int
+	}{
+		1:       {"other ", 2}, // the first in any case; of the second nothing is known
+		1 << 10: {"other ~10 record ", 4},
+	} {
+		told := ""
+		n := s.Tell(ghost.Partition, hashes, bytesMax,
+			func(k []byte, _ *vclock.Set, _ vclock.Stamp) { told += string(k) + " " },
+			func(g Ghost) { told += fmt.Sprint("~", uint64(g.Stamp), " ") })
+		if told != want.told || n != want.n {
+			t.Errorf("in %d bytes %d: %q", bytesMax, n, told)
+		}
+	}
+}

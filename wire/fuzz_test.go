@@ -116,11 +116,7 @@ func FuzzPage(f *testing.F) {
 			}
 			e.Set.Context = e.Set.Context.CopyInto(nil)
 			entries = append(entries, e)
-			if e.IsGhost {
-				again = AppendPageGhost(again, e.Ghost)
-			} else {
-				again = AppendPageRecord(again, e.Key, &e.Set, e.Below)
-			}
+			again = appendEntry(again, &e)
 			e = PageEntry{}
 		}
 		page = NewPage(again, &l)

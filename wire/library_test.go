@@ -105,9 +105,9 @@ func messageValues(m *Message) []any {
 	case KindForwardReply:
 		return append(head, uint64(m.Outcome), bin(m.Body))
 	case KindPull:
-		return append(head, uint64(m.Partition), m.Cursor, uint64(m.Limit))
+		return append(head, uint64(m.Partition), m.Cursor, uint64(m.Limit), one(m.Brief), bin(m.Body))
 	case KindPullReply:
-		return append(head, uint64(m.Outcome), uint64(m.Partition), m.Cursor, uint64(m.Floor), uint64(m.Known.Stamp), bin(m.Body))
+		return append(head, uint64(m.Outcome), uint64(m.Partition), m.Cursor, uint64(m.Floor), uint64(m.Known.Stamp), bin(m.Body), m.Boot)
 	case KindMap:
 		return append(head, bin(m.Body))
 	case KindBeat:
@@ -399,9 +399,11 @@ func anyMessage(t *rapid.T) *Message {
 		m.Set = anySet(t)
 	case KindPull:
 		m.Partition, m.Cursor, m.Limit = uint32(number(t, 1<<32-1)), number(t, 1<<64-1), uint32(number(t, 1<<32-1))
+		m.Brief, m.Body = rapid.Bool().Draw(t, "brief"), octets(t)
 	case KindPullReply:
 		m.Partition, m.Cursor = uint32(number(t, 1<<32-1)), number(t, 1<<64-1)
 		m.Floor, m.Known.Stamp = vclock.Stamp(number(t, 1<<64-1)), vclock.Stamp(number(t, 1<<64-1))
+		m.Boot = number(t, 1<<64-1)
 	case KindBeat:
 		m.Wall, m.Floor = signed(t), vclock.Stamp(number(t, 1<<64-1))
 	}

@@ -19,8 +19,8 @@ const (
 	KindOwe           Kind = 6  // keep Set as a hint for Target, an owner that is away
 	KindForward       Kind = 7  // Body is a Request that an owner should coordinate
 	KindForwardReply  Kind = 8  // Body is its Response
-	KindPull          Kind = 9  // send the next page of Partition from Cursor, at most Limit bytes
-	KindPullReply     Kind = 10 // Body is a page (see Page); Floor is the partition's mark, Known.Stamp the sender's floor while it recovers; Cursor 0 when done
+	KindPull          Kind = 9  // send the next page of Partition from Cursor, or what is known of the keys whose hashes are in Body, at most Limit bytes
+	KindPullReply     Kind = 10 // Body is a page (see Page); Floor is the partition's mark, Known.Stamp the sender's floor while it recovers; Cursor 0 when done, or how many hashes it has got to
 	KindMap           Kind = 11 // Body is the sender's cluster map; what follows on the link was sent under it
 	KindBeat          Kind = 12 // Wall is the sender's clock, Floor the stamp ceiling it has on disk
 	KindExchange      Kind = 13 // Step of an exchange on Partition: From, To, Leaves, Cursor, Limit, Body as that has them
@@ -112,7 +112,9 @@ type Message struct {
 	Step      Step            // Exchange, ExchangeReply
 	From, To  vclock.Stamp    // Exchange, ExchangeReply: a span of stamps, To not in it
 	Leaves    uint32          // Exchange: how many that span is told in, a power of two
+	Brief     bool            // Pull: of records no more than which versions they are
+	Boot      uint64          // PullReply: the sender's, to which the cursor belongs
 	Force     bool            // Forward: coordinate it with a clock too far off, too: those of all owners are
 	Wall      int64           // Beat
-	Body      []byte          // Forward, ForwardReply: a frame without its length; PullReply: a page; Exchange, ExchangeReply: see Step; Map: as EncodeMap wrote it
+	Body      []byte          // Forward, ForwardReply: a frame without its length; Pull: hashes, or none (see Wants); PullReply: a page; Exchange, ExchangeReply: see Step; Map: as EncodeMap wrote it
 }

@@ -16,8 +16,8 @@ import (
 //	owe            expires, target, key, set
 //	forward        expires, request (bin: a frame without its length), force (1: yes)
 //	forward-reply  outcome, response (bin: a frame without its length)
-//	pull           partition, cursor, limit
-//	pull-reply     outcome, partition, cursor, floor, known stamp, page (bin: see Page)
+//	pull           partition, cursor, limit, brief (1: yes), hashes (bin: see Wants)
+//	pull-reply     outcome, partition, cursor, floor, known stamp, page (bin: see Page), boot
 //	map            map (bin)
 //	beat           wall, floor
 //	exchange        step, partition, from, to, leaves, cursor, limit, body (bin)
@@ -26,7 +26,7 @@ import (
 // A set is as setcodec.go says, and nil in a fetch-reply only; expires and wall are milliseconds since 1970; all other words are numbers.
 var messageFields = [...]int{
 	KindFetch: 3, KindFetchReply: 7, KindStore: 6, KindStoreReply: 6, KindRetime: 9, KindOwe: 6, KindForward: 5,
-	KindForwardReply: 4, KindPull: 5, KindPullReply: 8, KindMap: 3, KindBeat: 4, KindExchange: 10,
+	KindForwardReply: 4, KindPull: 7, KindPullReply: 9, KindMap: 3, KindBeat: 4, KindExchange: 10,
 	KindExchangeReply: 10,
 }
 
@@ -89,6 +89,8 @@ func AppendMessage(dst []byte, m *Message) []byte {
 		dst = appendUint(dst, uint64(m.Partition))
 		dst = appendUint(dst, m.Cursor)
 		dst = appendUint(dst, uint64(m.Limit))
+		dst = appendUint(dst, bit(m.Brief, 0))
+		dst = appendBytes(dst, m.Body)
 	case KindPullReply:
 		dst = appendUint(dst, uint64(m.Outcome))
 		dst = appendUint(dst, uint64(m.Partition))
@@ -96,6 +98,7 @@ func AppendMessage(dst []byte, m *Message) []byte {
 		dst = appendUint(dst, uint64(m.Floor))
 		dst = appendUint(dst, uint64(m.Known.Stamp))
 		dst = appendBytes(dst, m.Body)
+		dst = appendUint(dst, m.Boot)
 	case KindMap:
 		dst = appendBytes(dst, m.Body)
 	case KindBeat:
@@ -182,6 +185,8 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Partition = r.uint32()
 		m.Cursor = r.uint()
 		m.Limit = r.uint32()
+		m.Brief = r.small(1) == 1
+		m.Body = r.bytes("hashes", wantsBytesMax)
 	case KindPullReply:
 		m.Outcome = Outcome(r.uint8())
 		m.Partition = r.uint32()
@@ -189,6 +194,7 @@ func DecodeMessage(frame []byte, m *Message, l *Limits) error {
 		m.Floor = vclock.Stamp(r.uint())
 		m.Known.Stamp = vclock.Stamp(r.uint())
 		m.Body = r.bytes("body", l.Frame)
+		m.Boot = r.uint()
 	case KindMap:
 		m.Body = r.bytes("body", l.Frame)
 	case KindBeat:

@@ -10,12 +10,15 @@ import "github.com/shoalcache/shoal/vclock"
 //	1, key, set, below       the same, in which versions at or below that stamp may be missing
 //	2, hash, stamp, digest, deadline_at, deadline_stamp   a ghost: numbers; the digest has 32 bits, hash and stamps 64
 //	2, …, content, fewer                                  the same, of several versions, or of a key that not all owners have
+//	3, hash, stamp, digest, below                         a record that is held, of which no more is told than which version it is
 const (
 	entryRecord  = 1
 	entryGhost   = 2
+	entryBrief   = 3
 	recordFields = 3
 	fewerMost    = 3
 	ghostFields  = 6
+	briefFields  = 5
 )
 
 // Ghost is what a node remembers of a key it no longer holds.
@@ -28,9 +31,11 @@ type Ghost struct {
 	Deadline vclock.Deadline // the register
 }
 
-// PageEntry is one entry of a page: a record or, with IsGhost, a ghost. Slices alias the page.
+// PageEntry is one entry of a page: a record or, with IsGhost, a ghost, or with IsBrief a record whose hash, stamp and digest
+// stand in Ghost. Slices alias the page.
 type PageEntry struct {
 	IsGhost bool
+	IsBrief bool
 	Ghost   Ghost
 	Key     []byte
 	Set     vclock.Set
@@ -66,6 +71,38 @@ func AppendPageGhost(dst []byte, g Ghost) []byte {
 		dst = appendUint(dst, uint64(g.Fewer))
 	}
 	return dst
+}
+
+// AppendPageBrief appends which version is held of a key to a page and returns the longer slice. The digest is Set.Ghost of
+// the version and its deadline.
+func AppendPageBrief(dst []byte, hash uint64, stamp vclock.Stamp, digest uint32, below vclock.Stamp) []byte {
+	dst = append(dst, fixArray|briefFields, entryBrief)
+	dst = appendUint(dst, hash)
+	dst = appendUint(dst, uint64(stamp))
+	dst = appendUint(dst, uint64(digest))
+	return appendUint(dst, uint64(below))
+}
+
+// WantsMax is how many hashes a pull may name.
+const WantsMax = 1024
+
+const wantsBytesMax = 9 * WantsMax
+
+// AppendWants appends hashes, as the body of a pull names them, and returns the longer slice.
+func AppendWants(dst []byte, hashes []uint64) []byte {
+	for _, h := range hashes {
+		dst = appendUint(dst, h)
+	}
+	return dst
+}
+
+// Wants appends the hashes that the body of a pull names, at most WantsMax; the error is a *FormatError.
+func Wants(dst []uint64, body []byte) ([]uint64, error) {
+	r := reader{b: body}
+	for n := 0; r.err == nil && r.pos < len(body) && n < WantsMax; n++ {
+		dst = append(dst, r.uint())
+	}
+	return dst, r.err
 }
 
 // Page iterates over the entries of a page.
@@ -109,6 +146,11 @@ func (p *Page) Next(e *PageEntry) (bool, error) {
 			n -= 2
 		}
 		r.skip(n)
+	case what == entryBrief && n >= briefFields:
+		e.IsBrief = true
+		e.Ghost = Ghost{Hash: r.uint(), Stamp: vclock.Stamp(r.uint()), Digest: r.uint32()}
+		e.Below = vclock.Stamp(r.uint())
+		r.skip(n - briefFields)
 	default:
 		r.fail("an entry that is neither record nor ghost")
 	}

@@ -17,16 +17,24 @@ func samplePage() ([]byte, []PageEntry) {
 		{Key: []byte{}, Set: bare},
 		{IsGhost: true},
 		{IsGhost: true, Ghost: Ghost{Hash: 5, Stamp: 6, Digest: 7, Content: 8, Fewer: 3}},
+		{IsBrief: true, Ghost: Ghost{Hash: 1 << 63, Stamp: 1 << 60, Digest: 1 << 31}, Below: 1 << 59},
 	}
 	var page []byte
 	for i := range want {
-		if e := &want[i]; e.IsGhost {
-			page = AppendPageGhost(page, e.Ghost)
-		} else {
-			page = AppendPageRecord(page, e.Key, &e.Set, e.Below)
-		}
+		page = appendEntry(page, &want[i])
 	}
 	return page, want
+}
+
+func appendEntry(page []byte, e *PageEntry) []byte {
+	switch {
+	case e.IsGhost:
+		return AppendPageGhost(page, e.Ghost)
+	case e.IsBrief:
+		return AppendPageBrief(page, e.Ghost.Hash, e.Ghost.Stamp, e.Ghost.Digest, e.Below)
+	default:
+		return AppendPageRecord(page, e.Key, &e.Set, e.Below)
+	}
 }
 
 func TestAPageComesBackEntryByEntry(t *testing.T) {
@@ -60,11 +68,7 @@ func TestACutPageGivesItsWholeEntriesAndThenAnErrorForGood(t *testing.T) {
 	body, want := samplePage()
 	ends := map[int]bool{0: true}
 	for at, i := 0, 0; i < len(want); i++ {
-		if want[i].IsGhost {
-			at += len(AppendPageGhost(nil, want[i].Ghost))
-		} else {
-			at += len(AppendPageRecord(nil, want[i].Key, &want[i].Set, want[i].Below))
-		}
+		at += len(appendEntry(nil, &want[i]))
 		ends[at] = true
 	}
 	for n := range body {
@@ -90,7 +94,8 @@ func TestACutPageGivesItsWholeEntriesAndThenAnErrorForGood(t *testing.T) {
 func TestPageEntriesThatMeanNothingAreRefused(t *testing.T) {
 	l := DefaultLimits()
 	for name, body := range map[string][]byte{
-		"unknown entry":       {0x93, 3, 0xc0, 0xc0},
+		"unknown entry":       {0x93, 4, 0xc0, 0xc0},
+		"brief of four":       {0x94, 3, 1, 1, 1},
 		"record of no set":    {0x93, 1, 0xa1, 'k', 0xc0},
 		"record of no fields": {0x91, 1},
 		"ghost of two fields": {0x93, 2, 1, 1, 1},
@@ -118,5 +123,5 @@ func TestPageEntriesOfANewerPeerAreReadAsFarAsKnown(t *testing.T) {
 }
 
 func sameEntry(a, b *PageEntry) bool {
-	return a.IsGhost == b.IsGhost && a.Ghost == b.Ghost && string(a.Key) == string(b.Key) && sameSet(&a.Set, &b.Set)
+	return a.IsGhost == b.IsGhost && a.IsBrief == b.IsBrief && a.Below == b.Below && a.Ghost == b.Ghost && string(a.Key) == string(b.Key) && sameSet(&a.Set, &b.Set)
 }

@@ -29,6 +29,10 @@ type NodeStats struct {
 	SiblingsCollapsed    int64   `msgpack:"siblings_collapsed" json:"siblings_collapsed"` // that gave way to newer ones, being more than a key may have
 	PartitionsOwned      int64   `msgpack:"partitions_owned" json:"partitions_owned"`
 	PartitionsRecovering int64   `msgpack:"partitions_recovering" json:"partitions_recovering"`
+	RecoveryPartitions   int64   `msgpack:"recovery_partitions" json:"recovery_partitions"` // that a restart, or a change of owners, made it forget, the last time
+	RecoveryBytes        int64   `msgpack:"recovery_bytes" json:"recovery_bytes"`           // that came for these
+	RecoveryTookMillis   int64   `msgpack:"recovery_took_ms" json:"recovery_took_ms"`       // until now, or until all had recovered
+	RecoveryLeftMillis   int64   `msgpack:"recovery_left_ms" json:"recovery_left_ms"`       // if it goes on like that; 0: it is over, or cannot be told
 	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`
 	Mallocs              uint64  `msgpack:"mallocs" json:"mallocs"` // objects allocated by its process, ever
 

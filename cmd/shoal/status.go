@@ -169,6 +169,13 @@ func (doc *clusterStatus) show(t *tool) error {
 			return err
 		}
 	}
+	for i := range doc.Nodes {
+		if n := &doc.Nodes[i]; n.Up && n.PartitionsRecovering > 0 {
+			if err := t.write([]byte("\n" + n.progress() + "\n")); err != nil {
+				return err
+			}
+		}
+	}
 	for _, n := range doc.Nodes {
 		if n.OutOfMemory > 0 {
 			if err := t.write(fmt.Appendf(nil, "\n%s has refused %s since it started, being out of memory: delete something, or give it more --memory or another --policy\n", n.Name, count(int(n.OutOfMemory), "write"))); err != nil {
@@ -187,6 +194,27 @@ func (doc *clusterStatus) show(t *tool) error {
 		return t.write([]byte("\n"))
 	}
 	return nil
+}
+
+// barWidth is that of a bar of progress, in characters.
+const barWidth = 20
+
+// progress says how far a node has come that recovers.
+func (n *nodeStatus) progress() string {
+	done := 0.0
+	if n.RecoveryPartitions > 0 {
+		done = 1 - float64(n.PartitionsRecovering)/float64(n.RecoveryPartitions)
+	}
+	full := min(max(int(done*barWidth), 0), barWidth)
+	text := fmt.Sprintf("%s: recovering [%s%s] %d of %s to go", n.Name,
+		strings.Repeat("#", full), strings.Repeat("-", barWidth-full), n.PartitionsRecovering, count(int(n.RecoveryPartitions), "partition"))
+	if n.RecoveryTookMillis > 0 {
+		text += fmt.Sprintf(", %s at %s/s", formatSize(n.RecoveryBytes), formatSize(n.RecoveryBytes*1000/n.RecoveryTookMillis))
+	}
+	if n.RecoveryLeftMillis > 0 {
+		text += ", about " + formatUptime(n.RecoveryLeftMillis) + " left"
+	}
+	return text
 }
 
 func (t *tool) statusRow(n *nodeStatus) table.Row {

@@ -23,3 +23,18 @@ func TestACheckNamesAllThatIsNotWell(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+func TestANodeThatRecoversSaysHowFarItHasCome(t *testing.T) {
+	n := nodeStatus{Up: true, NodeStats: wire.NodeStats{
+		Name: "n1", PartitionsRecovering: 64, RecoveryPartitions: 256, RecoveryBytes: 30 << 20, RecoveryTookMillis: 3000, RecoveryLeftMillis: 1000,
+	}}
+	want := "n1: recovering [###############-----] 64 of 256 partitions to go, 30MiB at 10MiB/s, about 1s left"
+	if got := n.progress(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	n.NodeStats = wire.NodeStats{Name: "n1", PartitionsRecovering: 256, RecoveryPartitions: 256}
+	want = "n1: recovering [--------------------] 256 of 256 partitions to go"
+	if got := n.progress(); got != want {
+		t.Errorf("before it has begun: %s, want %s", got, want)
+	}
+}
