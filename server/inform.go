@@ -90,10 +90,12 @@ func nodesUp(v *replica.View) (up int) {
 // Stats is what the node says about itself.
 func (n *Node) Stats() *wire.NodeStats {
 	var t replica.Stats
+	var found []replica.Comparison
 	for i := range n.shards {
 		s := &n.shards[i]
 		s.mu.Lock()
 		s.Add(&t)
+		found = s.Comparisons(nil, found)
 		s.mu.Unlock()
 	}
 	v := n.view.Load()
@@ -109,7 +111,7 @@ func (n *Node) Stats() *wire.NodeStats {
 		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed),
 		Conflicts: int64(t.Storage.Conflicts) + t.ShardStats.Conflicts, SiblingsCollapsed: t.Collapsed,
 		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering), Goroutines: runtime.NumGoroutine(),
-		Mallocs: mallocs(),
+		Mallocs: mallocs(), Comparisons: comparisons(v, found, uptime),
 	}
 	if i, ok := v.Table.Index(n.self.Node); ok {
 		s.Share = v.Table.Share(i)

@@ -31,6 +31,9 @@ type NodeStats struct {
 	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`
 	Mallocs              uint64  `msgpack:"mallocs" json:"mallocs"` // objects allocated by its process, ever
 
+	// Comparisons are with the nodes that this one asks; of two nodes the one of the lesser id does.
+	Comparisons []Comparison `msgpack:"comparisons" json:"comparisons"`
+
 	// Packages are the counts of each package, by the package's name and then the count's.
 	Packages map[string]map[string]any `msgpack:"packages" json:"packages"`
 }
