@@ -9,7 +9,7 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// ExchangeConfig bounds exchanges. Every field must be positive, but Period, which may be 0: there are none then.
+// ExchangeConfig bounds exchanges. Every field must be positive, but Period, which may be 0: there are none then but what is asked for.
 type ExchangeConfig struct {
 	Period    time.Duration // between two exchanges with one node, where nothing says that they are needed; less finds sooner what hints have missed, and compares more; default 1 min
 	Settle    time.Duration // what was written since is left to its coordinator and to hints; default 5.5 s: the longest deadline, and what clocks may differ
@@ -225,6 +225,7 @@ func (x *Exchange) compared(m *wire.Message) error {
 // ExchangeStats counts what the exchanges of a node did: those that it asked in, and what it was told in any.
 type ExchangeStats struct {
 	Pending       int64 `json:"pending"` // that somebody waits for, now
+	Stalled       int64 `json:"stalled"` // of these, with nodes that are down
 	Begun         int64 `json:"begun"`
 	Failed        int64 `json:"failed"`         // for want of answers
 	Compared      int64 `json:"compared"`       // partitions
@@ -239,6 +240,7 @@ type ExchangeStats struct {
 // Add puts o's counts on top of s.
 func (s *ExchangeStats) Add(o ExchangeStats) {
 	s.Pending += o.Pending
+	s.Stalled += o.Stalled
 	s.Begun += o.Begun
 	s.Failed += o.Failed
 	s.Compared += o.Compared

@@ -21,6 +21,15 @@ type exchanges struct {
 	peers  []exchangePeer // who share partitions with the shard, by id
 	active *antientropy.Exchange
 	serves bool // an operator who waits for it
+	about  about
+}
+
+// about is what the exchange under way is about, and what had been counted when it began.
+type about struct {
+	one       bool // one partition only
+	only      uint32
+	compared  int64
+	differing int64
 }
 
 type exchangePeer struct {
@@ -31,6 +40,17 @@ type exchangePeer struct {
 	asked   bool          // for by an operator, and not begun yet
 	one     bool          // of one partition only
 	only    uint32        // that
+	all     Comparison    // what the last exchange of all that is shared found
+	single  Comparison    // and the last of one partition
+	which   uint32        // that
+}
+
+// Comparison is what an exchange that came to its end found. None did: At is 0.
+type Comparison struct {
+	Node      uint64        // with whom
+	At        time.Duration // when it ended
+	Compared  int64         // partitions
+	Differing int64         // of these, in which something differed, and was exchanged
 }
 
 const (
@@ -139,9 +159,6 @@ func (x *exchanges) end(failed bool) {
 // tickExchanges begins the exchange that is due first, and goes on with the one under way.
 func (s *Shard) tickExchanges() {
 	x := &s.exchange
-	if x.cfg.Period == 0 {
-		return
-	}
 	if x.active == nil {
 		for i := range x.peers {
 			if p := &x.peers[i]; s.exchangeDue(p) {
@@ -150,6 +167,7 @@ func (s *Shard) tickExchanges() {
 					p.due = p.settled
 				}
 				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p), &x.serial)
+				x.about = about{p.one, p.only, x.side.Stats.Compared, x.side.Stats.Differing}
 				x.serves, p.asked, p.one = p.asked, false, false
 				x.side.Stats.Begun++
 				break
@@ -166,7 +184,7 @@ func (s *Shard) tickExchanges() {
 // exchangeDue reports whether the exchange with a peer should begin: not before the hints that it is owed are through, as long as they may be.
 func (s *Shard) exchangeDue(p *exchangePeer) bool {
 	switch {
-	case p.due > s.now.Mono || !s.view.Up(p.node):
+	case p.due > s.now.Mono || !s.view.Up(p.node) || s.exchange.cfg.Period == 0 && !p.asked:
 		return false
 	case s.hints.OwedTo(p.node) == 0:
 		return true
@@ -205,17 +223,52 @@ func (s *Shard) Repair(partition *uint32) {
 	}
 }
 
-// pending is how many exchanges an operator waits for.
-func (x *exchanges) pending() (n int64) {
+// pending is how many exchanges an operator waits for, and how many of them wait for nodes that are down.
+func (x *exchanges) pending(v *View) (n, stalled int64) {
 	for i := range x.peers {
-		if x.peers[i].asked {
+		if p := &x.peers[i]; p.asked {
 			n++
+			if !v.Up(p.node) {
+				stalled++
+			}
 		}
 	}
 	if x.serves {
 		n++
 	}
-	return n
+	return n, stalled
+}
+
+// note remembers what the exchange that has ended found.
+func (x *exchanges) note(at time.Duration) {
+	i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare)
+	if !ok {
+		return
+	}
+	p, found := &x.peers[i], Comparison{x.active.Peer(), at, x.side.Stats.Compared - x.about.compared, x.side.Stats.Differing - x.about.differing}
+	if x.about.one {
+		p.single, p.which = found, x.about.only
+	} else {
+		p.all = found
+	}
+}
+
+// Comparisons appends what was found when the shard last compared all that it shares with each node that it asks, or, where a partition
+// is given, that one.
+func (s *Shard) Comparisons(partition *uint32, dst []Comparison) []Comparison {
+	for i := range s.exchange.peers {
+		switch p := &s.exchange.peers[i]; {
+		case partition == nil:
+			p.all.Node = p.node
+			dst = append(dst, p.all)
+		case s.shares(p.node, *partition) > 0 && p.which == *partition:
+			p.single.Node = p.node
+			dst = append(dst, p.single)
+		case s.shares(p.node, *partition) > 0:
+			dst = append(dst, Comparison{Node: p.node})
+		}
+	}
+	return dst
 }
 
 // cut is where exchanges begin to leave alone what is written.
@@ -230,6 +283,9 @@ func (s *Shard) sendExchange() {
 	}
 	s.pulls = s.pulls[:0]
 	if done, failed := s.exchange.active.Done(); done {
+		if !failed {
+			s.exchange.note(s.now.Mono)
+		}
 		s.exchange.end(failed)
 	}
 }

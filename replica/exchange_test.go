@@ -203,3 +203,75 @@ func TestWhatANodeHasNoRoomForItRemembersAsForgotten(t *testing.T) {
 		t.Errorf("%+v became %+v", before, after)
 	}
 }
+
+// with is what a shard found with a node, of all partitions or of one.
+func with(s *Shard, node uint64, partition *uint32) (found Comparison) {
+	for _, c := range s.Comparisons(partition, nil) {
+		if c.Node == node {
+			found = c
+		}
+	}
+	return found
+}
+
+func TestAShardTellsWhatItFoundWithEachNodeThatItAsks(t *testing.T) {
+	w := newTrio(t)
+	s := w.nodes[0].Shards()[0]
+	w.awayAndBack(func() {
+		for k := range 40 {
+			w.set(0, "", fmt.Sprint("k", k), "v")
+		}
+	})
+	differed, all := int64(0), Comparison{}
+	for range 2000 { // and once more after it
+		w.tick()
+		all = with(s, 3, nil)
+		differed = max(differed, all.Differing)
+	}
+	if differed == 0 || all.Differing != 0 || all.At == 0 || all.Compared == 0 {
+		t.Errorf("%d partitions differed; found last: %+v", differed, all)
+	}
+	one, other := uint32(1), uint32(2)
+	s.Repair(&one)
+	for pending := int64(1); pending > 0; pending, _ = s.exchange.pending(s.view) {
+		w.tick()
+	}
+	if got := with(s, 3, &one); got.At <= all.At || got.Compared != 1 || got.Differing != 0 {
+		t.Errorf("of partition 1 it found %+v", got)
+	}
+	if got := with(s, 3, &other); got.Node != 3 || got.At != 0 {
+		t.Errorf("of partition 2, of which nobody asked, it found %+v", got)
+	}
+	if got := with(s, 3, nil); got.Compared != all.Compared {
+		t.Errorf("an exchange of one partition passes for one of all: %+v", got)
+	}
+}
+
+func TestARepairWaitsForNodesThatAreDownAndSaysSo(t *testing.T) {
+	w := newTrio(t)
+	w.refilled()
+	s := w.nodes[0].Shards()[0]
+	s.exchange.cfg.Period = 0 // none but what is asked for
+	w.up(2, false)
+	s.Repair(nil)
+	for range 50 {
+		w.tick()
+	}
+	if pending, stalled := s.exchange.pending(s.view); pending != 1 || stalled != 1 {
+		t.Errorf("%d pending, %d of them with nodes that are down: want 1, 1", pending, stalled)
+	}
+	w.up(2, true)
+	for range 50 {
+		w.tick()
+	}
+	if pending, stalled := s.exchange.pending(s.view); pending != 0 || stalled != 0 {
+		t.Errorf("%d pending, %d of them with nodes that are down: want none", pending, stalled)
+	}
+	begun := s.exchange.side.Stats.Begun
+	for range 1000 {
+		w.tick()
+	}
+	if s.exchange.side.Stats.Begun != begun {
+		t.Error("an exchange began that nobody has asked for")
+	}
+}

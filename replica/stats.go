@@ -103,7 +103,9 @@ func (s *Shard) Add(t *Stats) {
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
 	t.Exchange.Add(s.exchange.side.Stats)
-	t.Exchange.Pending += s.exchange.pending()
+	pending, stalled := s.exchange.pending(s.view)
+	t.Exchange.Pending += pending
+	t.Exchange.Stalled += stalled
 	b := &t.Background
 	b.Pace = s.purse.pace
 	b.Hinted += s.purse.bytes[workHint]

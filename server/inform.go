@@ -92,10 +92,12 @@ func nodesUp(v *replica.View) (up int) {
 // Stats is what the node says about itself.
 func (n *Node) Stats() *wire.NodeStats {
 	var t replica.Stats
+	var found []replica.Comparison
 	for i := range n.shards {
 		s := &n.shards[i]
 		s.mu.Lock()
 		s.Add(&t)
+		found = s.Comparisons(nil, found)
 		s.mu.Unlock()
 	}
 	v := n.view.Load()
@@ -113,7 +115,7 @@ func (n *Node) Stats() *wire.NodeStats {
 		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering),
 		RecoveryPartitions: int64(t.Recovery.Partitions), RecoveryBytes: t.Recovery.Bytes, RecoveryTookMillis: t.Recovery.Took.Milliseconds(),
 		RecoveryLeftMillis: t.Recovery.Left.Milliseconds(), Goroutines: runtime.NumGoroutine(),
-		Mallocs: mallocs(),
+		Mallocs: mallocs(), Comparisons: comparisons(v, found, uptime),
 	}
 	if i, ok := v.Table.Index(n.self.Node); ok {
 		s.Share = v.Table.Share(i)

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/wire"
@@ -19,6 +20,7 @@ func (n *Node) repair(document []byte) (*wire.RepairState, error) {
 		return nil, &wire.BadRequestError{Op: wire.OpRepair, Text: fmt.Sprintf("partition %d: use 0 to %d", *p, v.Map.Partitions-1)}
 	}
 	var t replica.Stats
+	var found []replica.Comparison
 	for i := range n.shards {
 		s := &n.shards[i]
 		s.mu.Lock()
@@ -26,12 +28,14 @@ func (n *Node) repair(document []byte) (*wire.RepairState, error) {
 			s.Repair(what.Partition)
 		}
 		s.Add(&t)
+		found = s.Comparisons(what.Partition, found)
 		s.mu.Unlock()
 	}
 	x := &t.Exchange
 	state := &wire.RepairState{
-		Node: n.self.Node, Pending: x.Pending, Compared: x.Compared, Differing: x.Differing, Given: x.Given, Merged: x.Merged,
+		Node: n.self.Node, Pending: x.Pending, Stalled: x.Stalled, Compared: x.Compared, Differing: x.Differing, Given: x.Given, Merged: x.Merged,
 		False: x.False, SentBytes: x.SentBytes, ReceivedBytes: x.ReceivedBytes, Failed: x.Failed,
+		Comparisons: comparisons(v, found, n.clock.now().Mono),
 	}
 	for i, node := range v.Table.Nodes() {
 		if !v.UpAt(uint16(i)) && node.ID > n.self.Node { // this node asks those of greater ids
@@ -39,4 +43,29 @@ func (n *Node) repair(document []byte) (*wire.RepairState, error) {
 		}
 	}
 	return state, nil
+}
+
+// comparisons sums up by node what shards found. What one of them has not compared yet the node has not; else the earliest counts.
+func comparisons(v *replica.View, found []replica.Comparison, now time.Duration) []wire.Comparison {
+	list := []wire.Comparison{}
+	for _, node := range v.Table.Nodes() {
+		sum, asked := wire.Comparison{Node: node.Name}, false
+		for _, f := range found {
+			if f.Node != node.ID {
+				continue
+			}
+			asked = true
+			switch {
+			case f.At == 0 || sum.AgoMillis < 0:
+				sum.AgoMillis = -1
+			default:
+				sum.AgoMillis = max(sum.AgoMillis, (now - f.At).Milliseconds())
+			}
+			sum.Compared, sum.Differing = sum.Compared+f.Compared, sum.Differing+f.Differing
+		}
+		if asked {
+			list = append(list, sum)
+		}
+	}
+	return list
 }

@@ -54,6 +54,7 @@ func TestRepairBringsNodesOfDifferentShardsToAgree(t *testing.T) { // I4
 		}
 		return pending == 0
 	})
+	pairs := 0
 	merged, compared := int64(0), int64(0)
 	for i, n := range nodes {
 		if got := n.Stats().Keys; got != 300 {
@@ -62,6 +63,14 @@ func TestRepairBringsNodesOfDifferentShardsToAgree(t *testing.T) { // I4
 		if merged, compared = merged+all[i].Merged, compared+all[i].Compared; all[i].False > 0 || all[i].Failed > 0 || len(all[i].Waiting) > 0 {
 			t.Errorf("%s: %+v", n.cfg.Name, all[i])
 		}
+		for _, found := range n.Stats().Comparisons {
+			if pairs++; found.AgoMillis < 0 || found.Compared < 256 || found.Node == n.cfg.Name {
+				t.Errorf("%s found %+v", n.cfg.Name, found)
+			}
+		}
+	}
+	if pairs != 3 {
+		t.Errorf("%d pairs know when they compared", pairs)
 	}
 	if merged != 600 || compared < 3*256 { // and what they compared when they found each other
 		t.Errorf("%d merged of 600, %d partitions compared of %d", merged, compared, 3*256)

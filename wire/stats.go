@@ -39,6 +39,9 @@ type NodeStats struct {
 	// Hints are what it owes, or has delivered, to each node; of many those that it owes most.
 	Hints []HintDebt `msgpack:"hints" json:"hints"`
 
+	// Comparisons are with the nodes that this one asks; of two nodes the one of the lesser id does.
+	Comparisons []Comparison `msgpack:"comparisons" json:"comparisons"`
+
 	// Packages are the counts of each package, by the package's name and then the count's.
 	Packages map[string]map[string]any `msgpack:"packages" json:"packages"`
 }

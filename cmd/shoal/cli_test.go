@@ -133,7 +133,7 @@ var results = map[string][]any{
 	"get": {item{}, siblingList{}}, "incr": {counter{}}, "decr": {counter{}}, "append": {appended{}}, "mget": {found{}}, "exists": {found{}}, "ttl": {remaining{}}, "scan": {keyText{}},
 	"set": {keyDone{}, replaced{}}, "del": {keyDone{}}, "mset": {keyDone{}}, "expire": {keyDone{}}, "persist": {keyDone{}},
 	"export": {transferred{}, recordLine{}}, "import": {transferred{}},
-	"status": {clusterStatus{}}, "hints": {hintReport{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}, bench.ReplayReport{}, bench.HitRatioPoint{}}, "sim": {simulated{}, swept{}}, "dev": {demoTally{}},
+	"status": {clusterStatus{}}, "hints": {hintReport{}}, "repair": {repairReport{}, repaired{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}, bench.ReplayReport{}, bench.HitRatioPoint{}}, "sim": {simulated{}, swept{}}, "dev": {demoTally{}},
 	"ctx": {contextList{}, keyDone{}}, "namespace": {namespaceList{}, namespaceRow{}, keyDone{}}, "version": {build{}},
 }
 
@@ -158,7 +158,7 @@ var (
 	// counted are the numbers that have no unit: how many, which one, or a part of 1.
 	counted = regexp.MustCompile(`^(nodes|racks|replicas|keys|lines|slot|partition|partitions|share|conns|depth|requests|reads|hits|` +
 		`misses|writes|sets|count|protocol|node|boot|map_hash|goroutines|mallocs|seconds|window|unique_keys|operations|` +
-		`stale|corrupt|foreign|failed|lost|wrong|seed|seeds|from|clean|starved|acknowledged|faults|events|epoch|version|conflicts|entries)$|^(keys|entries|lines|nodes|partitions|hints|siblings|indeterminate|failed|checked)_[a-z_]+$`)
+		`stale|corrupt|foreign|failed|lost|wrong|seed|seeds|from|clean|starved|acknowledged|faults|events|epoch|version|conflicts|entries|pending|stalled|compared|differing|given|merged|false_repairs)$|^(keys|entries|lines|nodes|partitions|hints|siblings|indeterminate|failed|checked)_[a-z_]+$`)
 )
 
 // checkNames wants a name with a unit for every number of a type.

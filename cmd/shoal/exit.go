@@ -46,6 +46,7 @@ func codeOf(err error) int {
 		overloaded  *client.OverloadedError
 		memory      *client.OutOfMemoryError
 		unsure      *client.UnsureError
+		missing     *missingError
 		child       *childError
 		output      *outputError
 	)
@@ -78,7 +79,7 @@ func codeOf(err error) int {
 		return exitConnect
 	case errors.As(err, &connect), errors.As(err, &notReady), errors.Is(err, server.ErrNoCluster):
 		return exitConnect
-	case errors.As(err, &quorum), errors.As(err, &overloaded), errors.As(err, &memory):
+	case errors.As(err, &quorum), errors.As(err, &overloaded), errors.As(err, &memory), errors.As(err, &missing):
 		return exitQuorum
 	case errors.Is(err, server.ErrInUse), errors.Is(err, server.ErrRefused):
 		return exitNotAllowed

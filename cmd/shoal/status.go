@@ -37,6 +37,7 @@ type nodeStatus struct {
 	Up    bool   `json:"up"`
 	Error string `json:"error,omitempty"` // why it did not answer
 	wire.NodeStats
+	compared string // when it last compared what it shares with others
 }
 
 func (t *tool) statusCommand() *cli.Command {
@@ -138,10 +139,37 @@ func gather(ctx context.Context, s *session, m *ring.Map) *clusterStatus {
 			doc.Collapsed += n.SiblingsCollapsed
 		}
 	}
+	for i := range doc.Nodes {
+		doc.Nodes[i].compared = doc.comparedText(doc.Nodes[i].Name)
+	}
 	slices.SortStableFunc(doc.Nodes, func(a, b nodeStatus) int {
 		return strings.Compare(a.Datacenter+"\x00"+a.Name, b.Datacenter+"\x00"+b.Name)
 	})
 	return doc
+}
+
+// comparedText is when a node last compared what it shares with others, with the one for which that is longest ago, and how many
+// partitions differed then, with all of them. Of two nodes one has asked, and knows it.
+func (doc *clusterStatus) comparedText(name string) string {
+	ago, differing := int64(-2), int64(0)
+	for i := range doc.Nodes {
+		for _, c := range doc.Nodes[i].Comparisons {
+			switch {
+			case doc.Nodes[i].Name != name && c.Node != name:
+				continue
+			case c.AgoMillis < 0:
+				return "not yet"
+			}
+			ago, differing = max(ago, c.AgoMillis), differing+c.Differing
+		}
+	}
+	switch {
+	case ago < 0:
+		return "-"
+	case differing > 0:
+		return fmt.Sprintf("%s, %d differed", formatUptime(ago), differing)
+	}
+	return formatUptime(ago)
 }
 
 func (doc *clusterStatus) show(t *tool) error {
@@ -159,7 +187,7 @@ func (doc *clusterStatus) show(t *tool) error {
 		rows = append(rows, t.statusRow(&doc.Nodes[i]))
 	}
 	err := t.table(table.Row{
-		"NODE", "STATE", "ADDRESS", "DC/RACK", "SHARE", "MEMORY", "KEYS", "OPS/S", "P99", "HINTS", "CONFLICTS", "RECOVERING", "UPTIME",
+		"NODE", "STATE", "ADDRESS", "DC/RACK", "SHARE", "MEMORY", "KEYS", "OPS/S", "P99", "HINTS", "CONFLICTS", "COMPARED", "RECOVERING", "UPTIME",
 	}, rows)
 	if err != nil {
 		return err
@@ -220,7 +248,7 @@ func (n *nodeStatus) progress() string {
 func (t *tool) statusRow(n *nodeStatus) table.Row {
 	site := site(n.Datacenter, n.Rack)
 	if !n.Up {
-		return table.Row{n.Name, t.colour(text.FgRed, n.State), n.ClientAddr, site, "", "", "", "", "", "", "", "", ""}
+		return table.Row{n.Name, t.colour(text.FgRed, n.State), n.ClientAddr, site, "", "", "", "", "", "", "", "", "", ""}
 	}
 	state := t.colour(text.FgGreen, n.State)
 	if n.State != ring.Active.String() || n.PartitionsRecovering > 0 {
@@ -235,7 +263,7 @@ func (t *tool) statusRow(n *nodeStatus) table.Row {
 		strconv.FormatFloat(100*n.Share, 'f', 1, 64) + "%",
 		formatSize(n.MemoryUsed) + "/" + formatSize(n.MemoryLimit),
 		n.Keys, strconv.FormatFloat(n.OpsPerSecond, 'f', 0, 64), formatMicros(n.P99Micros),
-		owedText(n), n.Conflicts, recovering, formatUptime(n.UptimeMillis),
+		owedText(n), n.Conflicts, n.compared, recovering, formatUptime(n.UptimeMillis),
 	}
 }
 

@@ -38,3 +38,19 @@ func TestANodeThatRecoversSaysHowFarItHasCome(t *testing.T) {
 		t.Errorf("before it has begun: %s, want %s", got, want)
 	}
 }
+
+func TestStatusSaysOfEachPairWhenItWasComparedThoughOneOfTheTwoKnowsIt(t *testing.T) {
+	node := func(name string, found ...wire.Comparison) nodeStatus {
+		return nodeStatus{NodeStats: wire.NodeStats{Name: name, Comparisons: found}}
+	}
+	doc := clusterStatus{Nodes: []nodeStatus{
+		node("a", wire.Comparison{Node: "b", AgoMillis: 9000, Compared: 64}, wire.Comparison{Node: "c", AgoMillis: 70_000, Compared: 64, Differing: 2}),
+		node("b", wire.Comparison{Node: "c", AgoMillis: 12_000, Compared: 64, Differing: 1}, wire.Comparison{Node: "d", AgoMillis: -1}),
+		node("c"), node("d"), node("e"),
+	}}
+	for i, want := range []string{"1m10s, 2 differed", "not yet", "1m10s, 3 differed", "not yet", "-"} {
+		if got := doc.comparedText(doc.Nodes[i].Name); got != want {
+			t.Errorf("%s: %q, want %q", doc.Nodes[i].Name, got, want)
+		}
+	}
+}

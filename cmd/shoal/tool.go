@@ -64,7 +64,7 @@ func (t *tool) commands() []*cli.Command {
 		t.getCommand(), t.setCommand(), t.delCommand(), t.existsCommand(), t.mgetCommand(), t.msetCommand(),
 		t.incrCommand(), t.decrCommand(), t.appendCommand(),
 		t.ttlCommand(), t.expireCommand(), t.persistCommand(), t.scanCommand(), t.exportCommand(), t.importCommand(),
-		t.statusCommand(), t.hintsCommand(), t.ringCommand(), t.whereCommand(), t.namespaceCommand(), t.benchCommand(), t.simCommand(),
+		t.statusCommand(), t.hintsCommand(), t.repairCommand(), t.ringCommand(), t.whereCommand(), t.namespaceCommand(), t.benchCommand(), t.simCommand(),
 		t.ctxCommand(), t.completionCommand(), t.cheatCommand(), t.versionCommand(), t.helpCommand(),
 	}
 	for _, c := range commands {
