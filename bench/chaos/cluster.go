@@ -123,7 +123,7 @@ func (c *cluster) start(n *node, offset time.Duration, join bool) error {
 			p.Env = append(p.Env, v)
 		}
 	}
-	p.Stdout, p.Stderr = log, log
+	p.Stdout, p.Stderr, p.SysProcAttr = log, log, attributes()
 	if err := p.Start(); err != nil {
 		return err
 	}

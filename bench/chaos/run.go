@@ -45,10 +45,10 @@ func run(ctx context.Context, p plan, o *options, isolated bool, say func(string
 	r.cluster.end()
 	failed := err != nil && ctx.Err() == nil || err == nil && !rep.kept()
 	if failed {
-		say("what the nodes wrote is in %s", w.dir)
+		say("what the nodes wrote is in %s", w.kept())
 	}
 	if failed && rep != nil {
-		rep.Files = w.dir
+		rep.Files = w.kept()
 		err = rep.save(w.dir)
 	}
 	w.end(failed)

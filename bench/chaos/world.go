@@ -26,6 +26,7 @@ const (
 	diskSize = "64m" // of each node
 	nobody   = "02:00:00:00:00:ff"
 	bridge   = "chaos0"
+	prefix   = "shoal-chaos-" // of a run's files, before the driver's process id
 )
 
 // world is where the nodes of one run stand.
@@ -46,7 +47,7 @@ func makeBridge() error {
 
 // newWorld makes the networks and disks of a run.
 func newWorld(isolated bool, nodes int) (*world, error) {
-	dir, err := os.MkdirTemp("", "shoal-chaos-*")
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-*", prefix, driver()))
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +77,22 @@ func newWorld(isolated bool, nodes int) (*world, error) {
 	return w, err
 }
 
+// sweep removes the files of runs whose driver was killed.
+func sweep() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	for _, dir := range left {
+		var pid int
+		if n, _ := fmt.Sscanf(filepath.Base(dir), prefix+"%d-", &pid); n == 1 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
+// kept is where the files of the run are when it has ended, if they are kept: under a name that no sweep takes.
+func (w *world) kept() string {
+	return filepath.Join(filepath.Dir(w.dir), "kept-"+filepath.Base(w.dir))
+}
+
 // end removes what newWorld made; the files of the run stay if they are needed.
 func (w *world) end(keep bool) {
 	for i := range w.nodes {
@@ -87,7 +104,9 @@ func (w *world) end(keep bool) {
 			_ = sh("umount "+w.disk(i), "rmdir "+w.disk(i))
 		}
 	}
-	if !keep {
+	if keep {
+		_ = os.Rename(w.dir, w.kept())
+	} else {
 		_ = os.RemoveAll(w.dir)
 	}
 }

@@ -7,11 +7,23 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 )
 
-// inside is set for the driver that was started in namespaces of its own.
+// inside is set for the driver that was started in namespaces of its own: to the process id of who started it, since its own is 1.
 const inside = "CHAOS_INSIDE"
+
+// driver is the process id by which others know this run.
+func driver() int {
+	if pid, err := strconv.Atoi(os.Getenv(inside)); err == nil {
+		return pid
+	}
+	return os.Getpid()
+}
+
+// attributes let a node end with the driver where it has no namespace to end with.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // enter starts this program again in networks, mounts and processes of its own, and ends with it. It returns in that
 // program, or with the reason where there is none.
@@ -19,6 +31,7 @@ func enter() error {
 	if os.Getenv(inside) != "" {
 		return makeBridge()
 	}
+	sweep()
 	for _, program := range []string{"ip", "tc", "mount"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return err
@@ -30,7 +43,7 @@ func enter() error {
 	}
 	again := exec.Command(self, os.Args[1:]...)
 	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
-	again.Env = append(os.Environ(), inside+"=1")
+	again.Env = append(os.Environ(), inside+"="+strconv.Itoa(os.Getpid()))
 	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
 		again.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
