@@ -186,11 +186,27 @@ func (p *plan) part(r *rand.Rand, at time.Duration) {
 		case slow:
 			f.Rate = 200 + r.IntN(1800)
 		}
+		if g, ok := p.aimed(r, at); ok && r.IntN(2) == 0 {
+			f = g
+		}
 		if !p.add(f) {
 			return
 		}
 		at = f.ends() + between(r, time.Second, 6*time.Second)
 	}
+}
+
+// aimed is a part that chance seldom makes, and that shows whether nodes know what they have forgotten: for a while one node does not
+// hear of another's writes, and a third, which does, loses its memory. Whoever then asks these two must not be told something old.
+func (p *plan) aimed(r *rand.Rand, at time.Duration) (f fault, ok bool) {
+	const before, after = 3 * time.Second, 6 * time.Second
+	for _, l := range p.Faults {
+		if l.Kind.forgets() && l.Kind != wipe && l.At-before >= at {
+			nodes := slices.DeleteFunc(r.Perm(p.Nodes), func(n int) bool { return n == l.Node })
+			return fault{At: l.At - before, For: before + l.For + after, Kind: oneWay, Node: nodes[0], Others: nodes[1:2]}, true
+		}
+	}
+	return f, false
 }
 
 // show is the plan for people.

@@ -12,7 +12,7 @@ import (
 const (
 	startMax    = 2 * time.Minute  // for a cluster to be well after its start
 	convergeMax = 2 * time.Minute  // after the last fault
-	afterwards  = 4 * time.Second  // that the load goes on after the last fault
+	afterwards  = 2 * time.Second  // that the load goes on when all is well again
 	lookEvery   = time.Second / 2  // at how the cluster is
 	problemsMax = 20               // that are told of a run
 	recoverMax  = 90 * time.Second // for which a fault waits until all have their memory
@@ -75,24 +75,29 @@ func (r *runner) all(ctx context.Context, shoal string) (rep *report, err error)
 	working.Go(func() { r.load.run(loading, r.plan.Seed) })
 	working.Go(func() { r.watch(loading) })
 	r.trouble(ctx)
-	ended := time.Now()
+	took := r.converged(ctx)
 	wait(ctx, afterwards)
 	quiet()
 	working.Wait()
-	rep = r.judged(ctx, ended)
+	rep = r.judged(ctx, took)
 	return rep, ctx.Err()
 }
 
-// judged waits until the cluster is whole, reads everything, and judges.
-func (r *runner) judged(ctx context.Context, ended time.Time) *report {
-	settling, cancel := context.WithTimeout(ctx, convergeMax)
+// converged waits, under load, until every node has its memory and owes nothing, and tells how long that took.
+func (r *runner) converged(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, convergeMax)
 	defer cancel()
-	err := r.cluster.await(settling, func() string { return r.cluster.unsettled(settling) })
-	took := time.Since(ended)
-	if err != nil {
-		r.cluster.problem(fmt.Sprintf("not converged %v after the last fault: %v", took.Round(time.Second), err))
-	} else {
-		r.close(r.taken)
+	began := time.Now()
+	if err := r.cluster.await(ctx, func() string { return r.cluster.unsettled(ctx) }); err != nil {
+		r.cluster.problem(fmt.Sprintf("not converged %v after the last fault: %v", convergeMax, err))
+	}
+	return time.Since(began)
+}
+
+// judged reads everything when nothing is asked any more, and judges.
+func (r *runner) judged(ctx context.Context, took time.Duration) *report {
+	if taken, open := r.look(); open && r.cluster.unwell(ctx) == "" {
+		r.close(taken)
 	}
 	if n := r.load.readAll(); n > 0 && ctx.Err() == nil {
 		r.cluster.problem(fmt.Sprintf("%d reads failed though all was well", n))
