@@ -32,6 +32,7 @@ type runner struct {
 	taken  int  // how often that was
 	begun  map[kind]int
 	left   map[kind]int // out, for want of what they need
+	last   time.Time    // when a fault was over
 }
 
 // run carries out a plan and tells what came of it. The error is one of the driver's, or of a cluster that does not start.
@@ -87,11 +88,10 @@ func (r *runner) all(ctx context.Context, shoal string) (rep *report, err error)
 func (r *runner) converged(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, convergeMax)
 	defer cancel()
-	began := time.Now()
 	if err := r.cluster.await(ctx, func() string { return r.cluster.unsettled(ctx) }); err != nil {
 		r.cluster.problem(fmt.Sprintf("not converged %v after the last fault: %v", convergeMax, err))
 	}
-	return time.Since(began)
+	return time.Since(r.last)
 }
 
 // judged reads everything when nothing is asked any more, and judges.
@@ -133,8 +133,10 @@ func (r *runner) trouble(ctx context.Context) {
 	}
 	lanes.Go(func() { r.lane(ctx, began, forgetting) })
 	lanes.Go(func() { r.lane(ctx, began, parting) })
-	lanes.Go(func() { wait(ctx, time.Until(began.Add(r.plan.Trouble))) })
 	lanes.Wait()
+	if r.last.IsZero() {
+		r.last = began
+	}
 }
 
 // lane carries out faults one after the other, each when it is due or as soon as it may.
@@ -147,6 +149,9 @@ func (r *runner) lane(ctx context.Context, began time.Time, faults []*fault) {
 		if err := r.fault(ctx, f); err != nil {
 			r.cluster.problem(fmt.Sprintf("%s: %v", f, err))
 		}
+		r.mu.Lock()
+		r.last = time.Now()
+		r.mu.Unlock()
 	}
 }
 

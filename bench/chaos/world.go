@@ -97,6 +97,7 @@ func (w *world) kept() string {
 func (w *world) end(keep bool) {
 	for i := range w.nodes {
 		if w.isolated {
+			_ = sh(fmt.Sprint("ip link del vn", i+1)) // a network is gone some time after its end, its link now
 			_ = sh(fmt.Sprint("ip netns del n", i+1))
 			if keep {
 				_ = exec.Command("cp", "-r", w.disk(i), w.disk(i)+".kept").Run()
