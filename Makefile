@@ -5,6 +5,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 FUZZTIME  ?= 60s
 CHECKS    ?= 100000
 MINUTES   ?= 10
+SEED      ?= 1
 MEMORY    ?= 512MiB
 FROM      ?= 1000
 BENCH     ?= .
@@ -14,7 +15,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e bench bench-path bench-client rivals bench-hitratio bench-memory cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e chaos bench bench-path bench-client rivals bench-hitratio bench-memory cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +69,9 @@ laws: ## the properties over CHECKS (100000) cases each, drawn anew
 
 e2e: ## real processes, driven by clients of others: go-redis, redis-cli, redis-benchmark
 	cd e2e && go vet ./... && go test -count=1 ./...
+
+chaos: build ## real processes killed, paused and cut off for MINUTES (10), from seed SEED (1); all of it needs Linux, ip and tc
+	go run ./bench/chaos -shoal bin/shoal -minutes $(MINUTES) -seed $(SEED)
 
 sweep: build ## simulated clusters for MINUTES (10), from seed FROM (1000), each run twice
 	bin/shoal sim sweep --minutes $(MINUTES) --from $(FROM)

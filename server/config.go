@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/replica"
@@ -22,32 +23,33 @@ const NoDataDir = datadir.None
 
 // Config is one node. The zero value of a field means its default, where it has one.
 type Config struct {
-	Name             string   // unique in the cluster; default: the host's name
-	ClientAddr       string   // host:port for clients; default 127.0.0.1:7400; port 0 picks a free one
-	RespAddr         string   // host:port for Redis clients; default off; anyone who reaches it may read and write
-	PeerAddr         string   // host:port for links between nodes; default 127.0.0.1:7401
-	GossipAddr       string   // host:port for membership, TCP and UDP; default 127.0.0.1:7402
-	AdvertiseHost    string   // host that others reach this node at; default: the host of each address
-	AdminAddr        string   // host:port for health and profiles over HTTP; default off
-	Join             []string // gossip addresses of nodes of the cluster; without any, a node without a map founds one
-	ClusterName      string   // default "shoal"; clusters of other names are never joined
-	DataDir          string   // node id, map and stamp ceiling; default ./shoal-data/NAME; NoDataDir: none
-	Memory           int64    // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
-	GhostShare       float64  // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
-	ReadRepairChance float64  // share of reads that, once answered, ask the owners of this datacenter they did not need, and repair them; default 0.01; below 0: none; more finds old copies sooner, for a message to each of those owners
-	HintsDisk        int64    // bytes of DataDir for writes owed to absent nodes, a quarter of it for one of them; default 1 GiB; less than 0: none; more bridges longer absences
-	ClientsMax       int      // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
-	BackgroundMax    int64    // bytes per second for hints and recovery, where clients do not feel them; default 64 MiB; more recovers sooner and bursts harder
-	HintsMemory      int64    // bytes for writes owed to absent nodes; default a 40th of Memory; more makes up for longer absences, and takes room from keys
-	Policy           string   // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
-	Datacenter       string   // default "dc1"; each datacenter holds Replicas copies
-	Rack             string   // default none; owners of a key avoid sharing one
-	Weight           float64  // share of the data against other nodes; default 1
-	Replicas         int      // N, fixed by the node that founds the cluster; default 3
-	Read             string   // default level of reads, likewise; default quorum
-	Write            string   // default level of writes, likewise; default quorum
-	Partitions       int      // likewise; a power of two, at least 150 for each node to come; default 4096
-	Shards           int      // locks and stores in this node; a power of two; default 4 for each core, at least 16
+	Name             string        // unique in the cluster; default: the host's name
+	ClientAddr       string        // host:port for clients; default 127.0.0.1:7400; port 0 picks a free one
+	RespAddr         string        // host:port for Redis clients; default off; anyone who reaches it may read and write
+	PeerAddr         string        // host:port for links between nodes; default 127.0.0.1:7401
+	GossipAddr       string        // host:port for membership, TCP and UDP; default 127.0.0.1:7402
+	AdvertiseHost    string        // host that others reach this node at; default: the host of each address
+	AdminAddr        string        // host:port for health and profiles over HTTP; default off
+	Join             []string      // gossip addresses of nodes of the cluster; without any, a node without a map founds one
+	ClusterName      string        // default "shoal"; clusters of other names are never joined
+	DataDir          string        // node id, map and stamp ceiling; default ./shoal-data/NAME; NoDataDir: none
+	Memory           int64         // bytes the node may use; default 1 GiB; more holds more keys. The Go heap is the program's to limit: HeapOf
+	GhostShare       float64       // of what storage has, for what is remembered of keys that are gone; default 0.1; more leaves fewer misses unsure, less room for values
+	ReadRepairChance float64       // share of reads that, once answered, ask the owners of this datacenter they did not need, and repair them; default 0.01; below 0: none; more finds old copies sooner, for a message to each of those owners
+	HintsDisk        int64         // bytes of DataDir for writes owed to absent nodes, a quarter of it for one of them; default 1 GiB; less than 0: none; more bridges longer absences
+	ClientsMax       int           // connections of clients at a time, 24 KiB each; default as many as a 40th of Memory has room for, 256 to 10,000; more takes room from keys
+	BackgroundMax    int64         // bytes per second for hints and recovery, where clients do not feel them; default 64 MiB; more recovers sooner and bursts harder
+	HintsMemory      int64         // bytes for writes owed to absent nodes; default a 40th of Memory; more makes up for longer absences, and takes room from keys
+	Policy           string        // what it forgets when that is full, of storage.PolicyNames; default "adaptive"; "none" refuses writes instead
+	Datacenter       string        // default "dc1"; each datacenter holds Replicas copies
+	Rack             string        // default none; owners of a key avoid sharing one
+	Weight           float64       // share of the data against other nodes; default 1
+	Replicas         int           // N, fixed by the node that founds the cluster; default 3
+	Read             string        // default level of reads, likewise; default quorum
+	Write            string        // default level of writes, likewise; default quorum
+	Partitions       int           // likewise; a power of two, at least 150 for each node to come; default 4096
+	Shards           int           // locks and stores in this node; a power of two; default 4 for each core, at least 16
+	ClockOffset      time.Duration // of its wall clock from the machine's, taken at the start; for tests of what wrong clocks do
 	Limits           wire.Limits
 	Version          string // shown in status
 	Log              *zap.Logger

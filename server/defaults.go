@@ -96,7 +96,6 @@ type tuning struct {
 	coordinator coordinator.Config
 	exchange    antientropy.ExchangeConfig
 	skewWait    time.Duration // a node that forgot what it promised waits so long before it stores: its clock may be as far behind the median as others are ahead
-	clockOffset time.Duration // of the wall clock from the machine's
 	linkBytes   int           // queued for one peer; what is over it is dropped, and hints take over
 	connBytes   int           // answers one client may leave unread before it is cut off
 	connStall   time.Duration // without a client reading what it was sent, before it is cut off

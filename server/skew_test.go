@@ -18,7 +18,7 @@ func TestNodesWithWrongClocksHandWritesToOthersAndServe(t *testing.T) {
 	t.Parallel()
 	off := func(name string, offset time.Duration, join ...string) Config {
 		cfg := Quick(testConfig(t, name, join...))
-		cfg.tuning.clockOffset = offset
+		cfg.ClockOffset = offset
 		return cfg
 	}
 	n1 := start(t, off("n1", 0))

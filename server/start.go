@@ -44,7 +44,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	cfg = cfg.withDefaults()
 	n := &Node{
-		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(cfg.tuning.clockOffset), done: make(chan struct{}), raise: make(chan struct{}, 1),
+		cfg: cfg, log: cfg.Log.Named(cfg.Name), clock: newClock(cfg.ClockOffset), done: make(chan struct{}), raise: make(chan struct{}, 1),
 		links: map[uint64]*link{}, callers: map[uint64]caller{}, in: map[uint64]*incoming{},
 	}
 	b := cfg.divide()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shoalcache/shoal/server"
 	"github.com/shoalcache/shoal/storage"
@@ -103,6 +104,12 @@ func settings() []setting {
 		}},
 		{name: "partitions", hint: "P", usage: "a power of two, at least 150 for each node to come; the founder's counts", def: "4096", set: number(func(o *options) *int { return &o.Partitions })},
 		{name: "shards", hint: "S", usage: "locks and stores inside the node, a power of two", def: "4 for each core, at least 16", set: number(func(o *options) *int { return &o.Shards })},
+		{name: "clock-offset", hint: "TIME", usage: "for tests: what the node takes the machine's clock to be wrong by, as in -2s", def: "0s", set: func(o *options, v string) (err error) {
+			if o.ClockOffset, err = time.ParseDuration(v); err != nil {
+				return fmt.Errorf("%q: use a time with its unit, as in 300ms or -2s", v)
+			}
+			return nil
+		}},
 		{name: "log-level", hint: "LEVEL", usage: "debug, info, warn or error", def: "info", set: oneOf(func(o *options) *string { return &o.logLevel }, "debug", "info", "warn", "error")},
 		{name: "log-format", hint: "FORMAT", usage: "console or json", def: "console", set: oneOf(func(o *options) *string { return &o.logFormat }, "console", "json")},
 	}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shoalcache/shoal/server"
 	"github.com/urfave/cli/v2"
@@ -88,7 +89,7 @@ func TestEverySettingArrivesWhereItsNameSays(t *testing.T) {
 	values := map[string]string{
 		"name": "v1", "client-addr": "v2:2", "peer-addr": "v3:3", "gossip-addr": "v4:4", "advertise-host": "v5", "admin-addr": "v6:6", "resp-addr": "v13:13",
 		"join": "v7:7", "cluster-name": "v8", "data-dir": "v9", "memory": "200MiB", "ghost-share": "20%", "read-repair-chance": "30%", "hints-disk": "300MiB", "clients-max": "77", "background-max": "3MiB", "hints-memory": "9MiB", "datacenter": "v11", "rack": "v12", "weight": "1.5",
-		"replicas": "2", "read": "one", "write": "all", "partitions": "512", "shards": "8", "policy": "lru", "log-level": "warn", "log-format": "json",
+		"replicas": "2", "read": "one", "write": "all", "partitions": "512", "shards": "8", "policy": "lru", "clock-offset": "-2s", "log-level": "warn", "log-format": "json",
 	}
 	var args []string
 	var file strings.Builder
@@ -120,11 +121,11 @@ func TestEverySettingArrivesWhereItsNameSays(t *testing.T) {
 	c := byFlag.Config
 	got := []any{
 		c.Name, c.ClientAddr, c.PeerAddr, c.GossipAddr, c.AdvertiseHost, c.AdminAddr, c.Join[0], c.ClusterName, c.DataDir, c.Memory, c.GhostShare, c.ClientsMax, c.BackgroundMax, c.HintsMemory,
-		c.Datacenter, c.Rack, c.Weight, c.Replicas, c.Read, c.Write, c.Partitions, c.Shards, byFlag.logLevel, byFlag.logFormat, c.RespAddr, c.Policy, c.ReadRepairChance, c.HintsDisk,
+		c.Datacenter, c.Rack, c.Weight, c.Replicas, c.Read, c.Write, c.Partitions, c.Shards, byFlag.logLevel, byFlag.logFormat, c.RespAddr, c.Policy, c.ReadRepairChance, c.HintsDisk, c.ClockOffset,
 	}
 	want := []any{
 		"v1", "v2:2", "v3:3", "v4:4", "v5", "v6:6", "v7:7", "v8", "v9", int64(200 << 20), 0.2, 77, int64(3 << 20), int64(9 << 20),
-		"v11", "v12", 1.5, 2, "one", "all", 512, 8, "warn", "json", "v13:13", "lru", 0.3, int64(300 << 20),
+		"v11", "v12", 1.5, 2, "one", "all", 512, 8, "warn", "json", "v13:13", "lru", 0.3, int64(300 << 20), -2 * time.Second,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shoalcache/shoal/client"
+)
+
+// This file owns what is asked of the cluster: workers, each with keys that it alone writes, and keys that all write.
+
+const (
+	workers  = 24
+	ownKeys  = 8  // of each worker, which nobody else writes
+	shared   = 24 // keys that all write
+	counters = 8
+	callMax  = time.Second
+	restMin  = 4 * time.Millisecond // of a worker between two calls
+	restMax  = 20 * time.Millisecond
+)
+
+// load asks, and notes what came of it.
+type load struct {
+	history history
+	start   time.Time
+	number  atomic.Int64 // of the last value written
+	routed  *client.Client
+	direct  []*client.Client // one for each node, which asks that one alone
+}
+
+// newLoad connects to all nodes.
+func newLoad(ctx context.Context, c *cluster) (*load, error) {
+	l := &load{history: history{keys: map[string][]op{}}, start: time.Now()}
+	var addrs []string
+	for _, n := range c.nodes {
+		addrs = append(addrs, n.addr)
+		one, err := client.Dial(ctx, []string{n.addr}, client.WithoutRouting())
+		if err != nil {
+			return l, err
+		}
+		l.direct = append(l.direct, one)
+	}
+	var err error
+	l.routed, err = client.Dial(ctx, addrs)
+	return l, err
+}
+
+func (l *load) end() {
+	for _, c := range l.direct {
+		c.Close()
+	}
+	if l.routed != nil {
+		l.routed.Close()
+	}
+}
+
+// keys are all there are.
+func allKeys() (keys []string) {
+	for w := range workers {
+		for k := range ownKeys {
+			keys = append(keys, own(w, k))
+		}
+	}
+	for k := range shared {
+		keys = append(keys, fmt.Sprint("shared-", k))
+	}
+	for k := range counters {
+		keys = append(keys, fmt.Sprint("counter-", k))
+	}
+	return keys
+}
+
+func own(worker, k int) string { return fmt.Sprintf("own-%d-%d", worker, k) }
+
+// run lets the workers work until ctx ends; calls that are under way then are finished.
+func (l *load) run(ctx context.Context, seed uint64) {
+	var working sync.WaitGroup
+	keys := allKeys()
+	for w := range workers {
+		working.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(w)))
+			for ctx.Err() == nil {
+				l.step(r, w, keys)
+				select {
+				case <-ctx.Done():
+				case <-time.After(between(r, restMin, restMax)):
+				}
+			}
+		})
+	}
+	working.Wait()
+}
+
+// step is one call of a worker: through the client that knows the owners, or at any one node.
+func (l *load) step(r *rand.Rand, worker int, keys []string) {
+	c, via := l.routed, "all"
+	if n := r.IntN(2 * len(l.direct)); n < len(l.direct) {
+		c, via = l.direct[n], fmt.Sprint("n", n+1)
+	}
+	key := own(worker, r.IntN(ownKeys))
+	if r.IntN(4) == 0 {
+		key = fmt.Sprint("shared-", r.IntN(shared))
+	}
+	switch n := r.IntN(100); {
+	case n < 45:
+		l.do(c, via, get, keys[r.IntN(len(keys))])
+	case n < 80:
+		l.do(c, via, set, key)
+	case n < 88:
+		l.do(c, via, del, key)
+	default:
+		l.do(c, via, incr, fmt.Sprint("counter-", r.IntN(counters)))
+	}
+}
+
+// do carries out one operation and notes it. It outlives the end of the load: a call that is given up would be unsure.
+func (l *load) do(c *client.Client, via string, v verb, key string, opts ...client.CallOption) op {
+	o := op{Verb: v, Via: via, Outcome: acked}
+	ctx := context.Background()
+	opts = append(opts, client.WithTimeout(callMax))
+	var err error
+	if v == set {
+		o.Value = l.number.Add(1)
+	}
+	o.Began = time.Since(l.start)
+	switch v {
+	case get:
+		var item client.Item
+		if item, err = c.GetItem(ctx, key, opts...); errors.Is(err, client.ErrNotFound) {
+			o.Forgotten, err = item.Forgotten, nil
+		} else if err == nil {
+			o.Value = found(key, item.Value)
+		}
+	case set:
+		err = c.Set(ctx, key, encode(key, o.Value), opts...)
+	case del:
+		err = c.Delete(ctx, key, opts...)
+	case incr:
+		o.Value, err = c.Incr(ctx, key, 1, opts...)
+	}
+	o.Ended = time.Since(l.start)
+	if err != nil {
+		o.Err, o.Outcome = err.Error(), undone
+		if v != get && client.Indeterminate(err) {
+			o.Outcome = unsure
+		}
+	}
+	l.history.note(key, o)
+	return o
+}
+
+// found is the number in what was read: of a counter what it stands at, of others what decode makes of it.
+func found(key string, value []byte) int64 {
+	if !counting(key) {
+		return decode(key, value)
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// readAll reads every key through every node, and from all of its owners. It returns how many reads failed, however often
+// they were tried.
+func (l *load) readAll() (failed int) {
+	const tries = 5
+	var reading sync.WaitGroup
+	var n atomic.Int64
+	read := func(c *client.Client, via string, opts ...client.CallOption) {
+		for _, key := range allKeys() {
+			done := false
+			for try := 0; try < tries && !done; try++ {
+				done = l.do(c, via, get, key, opts...).Outcome == acked
+			}
+			if !done {
+				n.Add(1)
+			}
+		}
+	}
+	for i, c := range l.direct {
+		reading.Go(func() { read(c, fmt.Sprint("n", i+1)) })
+	}
+	reading.Go(func() { read(l.routed, "all, at all", client.WithLevel(client.LevelAll)) })
+	reading.Wait()
+	return int(n.Load())
+}
