@@ -45,8 +45,8 @@ func (s *Shard) Receive(now vclock.Now, from, under uint64, k storage.Key, m *wi
 		s.answerExchange(from, under, m)
 	default:
 		reply := wire.Message{Kind: wire.KindStoreReply, ID: m.ID}
-		if m.Kind == wire.KindPull && under == s.view.Placement && !s.purse.may(workTell) {
-			s.tellLater(from, m)
+		if m.Kind == wire.KindPull && under == s.view.Placement {
+			s.askedFor(from, m)
 			return
 		}
 		if under != s.view.Placement {
@@ -161,8 +161,6 @@ func (s *Shard) apply(k storage.Key, m, reply *wire.Message) {
 		}
 	case wire.KindOwe:
 		reply.Kind, reply.Outcome = wire.KindStoreReply, s.owe(k, m)
-	case wire.KindPull:
-		s.tell(m, reply)
 	}
 }
 

@@ -84,19 +84,9 @@ func (w *world) several(key int) bool { return w.plan.Cluster.Siblings || w.plan
 func (w *world) pages(i int, p uint32, each func(*wire.PageEntry)) (mark, floor vclock.Stamp, owned bool) {
 	n := &w.nodes[i]
 	shard := n.core.Shards()[int(p)%len(n.core.Shards())]
-	pull := wire.Message{Kind: wire.KindPull, ID: 1, Partition: p, Limit: 1 << 20}
+	pull := wire.Message{Partition: p, Limit: 1 << 20}
 	for {
-		k, _, _ := n.core.Route(n.core.View(), &pull, &w.request)
-		w.auditOut.Reset()
-		shard.Receive(w.clock(n), n.id, n.core.View().Placement, k, &pull, &w.request, &w.auditOut)
-		frame, _, err := wire.NextFrame(w.auditOut.Peers[0].Frames, &w.limits)
-		if err != nil {
-			panic(err)
-		}
-		var reply wire.Message
-		if err := wire.DecodeMessage(frame, &reply, &w.limits); err != nil {
-			panic(err)
-		}
+		reply := shard.Show(&pull)
 		if reply.Outcome != wire.OutcomeOK {
 			return 0, 0, false
 		}

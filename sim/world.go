@@ -67,7 +67,6 @@ type world struct {
 	era      era
 	owed     []handoff // what fallbacks were asked to keep
 	handoffs []handoff // what they keep
-	auditOut replica.Outbox
 }
 
 // foundCluster makes the first map and starts every node.
