@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 )
 
 // exchanges is the side of a shard that keeps it in agreement with the other owners of its partitions: with whom it exchanges
-// next, and the exchange under way. Of two nodes the one of the lesser id asks, so that each pair compares once.
+// next, and the exchange under way. Of two nodes the one of the lesser id asks, so that each pair compares once; but who had no
+// room for a hint knows best that its target has missed something, and asks it whatever its id.
 type exchanges struct {
 	cfg    antientropy.ExchangeConfig
 	side   antientropy.Side
@@ -34,6 +36,8 @@ type about struct {
 
 type exchangePeer struct {
 	node    uint64
+	passive bool // it asks, and is asked only when it is known to have missed something
+	missed  bool // that is so: a hint for it was dropped
 	due     time.Duration
 	since   time.Duration // when it was due first and hints were owed; 0: not yet
 	settled time.Duration // when what it may have missed before it was up is old enough to be compared
@@ -98,10 +102,11 @@ func (x *exchanges) owners(s *Shard) {
 		for _, o := range s.view.Table.Owners(p) {
 			node := s.view.Table.Nodes()[o.Node].ID
 			at, found := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare)
-			if node <= s.cfg.Self.Node || found {
+			if node == s.cfg.Self.Node || found {
 				continue
 			}
-			peer := exchangePeer{node: node, due: s.now.Mono + s.jitter(node, x.cfg.Period)}
+			peer := exchangePeer{node: node, passive: node < s.cfg.Self.Node}
+			peer.due = s.nextExchange(&peer)
 			if i, known := slices.BinarySearchFunc(old, node, exchangePeer.compare); known {
 				peer = old[i]
 			}
@@ -128,11 +133,32 @@ func (s *Shard) jitter(node uint64, d time.Duration) time.Duration {
 	return d/2 + time.Duration(s.cfg.Hash(b)%uint64(max(d, 1)))
 }
 
+// nextExchange is when a peer is asked next, unless something happens.
+func (s *Shard) nextExchange(p *exchangePeer) time.Duration {
+	if p.passive {
+		return math.MaxInt64
+	}
+	return s.now.Mono + s.jitter(p.node, s.exchange.cfg.Period)
+}
+
+// settles is how long after it was written all may be compared.
+func (x *exchanges) settles() time.Duration {
+	return x.cfg.Settle + 2*storage.WindowLeast*time.Millisecond
+}
+
+// missed lets the exchange with a node for which a hint was dropped begin as soon as what it was of can be compared.
+func (x *exchanges) missed(s *Shard, node uint64) {
+	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok {
+		p := &x.peers[i]
+		p.missed, p.due = true, min(p.due, s.now.Mono+x.settles())
+	}
+}
+
 // found lets the exchange with a node that is up again begin soon: it has missed something.
 func (x *exchanges) found(s *Shard, node uint64) {
-	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok {
+	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok && (!x.peers[i].passive || x.peers[i].missed) {
 		x.peers[i].due = s.now.Mono + s.jitter(node, exchangeSoon)
-		x.peers[i].settled = s.now.Mono + x.cfg.Settle + 2*storage.WindowLeast*time.Millisecond
+		x.peers[i].settled = s.now.Mono + x.settles()
 	}
 }
 
@@ -162,9 +188,8 @@ func (s *Shard) tickExchanges() {
 	if x.active == nil {
 		for i := range x.peers {
 			if p := &x.peers[i]; s.exchangeDue(p) {
-				p.since, p.due = 0, s.now.Mono+s.jitter(p.node, x.cfg.Period)
-				if p.settled > s.now.Mono {
-					p.due = p.settled
+				if p.since, p.due = 0, p.settled; p.settled <= s.now.Mono {
+					p.due, p.missed = s.nextExchange(p), false
 				}
 				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p), &x.serial)
 				x.about = about{p.one, p.only, x.side.Stats.Compared, x.side.Stats.Differing}
@@ -213,7 +238,7 @@ func (s *Shard) sharedWith(peer *exchangePeer) (shared []uint32) {
 func (s *Shard) Repair(partition *uint32) {
 	for i := range s.exchange.peers {
 		p := &s.exchange.peers[i]
-		if partition != nil && s.shares(p.node, *partition) == 0 {
+		if p.passive || partition != nil && s.shares(p.node, *partition) == 0 {
 			continue
 		}
 		if p.one = partition != nil && (!p.asked || p.one && p.only == *partition); p.one { // two together are all
@@ -258,6 +283,7 @@ func (x *exchanges) note(at time.Duration) {
 func (s *Shard) Comparisons(partition *uint32, dst []Comparison) []Comparison {
 	for i := range s.exchange.peers {
 		switch p := &s.exchange.peers[i]; {
+		case p.passive:
 		case partition == nil:
 			p.all.Node = p.node
 			dst = append(dst, p.all)

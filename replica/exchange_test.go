@@ -118,9 +118,41 @@ func TestAnExchangeTellsNobodyOfKeysThatAreNotHis(t *testing.T) {
 func TestOfTwoNodesOneAsks(t *testing.T) {
 	w := newTrio(t)
 	for i, want := range []int{2, 1, 0} {
-		if got := len(w.nodes[i].Shards()[0].exchange.peers); got != want {
+		got := 0
+		for _, p := range w.nodes[i].Shards()[0].exchange.peers {
+			if !p.passive {
+				got++
+			}
+		}
+		if got != want {
 			t.Errorf("node %d asks %d others, want %d", i, got, want)
 		}
+	}
+}
+
+// TestWhoDropsAHintAsksItsTarget: even the node of the greater id, as soon as what was missed can be compared.
+func TestWhoDropsAHintAsksItsTarget(t *testing.T) { // I4
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	last := w.nodes[2].Shards()[0]
+	for end := w.now + 30*time.Second; w.now < end; {
+		w.tick() // what was under way is given up
+	}
+	begun := last.exchange.side.Stats.Begun
+	last.exchange.missed(last, 1)
+	w.cut = false
+	for end := w.now + last.exchange.settles() + time.Second; w.now < end; {
+		w.tick()
+	}
+	if got := last.exchange.side.Stats.Begun; got != begun+1 {
+		t.Errorf("%d exchanges were begun", got-begun)
+	}
+	for end := w.now + 5*time.Minute; w.now < end; {
+		w.tick()
+	}
+	if got := last.exchange.side.Stats.Begun; got != begun+1 {
+		t.Errorf("%d exchanges were begun in the end", got-begun)
 	}
 }
 

@@ -254,7 +254,14 @@ func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 // owes keeps a hint for an owner; one for a node that no longer is would be refused for ever, and so would one of a key
 // that was flushed.
 func (s *Shard) owes(o hints.Owed) bool {
-	return s.view.Holds(o.Target, o.Partition, o.Key) && s.hints.Add(o)
+	if !s.view.Holds(o.Target, o.Partition, o.Key) {
+		return false
+	}
+	kept := s.hints.Add(o)
+	if !kept && !o.Must {
+		s.exchange.missed(s, o.Target)
+	}
+	return kept
 }
 
 // sendHints sends what the queue wants delivered.
