@@ -413,6 +413,22 @@ func TestWhatWasEvictedStaysAway(t *testing.T) {
 	}
 }
 
+// TestWhatOneOfTwoHasForgottenIsNotSpokenOf: what lies below a mark would be refused, exchange after exchange.
+func TestWhatOneOfTwoHasForgottenIsNotSpokenOf(t *testing.T) {
+	p := newPair(t, 6, 4, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	for i := range 60 {
+		p.b.put(p, fmt.Sprint("key ", i), written(1, p.stamp(time.Hour), "v"))
+	}
+	forgetful := p.a.sides[0].Store
+	for partition := range p.partitions {
+		forgetful.Recovered(partition, vclock.StampAt(p.now.Wall-30*time.Minute.Milliseconds()), func(storage.Key, vclock.Stamp) bool { return false }, nil)
+	}
+	p.exchange(t)
+	if s := p.stats(); s.Given+s.Merged+s.False+s.Differing > 0 || s.Compared == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestAGhostReplacesWhatIsOlder: who holds a version that is known to be outdated, where nobody has the later one any more, forgets it.
 func TestAGhostReplacesWhatIsOlder(t *testing.T) {
 	p := newPair(t, 5, 1, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
