@@ -14,13 +14,13 @@ type ExchangeConfig struct {
 	Period    time.Duration // between two exchanges with one node, where nothing says that they are needed; less finds sooner what hints have missed, and compares more; default 1 min
 	Settle    time.Duration // what was written since is left to its coordinator and to hints; default 5.5 s: the longest deadline, and what clocks may differ
 	Walks     int           // partitions of one shard that are walked at a time; more is faster, and holds more in memory; default 4
-	PageBytes int           // of records that are told at a time; default 64 KiB
+	PageBytes int           // of records that are told at a time: how long the shard is held by them; default 32 KiB
 	Retry     time.Duration // before what is not answered is asked again; default 1 s
 }
 
 // DefaultExchangeConfig returns the defaults named at the fields.
 func DefaultExchangeConfig() ExchangeConfig {
-	return ExchangeConfig{Period: time.Minute, Settle: 5500 * time.Millisecond, Walks: 4, PageBytes: 64 << 10, Retry: time.Second}
+	return ExchangeConfig{Period: time.Minute, Settle: 5500 * time.Millisecond, Walks: 4, PageBytes: 32 << 10, Retry: time.Second}
 }
 
 const (
@@ -148,6 +148,7 @@ func (x *Exchange) comparing(now vclock.Now, cut vclock.Stamp, dst []Pull) []Pul
 	if len(x.asked) == 0 {
 		return dst
 	}
+	slices.Sort(x.asked)
 	x.side.Stats.Compared += int64(len(x.asked))
 	return x.send(now, &x.ask, wire.Message{Step: wire.StepCompare, Partition: x.asked[0], To: cut, Body: body}, dst)
 }
@@ -192,7 +193,7 @@ func (x *Exchange) compared(m *wire.Message) error {
 	n := wire.NewNumbers(m.Body)
 	for n.Next(&partition, &from, &sum) {
 		p := uint32(partition)
-		if !slices.Contains(x.asked, p) || partition>>32 != 0 {
+		if _, found := slices.BinarySearch(x.asked, p); !found || partition>>32 != 0 {
 			continue
 		}
 		fewer, ok := x.side.comparable(x.peer, p)
