@@ -11,7 +11,7 @@ import (
 
 // ExchangeConfig bounds exchanges. Every field must be positive, but Period, which may be 0: there are none then but what is asked for.
 type ExchangeConfig struct {
-	Period    time.Duration // between two exchanges with one node, where nothing says that they are needed; less finds sooner what hints have missed, and compares more; default 1 min
+	Period    time.Duration // between two exchanges with one node, where nothing says that they are needed; less finds sooner what hints have missed, and compares more; default 20 s
 	Settle    time.Duration // what was written since is left to its coordinator and to hints; default 5.5 s: the longest deadline, and what clocks may differ
 	Walks     int           // partitions of one shard that are walked at a time; more is faster, and holds more in memory; default 4
 	PageBytes int           // of records that are told at a time: how long the shard is held by them; default 32 KiB
@@ -20,7 +20,7 @@ type ExchangeConfig struct {
 
 // DefaultExchangeConfig returns the defaults named at the fields.
 func DefaultExchangeConfig() ExchangeConfig {
-	return ExchangeConfig{Period: time.Minute, Settle: 5500 * time.Millisecond, Walks: 4, PageBytes: 32 << 10, Retry: time.Second}
+	return ExchangeConfig{Period: 20 * time.Second, Settle: 5500 * time.Millisecond, Walks: 4, PageBytes: 32 << 10, Retry: time.Second}
 }
 
 const (

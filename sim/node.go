@@ -22,7 +22,7 @@ const (
 	idlePeriod     = 100 * time.Millisecond   // of ticks of a node that has nothing to do, which would be most events of all
 	ceilingPeriod  = 500 * time.Millisecond   // as the shell has it
 	beatPeriod     = time.Second
-	exchangePeriod = 10 * time.Second // a sixth of what a node has by default
+	exchangePeriod = 10 * time.Second // half of what a node has by default
 	skewWait       = 2 * replica.SkewMax
 	dataPath       = "/data"
 	startPeriod    = time.Second // after which an operator starts a node again that refused to
