@@ -28,7 +28,37 @@ type Side struct {
 	Shards int // of this node
 	Stats  ExchangeStats
 
-	windows []storage.Window
+	windows  []storage.Window
+	expected map[uint64]expected // by hash: versions that peers were asked for, and that have not come yet
+	since    time.Duration       // since when
+}
+
+// expected is a version that was asked for.
+type expected struct {
+	stamp vclock.Stamp
+	peer  uint64 // of whom
+}
+
+const (
+	// expectFor is how long a version that one peer was asked for is not asked of another.
+	expectFor = 2 * time.Second
+	// expectedMost is how many such versions are remembered.
+	expectedMost = 8192
+)
+
+// expect reports whether a version is to be asked of a peer: two of them often have what a third has missed, and exchange with it
+// at the same time.
+func (s *Side) expect(now vclock.Now, peer uint64, v storage.Version) bool {
+	if s.expected == nil || now.Mono-s.since > expectFor {
+		s.expected, s.since = map[uint64]expected{}, now.Mono
+	}
+	if e := s.expected[v.Hash]; e.stamp >= v.Stamp && e.peer != peer {
+		return false
+	}
+	if len(s.expected) < expectedMost {
+		s.expected[v.Hash] = expected{v.Stamp, peer}
+	}
+	return true
 }
 
 // walkMost is how many entries one step looks at, well below a millisecond.
@@ -103,7 +133,7 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 	case wire.StepLeaves:
 		body, reply.Cursor = s.leaves(m, over, fewer, body)
 	case wire.StepVersions:
-		body, reply.Cursor, err = s.versions(m, over, fewer, body)
+		body, reply.Cursor, err = s.versions(now, peer, m, over, fewer, body)
 	case wire.StepGive:
 		err = s.take(now, m.Partition, m.Body, func(uint64) {})
 	case wire.StepWant:
@@ -157,7 +187,7 @@ func (s *Side) addLeaves(partition uint32, over storage.Span, fewer int, cursor 
 
 // versions answers, of what it was told the newest versions are, which of them it lacks, and what else it knows: of those, and of
 // other keys of the leaves.
-func (s *Side) versions(m *wire.Message, over storage.Span, fewer int, body []byte) ([]byte, uint64, error) {
+func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over storage.Span, fewer int, body []byte) ([]byte, uint64, error) {
 	n := wire.NewNumbers(m.Body)
 	wanted, err := readLeaves(&n, m.Leaves)
 	if err != nil {
@@ -171,7 +201,7 @@ func (s *Side) versions(m *wire.Message, over storage.Span, fewer int, body []by
 		own, known := s.Store.Version(m.Partition, v.Hash)
 		told[v.Hash] = true
 		theirs, mine := s.judge(m.Partition, own, known, v)
-		if theirs {
+		if theirs && s.expect(now, peer, v) {
 			lacks = append(lacks, v.Hash)
 		}
 		if mine {
@@ -227,6 +257,7 @@ func (s *Side) merge(now vclock.Now, partition uint32, e *wire.PageEntry) (hash 
 	if !holds || s.Early(e) {
 		return k.Hash
 	}
+	delete(s.expected, k.Hash)
 	before, _ := s.Store.Version(partition, k.Hash)
 	if e.IsGhost {
 		s.Store.Learn(partition, storage.Ghost(e.Ghost))

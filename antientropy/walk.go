@@ -154,7 +154,7 @@ func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
 			w.phase = atOwnLeaves
 		}
 	case atVersions:
-		return x.versions(w, m)
+		return x.versions(now, w, m)
 	case atWant:
 		before := len(w.want)
 		err := x.side.take(now, w.partition, m.Body, func(hash uint64) {
@@ -221,7 +221,7 @@ func (w *walk) compareLeaves(s *Side) {
 }
 
 // versions judges what the other knows of the leaves that differ.
-func (x *Exchange) versions(w *walk, m *wire.Message) error {
+func (x *Exchange) versions(now vclock.Now, w *walk, m *wire.Message) error {
 	n := wire.NewNumbers(m.Body)
 	var count, hash uint64
 	var want, give []uint64
@@ -232,7 +232,7 @@ func (x *Exchange) versions(w *walk, m *wire.Message) error {
 	var v storage.Version
 	for nextVersion(&n, &v) {
 		own, known := x.side.Store.Version(w.partition, v.Hash)
-		if theirs, _ := x.side.judge(w.partition, own, known, v); theirs && v.Stamp < w.before {
+		if theirs, _ := x.side.judge(w.partition, own, known, v); theirs && v.Stamp < w.before && x.side.expect(now, x.peer, v) {
 			want = append(want, v.Hash)
 		}
 	}
