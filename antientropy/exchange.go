@@ -44,6 +44,7 @@ type Exchange struct {
 	walks   []*walk
 	ask     ask // of asked
 	failed  bool
+	refused bool // another walks down at the peer
 }
 
 // ask is a message that waits for its answer.
@@ -63,8 +64,11 @@ func (x *Exchange) Peer() uint64 { return x.peer }
 
 // Done reports whether there is nothing left to do, and whether that is because the peer did not answer.
 func (x *Exchange) Done() (done, failed bool) {
-	return x.failed || len(x.compare)+len(x.asked)+len(x.differ)+len(x.walks) == 0, x.failed
+	return x.failed || x.refused || len(x.compare)+len(x.asked)+len(x.differ)+len(x.walks) == 0, x.failed
 }
+
+// Refused reports whether the peer has another exchange under way, so that this one should begin a little later.
+func (x *Exchange) Refused() bool { return x.refused }
 
 // Cut is the stamp before which an exchange compares: the beginning of the window in which the latest settled write lies. Now is a
 // time near the median of all clocks.
@@ -182,6 +186,9 @@ func (x *Exchange) Reply(now vclock.Now, cut vclock.Stamp, id uint64, m *wire.Me
 // compared takes what the peer finds different.
 func (x *Exchange) compared(m *wire.Message) error {
 	if m.Step != wire.StepCompare {
+		return nil
+	}
+	if x.refused = m.Outcome == wire.OutcomeNotReady; x.refused {
 		return nil
 	}
 	if x.failed = m.Outcome != wire.OutcomeOK; x.failed {

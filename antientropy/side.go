@@ -31,6 +31,8 @@ type Side struct {
 	windows  []storage.Window
 	expected map[uint64]expected // by hash: versions that peers were asked for, and that have not come yet
 	since    time.Duration       // since when
+	walker   uint64              // the peer that walks down here
+	walked   time.Duration       // when it asked last
 }
 
 // expected is a version that was asked for.
@@ -42,6 +44,8 @@ type expected struct {
 const (
 	// expectFor is how long a version that one peer was asked for is not asked of another.
 	expectFor = 2 * time.Second
+	// walkFor is how long a peer that walks down keeps others from beginning to: what it brings they need not.
+	walkFor = time.Second
 	// expectedMost is how many such versions are remembered.
 	expectedMost = 8192
 )
@@ -115,6 +119,13 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 	if !leaves || m.To.Millis() > now.Wall+aheadMost.Milliseconds() || !ok && m.Step != wire.StepCompare {
 		reply.Outcome = wire.OutcomeNotReady
 		return body, nil
+	}
+	if s.walker != peer && s.walker != 0 && now.Mono-s.walked < walkFor && m.Step == wire.StepCompare {
+		reply.Outcome = wire.OutcomeNotReady
+		return body, nil
+	}
+	if m.Step != wire.StepCompare {
+		s.walker, s.walked = peer, now.Mono
 	}
 	over := storage.Span{From: m.From, To: m.To}
 	var err error

@@ -182,6 +182,14 @@ func (x *exchanges) end(failed bool) {
 	x.active, x.serves = nil, false
 }
 
+// later lets the exchange with a peer that has another one under way begin anew in a moment.
+func (x *exchanges) later(s *Shard) {
+	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok {
+		p := &x.peers[i]
+		p.due, p.asked, p.one, p.only = s.now.Mono+s.jitter(p.node, hintPause), x.serves, x.about.one, x.about.only
+	}
+}
+
 // tickExchanges begins the exchange that is due first, and goes on with the one under way.
 func (s *Shard) tickExchanges() {
 	x := &s.exchange
@@ -309,7 +317,9 @@ func (s *Shard) sendExchange() {
 	}
 	s.pulls = s.pulls[:0]
 	if done, failed := s.exchange.active.Done(); done {
-		if !failed {
+		if s.exchange.active.Refused() {
+			s.exchange.later(s)
+		} else if !failed {
 			s.exchange.note(s.now.Mono)
 		}
 		s.exchange.end(failed)
