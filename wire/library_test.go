@@ -355,9 +355,9 @@ func anySet(t *rapid.T) vclock.Set {
 
 // anyMessage sets the fields that its kind uses.
 func anyMessage(t *rapid.T) *Message {
-	m := &Message{Kind: Kind(rapid.IntRange(1, int(KindBeat)).Draw(t, "kind")), ID: number(t, 1<<64-1)}
+	m := &Message{Kind: Kind(rapid.IntRange(1, int(KindExchangeReply)).Draw(t, "kind")), ID: number(t, 1<<64-1)}
 	switch m.Kind {
-	case KindFetchReply, KindStoreReply, KindForwardReply, KindPullReply:
+	case KindFetchReply, KindStoreReply, KindForwardReply, KindPullReply, KindExchangeReply:
 		m.Outcome = Outcome(number(t, 255))
 	}
 	switch m.Kind {
@@ -400,10 +400,18 @@ func anyMessage(t *rapid.T) *Message {
 	case KindPull:
 		m.Partition, m.Cursor, m.Limit = uint32(number(t, 1<<32-1)), number(t, 1<<64-1), uint32(number(t, 1<<32-1))
 		m.Brief, m.Body = rapid.Bool().Draw(t, "brief"), octets(t)
+		m.Body = m.Body[:min(len(m.Body), wantsBytesMax)]
 	case KindPullReply:
 		m.Partition, m.Cursor = uint32(number(t, 1<<32-1)), number(t, 1<<64-1)
 		m.Floor, m.Known.Stamp = vclock.Stamp(number(t, 1<<64-1)), vclock.Stamp(number(t, 1<<64-1))
 		m.Boot = number(t, 1<<64-1)
+	case KindExchange, KindExchangeReply:
+		m.Step, m.Partition = Step(number(t, 255)), uint32(number(t, 1<<32-1))
+		m.From, m.To = vclock.Stamp(number(t, 1<<64-1)), vclock.Stamp(number(t, 1<<64-1))
+		m.Cursor, m.Limit, m.Body = number(t, 1<<64-1), uint32(number(t, 1<<32-1)), octets(t)
+		if m.Kind == KindExchange {
+			m.Leaves = uint32(number(t, LeavesMax))
+		}
 	case KindBeat:
 		m.Wall, m.Floor = signed(t), vclock.Stamp(number(t, 1<<64-1))
 	}

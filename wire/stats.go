@@ -15,10 +15,10 @@ type NodeStats struct {
 	Nodes                int     `msgpack:"nodes" json:"nodes"`       // in its map, removed ones aside
 	NodesUp              int     `msgpack:"nodes_up" json:"nodes_up"` // of these, as it sees it; itself is one
 	UptimeMillis         int64   `msgpack:"uptime_ms" json:"uptime_ms"`
-	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"` // that records, ghosts and index may take: most of --memory
-	MemoryUsed           int64   `msgpack:"memory_used_bytes" json:"memory_used_bytes"`   // of that
-	Policy               string  `msgpack:"policy" json:"policy"`                         // by which it makes room: adaptive, s3fifo, lru, lfu, or none, which refuses writes
-	OutOfMemory          int64   `msgpack:"out_of_memory" json:"out_of_memory"`           // writes that it had no room for, since it evicts nothing
+	MemoryLimit          int64   `msgpack:"memory_limit_bytes" json:"memory_limit_bytes"`     // that records, ghosts and index may take: most of --memory
+	MemoryUsed           int64   `msgpack:"memory_used_bytes" json:"memory_used_bytes"`       // of that
+	Policy               string  `msgpack:"policy" json:"policy"`                             // by which it makes room: adaptive, s3fifo, lru, lfu, or none, which refuses writes
+	OutOfMemory          int64   `msgpack:"failed_out_of_memory" json:"failed_out_of_memory"` // writes that it had no room for, since it evicts nothing
 	Keys                 int64   `msgpack:"keys" json:"keys"`
 	Share                float64 `msgpack:"share" json:"share"` // of its datacenter's data, 0 to 1
 	OpsPerSecond         float64 `msgpack:"ops_per_second" json:"ops_per_second"`
@@ -29,10 +29,10 @@ type NodeStats struct {
 	SiblingsCollapsed    int64   `msgpack:"siblings_collapsed" json:"siblings_collapsed"` // that gave way to newer ones, being more than a key may have
 	PartitionsOwned      int64   `msgpack:"partitions_owned" json:"partitions_owned"`
 	PartitionsRecovering int64   `msgpack:"partitions_recovering" json:"partitions_recovering"`
-	RecoveryPartitions   int64   `msgpack:"recovery_partitions" json:"recovery_partitions"` // that a restart, or a change of owners, made it forget, the last time
-	RecoveryBytes        int64   `msgpack:"recovery_bytes" json:"recovery_bytes"`           // that came for these
-	RecoveryTookMillis   int64   `msgpack:"recovery_took_ms" json:"recovery_took_ms"`       // until now, or until all had recovered
-	RecoveryLeftMillis   int64   `msgpack:"recovery_left_ms" json:"recovery_left_ms"`       // if it goes on like that; 0: it is over, or cannot be told
+	RecoveryPartitions   int64   `msgpack:"partitions_forgotten" json:"partitions_forgotten"` // that a restart, or a change of owners, made it forget, the last time
+	RecoveryBytes        int64   `msgpack:"recovery_bytes" json:"recovery_bytes"`             // that came for these
+	RecoveryTookMillis   int64   `msgpack:"recovery_took_ms" json:"recovery_took_ms"`         // until now, or until all had recovered
+	RecoveryLeftMillis   int64   `msgpack:"recovery_left_ms" json:"recovery_left_ms"`         // if it goes on like that; 0: it is over, or cannot be told
 	Goroutines           int     `msgpack:"goroutines" json:"goroutines"`
 	Mallocs              uint64  `msgpack:"mallocs" json:"mallocs"` // objects allocated by its process, ever
 
