@@ -520,7 +520,11 @@ func TestBytesCoverTheHeapThatHintsTake(t *testing.T) {
 		hints, value, actors int
 		log                  bool
 	}{
-		{hints: 1000}, {hints: 29_000, value: 8}, {hints: 30_000, value: 100, actors: 2}, {hints: 57_000, value: 16}, {hints: 100_000, value: 40, actors: 1},
+		{hints: 1000},
+		{hints: 29_000, value: 8},
+		{hints: 30_000, value: 100, actors: 2},
+		{hints: 57_000, value: 16},
+		{hints: 100_000, value: 40, actors: 1},
 		{hints: 30_000, value: 8, log: true},
 	} {
 		before := heap()

@@ -1,8 +1,9 @@
 package replica
 
 import (
-	"github.com/shoalcache/shoal/antientropy"
 	"time"
+
+	"github.com/shoalcache/shoal/antientropy"
 
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/storage"
