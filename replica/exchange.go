@@ -186,7 +186,9 @@ func (x *exchanges) end(failed bool) {
 func (x *exchanges) later(s *Shard) {
 	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok {
 		p := &x.peers[i]
-		p.due, p.asked, p.one, p.only = s.now.Mono+s.jitter(p.node, hintPause), x.serves, x.about.one, x.about.only
+		if p.due = s.now.Mono + s.jitter(p.node, hintPause); x.serves && !p.asked { // else an operator has asked again meanwhile
+			p.asked, p.one, p.only = true, x.about.one, x.about.only
+		}
 	}
 }
 

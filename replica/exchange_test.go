@@ -307,3 +307,26 @@ func TestARepairWaitsForNodesThatAreDownAndSaysSo(t *testing.T) {
 		t.Error("an exchange began that nobody has asked for")
 	}
 }
+
+// TestARefusedExchangeBeginsAgain: the one that an operator waits for, of what he has asked for.
+func TestARefusedExchangeBeginsAgain(t *testing.T) {
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	s, one := w.nodes[0].Shards()[0], uint32(3)
+	for s.exchange.active != nil {
+		w.tick()
+	}
+	s.Repair(&one)
+	for s.exchange.active == nil || !s.exchange.serves {
+		w.tick()
+	}
+	peer := s.exchange.active.Peer()
+	s.exchange.later(s)
+	s.exchange.end(false)
+	for i := range s.exchange.peers {
+		if p := &s.exchange.peers[i]; p.node == peer && (!p.asked || !p.one || p.only != one || p.due <= s.now.Mono) {
+			t.Errorf("%+v", *p)
+		}
+	}
+}
