@@ -1,6 +1,8 @@
 package antientropy
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +23,22 @@ type ExchangeConfig struct {
 // DefaultExchangeConfig returns the defaults named at the fields.
 func DefaultExchangeConfig() ExchangeConfig {
 	return ExchangeConfig{Period: 20 * time.Second, Settle: 5500 * time.Millisecond, Walks: 4, PageBytes: 32 << 10, Retry: time.Second}
+}
+
+// Validate returns every problem at once, each wrapping ErrConfig, or nil.
+func (c ExchangeConfig) Validate() error {
+	var problems []error
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"Period", int64(c.Period) + 1}, {"Settle", int64(c.Settle)}, {"Walks", int64(c.Walks)}, {"PageBytes", int64(c.PageBytes)}, {"Retry", int64(c.Retry)},
+	} {
+		if f.value <= 0 {
+			problems = append(problems, fmt.Errorf("%w: Exchange.%s: give it a positive value", ErrConfig, f.name))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 const (

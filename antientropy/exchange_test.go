@@ -392,6 +392,20 @@ func TestWhatIsWrittenMeanwhileIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestWhatIsNewerThanTheCutIsNotAskedFor: an owner that lists what a young write has not replaced yet learns that there is something
+// newer, and leaves it to the write.
+func TestWhatIsNewerThanTheCutIsNotAskedFor(t *testing.T) {
+	p := newPair(t, 10, 1, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	old, young := written(1, p.stamp(time.Minute), "old"), written(1, p.stamp(0), "young")
+	p.a.put(p, "k", old)
+	p.b.put(p, "k", old)
+	p.b.put(p, "k", young)
+	p.exchange(t)
+	if s := p.stats(); s.Merged+s.False+s.Given > 0 || s.Differing == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestWhatWasEvictedStaysAway: an exchange brings back nothing that one owner has evicted or let expire, for it knows it.
 func TestWhatWasEvictedStaysAway(t *testing.T) {
 	p := newPair(t, 4, 4, [2]int64{1 << 20, 60_000}, [2]int{1, 1})

@@ -125,7 +125,7 @@ func (r *Refill) Tick(now time.Duration, may func(node uint64) bool, bytes int, 
 		if !s.walked {
 			m.Cursor, m.Brief = s.cursor, i != r.whole
 		} else {
-			m.Body = wire.AppendWants(nil, s.wants[:min(len(s.wants), wire.WantsMax)])
+			m.Body = wire.AppendNumbers(nil, s.wants[:min(len(s.wants), wire.WantsMax)]...)
 		}
 		dst = append(dst, Pull{Node: s.Node, Message: m})
 	}
@@ -142,8 +142,8 @@ const (
 	Later                  // not yet: the page is asked for again
 )
 
-// Page takes the page m that node sent in reply to serial, and hands its entries to in.Install; Tick asks for the next. Installing is provisional: a refilling replica answers every read with its recovery
-// floor, so a version that Keep later rules out is one that no read could have taken from it alone. The
+// Page takes the page m that node sent in reply to serial, and hands its entries to in.Install; Tick asks for the next.
+// Installing is provisional: a refilling replica answers every read with its recovery floor, so a version that Keep later rules out is one that no read could have taken from it alone. The
 // error is one of wire's, for a page that makes no sense; it is asked for again.
 func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 	i := slices.IndexFunc(r.sources, func(s source) bool { return s.Node == node })

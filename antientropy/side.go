@@ -10,8 +10,8 @@ import (
 	"github.com/shoalcache/shoal/wire"
 )
 
-// Side is what one owner knows and tells in an exchange, whichever of the two it is. Nothing in it remembers another's question, so that
-// an exchange costs whoever is asked nothing but the answers.
+// Side is what one owner knows and tells in an exchange, whichever of the two it is. Of what others ask it remembers no more than who
+// walks down at present and what they were asked for, so that an exchange costs whoever is asked little but the answers.
 type Side struct {
 	Store *storage.Store
 	// Fewer says how many owners of a partition may not have a key for this node and a peer both to have it: those of keys that
@@ -68,9 +68,6 @@ func (s *Side) expect(now vclock.Now, peer uint64, v storage.Version) bool {
 // walkMost is how many entries one step looks at, well below a millisecond.
 const walkMost = 2048
 
-// aheadMost is how far a peer's clock may be ahead of this node's.
-const aheadMost = 20 * time.Second
-
 // leafVersions is about how many versions a leaf has: with fewer, more sums are told where little differs; with more, more versions.
 const leafVersions = 8
 
@@ -116,7 +113,7 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 	reply.From, reply.To = m.From, m.To
 	fewer, ok := s.comparable(peer, m.Partition)
 	leaves := m.Step != wire.StepLeaves && m.Step != wire.StepVersions || bits.OnesCount32(m.Leaves) == 1
-	if !leaves || m.To.Millis() > now.Wall+aheadMost.Milliseconds() || !ok && m.Step != wire.StepCompare {
+	if !leaves || !ok && m.Step != wire.StepCompare {
 		reply.Outcome = wire.OutcomeNotReady
 		return body, nil
 	}

@@ -344,7 +344,11 @@ func (s *Shard) exchanged(from uint64, m *wire.Message) {
 // answerExchange answers what another's exchange asks.
 func (s *Shard) answerExchange(from, under uint64, m *wire.Message) {
 	reply := wire.Message{Kind: wire.KindExchangeReply, ID: m.ID, Step: m.Step, Partition: m.Partition, Outcome: wire.OutcomeNotOwner}
-	if under == s.view.Placement {
+	switch {
+	case s.tooFar(m.To):
+		s.stats.Ahead++
+		reply.Outcome = wire.OutcomeAhead
+	case under == s.view.Placement:
 		var err error
 		reply.Outcome = wire.OutcomeOK
 		if s.body, err = s.exchange.side.Answer(s.now, from, m, &reply, s.body[:0]); err != nil {
@@ -355,11 +359,16 @@ func (s *Shard) answerExchange(from, under uint64, m *wire.Message) {
 	s.out.message(from, &reply)
 }
 
-// merged prepares a key that another owner has told of.
+// merged prepares a key that another owner has told of in an exchange.
 func (s *Shard) merged(p uint32, inner []byte) (storage.Key, bool) {
-	_, key := ring.SplitInnerKey(inner)
-	k := storage.Key{Bytes: inner, Hash: s.cfg.Hash(inner), Partition: s.view.Table.Partition(ring.Slot(key))}
+	k := s.inner(inner)
 	return k, k.Partition == p && s.holds(&k)
+}
+
+// inner prepares a key that another owner has told of.
+func (s *Shard) inner(inner []byte) storage.Key {
+	_, key := ring.SplitInnerKey(inner)
+	return storage.Key{Bytes: inner, Hash: s.cfg.Hash(inner), Partition: s.view.Table.Partition(ring.Slot(key))}
 }
 
 // early reports whether a page's entry lies where this node's clock, or its ceiling, has not got yet.

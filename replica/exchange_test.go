@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/storage"
+	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -328,5 +330,27 @@ func TestARefusedExchangeBeginsAgain(t *testing.T) {
 		if p := &s.exchange.peers[i]; p.node == peer && (!p.asked || !p.one || p.only != one || p.due <= s.now.Mono) {
 			t.Errorf("%+v", *p)
 		}
+	}
+}
+
+// TestAnExchangeUpToATimeThatHasNotComeIsRefused: windows that were to begin then would take together what others tell apart.
+func TestAnExchangeUpToATimeThatHasNotComeIsRefused(t *testing.T) {
+	w := newTrio(t)
+	n := w.nodes[1]
+	m := wire.Message{Kind: wire.KindExchange, ID: 7, Step: wire.StepCompare, To: vclock.StampAt(recoverWall + 2*SkewMax.Milliseconds())}
+	var out Outbox
+	n.Shards()[0].Receive(recoverNow(w.now), 1, n.View().Placement, storage.Key{}, &m, nil, &out)
+	if got := messages(t, &out, 1); len(got) != 1 || got[0].Outcome != wire.OutcomeAhead || n.Shards()[0].stats.Ahead != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestExchangesWithoutWhatTheyNeedAreRefused(t *testing.T) {
+	c := antientropy.DefaultExchangeConfig()
+	if c.Period = 0; c.Validate() != nil {
+		t.Error(c.Validate())
+	}
+	if c.Walks = 0; !errors.Is(c.Validate(), antientropy.ErrConfig) {
+		t.Error(c.Validate())
 	}
 }

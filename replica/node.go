@@ -51,7 +51,7 @@ type Config struct {
 	Coordinator coordinator.Config
 	Hints       hints.Config // of one shard
 	Refill      antientropy.Config
-	Exchange    antientropy.ExchangeConfig // its zero value: no exchanges
+	Exchange    antientropy.ExchangeConfig // its zero value: only those that are asked for
 	RefillsMax  int                        // partitions of one shard refilled at a time; more is faster and holds more in memory; default 4
 	Background  Background                 // default DefaultBackground
 }
@@ -91,7 +91,11 @@ func New(cfg Config, m *ring.Map, now vclock.Now) (*Node, error) {
 	if cfg.Background == (Background{}) {
 		cfg.Background = DefaultBackground()
 	}
-	problems = append(problems, cfg.Hints.Validate(), cfg.Refill.Validate(), cfg.Background.Validate())
+	if cfg.Exchange == (antientropy.ExchangeConfig{}) {
+		cfg.Exchange = antientropy.DefaultExchangeConfig()
+		cfg.Exchange.Period = 0
+	}
+	problems = append(problems, cfg.Hints.Validate(), cfg.Refill.Validate(), cfg.Exchange.Validate(), cfg.Background.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
-	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -156,8 +155,7 @@ func (s *Shard) install(p uint32, e *wire.PageEntry) antientropy.Verdict {
 	case e.IsGhost, e.IsBrief:
 		return antientropy.Taken
 	}
-	_, key := ring.SplitInnerKey(e.Key)
-	k := storage.Key{Bytes: e.Key, Hash: s.cfg.Hash(e.Key), Partition: s.view.Table.Partition(ring.Slot(key))}
+	k := s.inner(e.Key)
 	if k.Partition != p {
 		return antientropy.Refused // its sender is broken
 	}

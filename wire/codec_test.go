@@ -98,7 +98,7 @@ func sampleMessages() []Message {
 		{Kind: KindForwardReply, ID: 10, Outcome: OutcomeNotReady, Body: AppendResponse(nil, &Response{})[FrameHeader:]},
 		{Kind: KindPull, ID: 11, Partition: 4095, Cursor: 1 << 50, Limit: 1 << 20, Body: []byte{}},
 		{Kind: KindPull, ID: 11, Partition: 4095, Limit: 1 << 20, Brief: true, Body: []byte{}},
-		{Kind: KindPull, ID: 11, Partition: 4095, Limit: 1 << 20, Body: AppendWants(nil, []uint64{1, 1 << 63})},
+		{Kind: KindPull, ID: 11, Partition: 4095, Limit: 1 << 20, Body: AppendNumbers(nil, 1, 1<<63)},
 		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Known: vclock.Dot{Stamp: 3}, Body: []byte{}},
 		{Kind: KindPullReply, ID: 12, Partition: 4095, Cursor: 1, Floor: 2, Boot: 1 << 63, Body: []byte{}},
 		{Kind: KindMap, ID: 13, Body: []byte("map")},

@@ -88,21 +88,13 @@ const WantsMax = 1024
 
 const wantsBytesMax = 9 * WantsMax
 
-// AppendWants appends hashes, as the body of a pull names them, and returns the longer slice.
-func AppendWants(dst []byte, hashes []uint64) []byte {
-	for _, h := range hashes {
-		dst = appendUint(dst, h)
-	}
-	return dst
-}
-
-// Wants appends the hashes that the body of a pull names, at most WantsMax; the error is a *FormatError.
+// Wants appends the hashes that the body of a pull names (AppendNumbers), at most WantsMax; the error is a *FormatError.
 func Wants(dst []uint64, body []byte) ([]uint64, error) {
-	r := reader{b: body}
-	for n := 0; r.err == nil && r.pos < len(body) && n < WantsMax; n++ {
-		dst = append(dst, r.uint())
+	n := NewNumbers(body)
+	for hash := uint64(0); len(dst) < WantsMax && n.Next(&hash); {
+		dst = append(dst, hash)
 	}
-	return dst, r.err
+	return dst, n.Err()
 }
 
 // Page iterates over the entries of a page.
