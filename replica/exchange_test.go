@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/shoalcache/shoal/antientropy"
+	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -142,7 +143,15 @@ func TestWhoDropsAHintAsksItsTarget(t *testing.T) { // I4
 		w.tick() // what was under way is given up
 	}
 	begun := last.exchange.side.Stats.Begun
-	last.exchange.missed(last, 1)
+	no := hints.DefaultConfig()
+	no.BytesMax = 1
+	last.hints = hints.New(no)
+	key := []byte("k")
+	k, _ := w.nodes[2].Key(w.nodes[2].View(), key)
+	set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 3, Boot: 1}, Stamp: vclock.StampAt(recoverWall)}, Value: key}
+	if last.owes(hints.Owed{Target: 1, Partition: k.Partition, Key: key, Set: &set}) {
+		t.Fatal("the hint was kept")
+	}
 	w.cut = false
 	for end := w.now + last.exchange.settles() + time.Second; w.now < end; {
 		w.tick()
