@@ -363,3 +363,47 @@ func TestExchangesWithoutWhatTheyNeedAreRefused(t *testing.T) {
 		t.Error(c.Validate())
 	}
 }
+
+// TestTheExchangeThatIsDueFirstBegins: were it that with the least id, exchanges that last would keep those with the others waiting for ever.
+func TestTheExchangeThatIsDueFirstBegins(t *testing.T) { // I4
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	s := w.nodes[0].Shards()[0]
+	for end := w.now + time.Minute; w.now < end; {
+		w.tick()
+	}
+	for _, want := range []uint64{3, 2} {
+		s.exchange.end(false)
+		for i := range s.exchange.peers {
+			p := &s.exchange.peers[i]
+			if p.due = w.now - time.Second; p.node == want {
+				p.due -= time.Second
+			}
+		}
+		if w.tick(); s.exchange.active == nil || s.exchange.active.Peer() != want {
+			t.Errorf("the one with node %d waits", want)
+		}
+	}
+}
+
+// TestWhatAnOperatorAskedForOutlivesAChangeOfOwners: what he waits for was not compared yet.
+func TestWhatAnOperatorAskedForOutlivesAChangeOfOwners(t *testing.T) {
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	s := w.nodes[0].Shards()[0]
+	for end := w.now + time.Minute; w.now < end; {
+		w.tick()
+	}
+	s.exchange.end(false)
+	s.Repair(nil)
+	for s.exchange.active == nil || !s.exchange.serves {
+		w.tick()
+	}
+	before, _ := s.exchange.pending(s.view)
+	s.exchange.owners(s)
+	if after, _ := s.exchange.pending(s.view); after != before || before == 0 {
+		t.Errorf("%d exchanges were pending, %d are", before, after)
+	}
+}
