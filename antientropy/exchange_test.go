@@ -525,3 +525,35 @@ func FuzzAnswerMakesNoSenseOfNonsense(f *testing.F) {
 		}
 	})
 }
+
+// TestEvictionDeletesNothingElsewhere: one owner has evicted a counter, the other has what that one missed.
+func TestEvictionDeletesNothingElsewhere(t *testing.T) { // I9, I12
+	for _, first := range []bool{true, false} {
+		p := newPair(t, 5, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+		evicted, kept := p.a, p.b
+		if first {
+			evicted, kept = kept, evicted
+		}
+		k := p.key("k")
+		add := func(o *owner, node uint64, ago time.Duration) *vclock.Set {
+			set, err := (&vclock.Set{}).Add(node, p.stamp(ago), 1, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.put(p, "k", &set)
+			return &set
+		}
+		add(kept, 2, time.Minute)
+		seen := add(evicted, 1, 30*time.Second)
+		lost := evicted.side(k.Partition).Store
+		lost.Drop(k.Partition)
+		lost.Learn(k.Partition, lost.GhostOf(k, seen))
+		for range 2 {
+			p.exchange(t)
+		}
+		set, floor := kept.side(k.Partition).Store.Peek(k, p.now.Wall)
+		if n, _, _ := set.Total(); n != 1 || floor != 0 {
+			t.Errorf("the other holds %d, floor %v, want 1 that it vouches for", n, floor)
+		}
+	}
+}
