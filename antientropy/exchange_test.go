@@ -557,3 +557,36 @@ func TestEvictionDeletesNothingElsewhere(t *testing.T) { // I9, I12
 		}
 	}
 }
+
+// TestWhatNeverAgreesKeepsNothingElseFromAgreeing: of thousands of counters one owner has evicted its own, and the other cannot believe it.
+func TestWhatNeverAgreesKeepsNothingElseFromAgreeing(t *testing.T) { // I4
+	p := newPair(t, 6, 1, [2]int64{64 << 20, 64 << 20}, [2]int{1, 1})
+	add := func(node uint64, ago time.Duration) *vclock.Set {
+		set, err := (&vclock.Set{}).Add(node, p.stamp(ago), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &set
+	}
+	lost := p.b.side(0).Store
+	for i := range 8000 {
+		name := fmt.Sprint("k", i)
+		p.a.put(p, name, add(1, time.Minute))
+		lost.Learn(0, lost.GhostOf(p.key(name), add(2, 20*time.Second)))
+	}
+	for i := range 200 {
+		p.a.put(p, fmt.Sprint("missed", i), written(1, p.stamp(time.Duration(1+i%2)*time.Minute), "v"))
+		p.b.put(p, fmt.Sprint("missing", i), written(1, p.stamp(time.Duration(1+i%2)*time.Minute), "v"))
+	}
+	p.exchange(t)
+	for i := range 200 {
+		a, _ := p.a.side(0).Store.Version(0, p.key(fmt.Sprint("missing", i)).Hash)
+		b, _ := lost.Version(0, p.key(fmt.Sprint("missed", i)).Hash)
+		if a.Stamp == 0 || b.Stamp == 0 {
+			t.Fatalf("of the %dth of 200 the one who missed it knows nothing", i)
+		}
+	}
+	if p.bytes > 8<<20 {
+		t.Errorf("%d bytes were said", p.bytes)
+	}
+}

@@ -32,7 +32,7 @@ type walk struct {
 
 	mine, theirs []uint64 // sums of the leaves of span
 	leaves       []uint32 // those that differ, as many as are told at a time
-	rest         bool     // there are more
+	next         int      // the first leaf that is told the next time; 0: these are the last
 	versions     []storage.Version
 	want, give   []uint64 // hashes of keys of which the other knows a later version, or this one
 }
@@ -96,7 +96,9 @@ func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) [
 	case atGive:
 		if m.Step, m.Body = wire.StepGive, x.giving(now, w); len(m.Body) == 0 {
 			if len(w.give) == 0 {
-				w.phase = atWindows
+				if w.phase = atWindows; w.next > 0 { // go on in the span, behind what may never agree
+					w.look()
+				}
 				return x.step(now, cut, w, dst)
 			}
 			return dst
@@ -193,23 +195,32 @@ func (x *Exchange) windows(w *walk, m *wire.Message) error {
 		leaves := leavesOf(records + ghosts)
 		w.span, w.tried = a[i].Span, append(w.tried, a[i].Span)
 		w.mine, w.theirs = make([]uint64, leaves), make([]uint64, leaves)
-		w.phase, w.cursor = atLeaves, 0
+		w.look()
 		return nil
 	}
 	w.done = true
 	return nil
 }
 
+// look begins with the leaves of the span.
+func (w *walk) look() {
+	clear(w.mine)
+	clear(w.theirs)
+	w.phase, w.cursor = atLeaves, 0
+}
+
 // compareLeaves finds the leaves of a span that differ.
 func (w *walk) compareLeaves(s *Side) {
 	records, ghosts := s.Store.Count(w.partition)
 	each := max((records+ghosts)/len(w.mine), leafVersions)
-	w.leaves, w.versions, w.rest = w.leaves[:0], w.versions[:0], false
-	for leaf := range w.mine {
+	first := w.next
+	w.leaves, w.versions, w.next = w.leaves[:0], w.versions[:0], 0
+	for leaf := first; leaf < len(w.mine); leaf++ {
 		if w.mine[leaf] == w.theirs[leaf] {
 			continue
 		}
-		if w.rest = len(w.leaves) == max(versionsMost/each, 1); w.rest {
+		if len(w.leaves) == max(versionsMost/each, 1) {
+			w.next = leaf
 			break
 		}
 		w.leaves = append(w.leaves, uint32(leaf))
@@ -242,9 +253,6 @@ func (x *Exchange) versions(now vclock.Now, w *walk, m *wire.Message) error {
 	w.give, w.want = append(w.give, give...), append(w.want, want...)
 	if w.cursor = m.Cursor; w.cursor == 0 {
 		w.phase = atWant
-		if w.rest { // and the same span again
-			w.tried = slices.DeleteFunc(w.tried, func(s storage.Span) bool { return s == w.span })
-		}
 	}
 	return nil
 }
