@@ -216,7 +216,10 @@ func (x *Exchange) compared(m *wire.Message) error {
 	var differ []uint32
 	var partition, from, sum uint64
 	n := wire.NewNumbers(m.Body)
-	for n.Next(&partition, &from, &sum) {
+	for range len(x.asked) {
+		if !n.Next(&partition, &from, &sum) {
+			break
+		}
 		p := uint32(partition)
 		if _, found := slices.BinarySearch(x.asked, p); !found || partition>>32 != 0 {
 			continue

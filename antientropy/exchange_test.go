@@ -23,13 +23,14 @@ type owner struct {
 
 // pair is two owners and what lies between them.
 type pair struct {
-	a, b  *owner
-	now   vclock.Now
-	rng   *rand.Rand
-	cfg   ExchangeConfig
-	loses bool
-	bytes int          // of all messages, both ways
-	cut   vclock.Stamp // when the exchange began
+	a, b    *owner
+	now     vclock.Now
+	rng     *rand.Rand
+	cfg     ExchangeConfig
+	loses   bool
+	bytes   int          // of all messages, both ways
+	largest int          // that a frame may be; 0: as by default
+	cut     vclock.Stamp // when the exchange began
 
 	partitions uint32
 	replicas   int
@@ -112,6 +113,9 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 	send := func(side int, reply bool, m *wire.Message) {
 		frame := wire.AppendMessage(nil, m)
 		p.bytes += len(frame)
+		if p.largest > 0 && len(frame)-wire.FrameHeader > p.largest {
+			t.Fatalf("%v: a frame of %d bytes", m.Step, len(frame))
+		}
 		way = append(way, packet{side, reply, frame})
 	}
 	serial := uint64(0)
@@ -588,5 +592,102 @@ func TestWhatNeverAgreesKeepsNothingElseFromAgreeing(t *testing.T) { // I4
 	}
 	if p.bytes > 8<<20 {
 		t.Errorf("%d bytes were said", p.bytes)
+	}
+}
+
+// TestABodyOfAnySizeCostsWhatAnHonestOneDoes: a peer that is broken names the same a million times, and the shard is held all the while.
+func TestABodyOfAnySizeCostsWhatAnHonestOneDoes(t *testing.T) { // I16, I17
+	p := newPair(t, 7, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	k := p.key("k")
+	p.b.put(p, "k", written(1, p.stamp(time.Minute), "v"))
+	side, looked := p.b.side(k.Partition), 0
+	fewer := side.Fewer
+	side.Fewer = func(peer uint64, q uint32) int { looked++; return fewer(peer, q) }
+	side.Key = func(uint32, []byte) (storage.Key, bool) { looked++; return storage.Key{}, false } // nothing to be told, however often it is asked
+	many := func(numbers ...uint64) (body []byte) {
+		for range 1 << 18 {
+			body = wire.AppendNumbers(body, numbers...)
+		}
+		return body
+	}
+	var versions []byte
+	for i := range uint64(1 << 18) {
+		versions = appendVersion(versions, &storage.Version{Hash: i, Stamp: p.stamp(time.Second)})
+	}
+	cut := p.cfg.Cut(p.now.Wall)
+	for _, m := range []wire.Message{
+		{Step: wire.StepCompare, To: cut, Body: many(uint64(k.Partition), 0, 1)},
+		{Step: wire.StepWant, Limit: 1 << 20, Body: many(k.Hash)},
+		{Step: wire.StepVersions, To: cut, Leaves: 1, Body: append([]byte{0}, versions...)},
+	} {
+		m.Partition, looked = k.Partition, 0
+		var reply wire.Message
+		body, err := side.Answer(p.now, p.a.id, &m, &reply, nil)
+		if err != nil || looked > 2*versionsMost || len(body) > 32*versionsMost || len(side.expected) > expectedMost {
+			t.Errorf("%v: %d were looked at, and %d bytes are answered; %v", m.Step, looked, len(body), err)
+		}
+	}
+}
+
+// TestAnAnswerOfAnySizeIsRememberedAsAnHonestOneIs: of a peer that is broken.
+func TestAnAnswerOfAnySizeIsRememberedAsAnHonestOneIs(t *testing.T) { // I16, I17
+	p := newPair(t, 8, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	p.a.put(p, "k", written(1, p.stamp(time.Minute), "v"))
+	q := p.key("k").Partition
+	many := func(numbers ...uint64) (body []byte) {
+		for range 1 << 18 {
+			body = wire.AppendNumbers(body, numbers...)
+		}
+		return body
+	}
+	answers := map[wire.Step]wire.Message{
+		wire.StepCompare:  {Body: many(uint64(q), 0, 1)},
+		wire.StepWindows:  {Body: many(1, 1)},
+		wire.StepLeaves:   {Body: many(0, 1), Cursor: 1},
+		wire.StepVersions: {Body: append(wire.AppendNumbers(nil, 1<<18), many(7)...), Cursor: 1},
+	}
+	serial := uint64(0)
+	x := NewExchange(p.cfg, p.a.side(q), p.b.id, p.all(0), &serial)
+	pulls := x.Tick(p.now, p.cfg.Cut(p.now.Wall), nil)
+	for steps := 0; ; steps++ {
+		if done, _ := x.Done(); done {
+			return
+		}
+		if steps > 10_000 {
+			t.Fatal("the exchange does not end")
+		}
+		for _, pull := range pulls {
+			m := answers[pull.Message.Step]
+			m.Kind, m.Step, m.To = wire.KindExchangeReply, pull.Message.Step, pull.Message.To
+			_, _ = x.Reply(p.now, p.cfg.Cut(p.now.Wall), pull.Message.ID, &m, nil)
+		}
+		remembered := len(x.differ)
+		for _, w := range x.walks {
+			remembered += len(w.give) + len(w.want) + len(w.versions)
+		}
+		if remembered > 32*versionsMost {
+			t.Fatalf("%d numbers are remembered", remembered)
+		}
+		p.now.Mono += p.cfg.Retry
+		pulls = x.Tick(p.now, p.cfg.Cut(p.now.Wall), pulls[:0])
+	}
+}
+
+// TestAPageWithALargeRecordFitsIntoAFrame: small ones before it leave it no room there.
+func TestAPageWithALargeRecordFitsIntoAFrame(t *testing.T) {
+	for _, from := range []int{0, 1} {
+		p := newPair(t, 9, 1, [2]int64{4 << 20, 4 << 20}, [2]int{1, 1})
+		limits := wire.DefaultLimits()
+		limits.Frame, p.largest = 64<<10, 64<<10
+		for i, o := range []*owner{p.a, p.b} {
+			o.sides[0].Limits = &limits
+			for k := range 40 {
+				if i == from {
+					o.put(p, fmt.Sprint("k", k), written(1, p.stamp(time.Minute), string(make([]byte, 1<<10+(k%4/3)*60<<10))))
+				}
+			}
+		}
+		p.exchange(t)
+		p.agree(t)
 	}
 }
