@@ -691,3 +691,14 @@ func TestAPageWithALargeRecordFitsIntoAFrame(t *testing.T) {
 		p.agree(t)
 	}
 }
+
+// TestWhatTheOtherCannotCompareDoesNotCountAsCompared: or a partition that recovers would be said to agree.
+func TestWhatTheOtherCannotCompareDoesNotCountAsCompared(t *testing.T) {
+	p := newPair(t, 10, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 2})
+	p.write(100, 100, time.Minute, 0)
+	p.b.side(3).Store.Recover(3, p.stamp(0))
+	p.exchange(t)
+	if s := p.stats(); s.Compared != 7 || s.Differing != 0 {
+		t.Errorf("of 8 partitions, one of which recovers, %d were compared, %d differ", s.Compared, s.Differing)
+	}
+}

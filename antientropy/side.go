@@ -157,8 +157,8 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 	return body, err
 }
 
-// compare answers of each partition what differs, and what can only be compared from a later stamp on. Partitions that are another
-// shard's, or cannot be compared now, are passed over: who asks knows how many shards there are.
+// compare answers of each partition what differs, and what can only be compared from a later stamp on; where that is the last, not at
+// all. Partitions that are another shard's are passed over: who asks knows how many shards there are.
 func (s *Side) compare(peer uint64, m *wire.Message, body []byte) ([]byte, error) {
 	var partition, from, sum uint64
 	n := wire.NewNumbers(m.Body)
@@ -169,12 +169,11 @@ func (s *Side) compare(peer uint64, m *wire.Message, body []byte) ([]byte, error
 		if partition > math.MaxUint32 || !sameShard(uint32(partition), m.Partition, s.Shards) {
 			continue
 		}
-		fewer, ok := s.comparable(peer, uint32(partition))
-		if !ok {
-			continue
+		own, ownSum := m.To, uint64(0)
+		if fewer, ok := s.comparable(peer, uint32(partition)); ok {
+			own, ownSum = s.sum(uint32(partition), storage.Span{From: vclock.Stamp(from), To: m.To}, fewer)
 		}
-		own, ownSum := s.sum(uint32(partition), storage.Span{From: vclock.Stamp(from), To: m.To}, fewer)
-		if own < m.To && (own != vclock.Stamp(from) || ownSum != sum) {
+		if own != vclock.Stamp(from) || ownSum != sum {
 			body = wire.AppendNumbers(body, partition, uint64(own), ownSum)
 		}
 	}
