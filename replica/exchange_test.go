@@ -407,3 +407,37 @@ func TestWhatAnOperatorAskedForOutlivesAChangeOfOwners(t *testing.T) {
 		t.Errorf("%d exchanges were pending, %d are", before, after)
 	}
 }
+
+// TestANodeWhoseClockIsAheadComparesOnceItHearsOfIt: alone it cannot know, and windows that began by its clock would be one with all that
+// is written until then, for as long as it is ahead.
+func TestANodeWhoseClockIsAheadComparesOnceItHearsOfIt(t *testing.T) { // I4
+	const ahead = time.Hour
+	n := founded(t, 3, 3)
+	s := n.Shards()[0]
+	var out Outbox
+	at := func(d time.Duration) vclock.Now {
+		now := recoverNow(d)
+		now.Wall += ahead.Milliseconds()
+		return now
+	}
+	see := func(d time.Duration, up bool) {
+		for _, peer := range []uint64{1, 2} {
+			n.Greet(at(d), peer, recoverNow(d).Wall, 0)
+			n.SetUp(peer, up)
+		}
+		s.SetView(at(d), n.View(), &out)
+	}
+	see(0, false)
+	s.Tick(at(time.Second), &out)
+	see(2*time.Second, true)
+	s.Tick(at(3*time.Second), &out)
+	see(4*time.Second, false)
+	s.Tick(at(5*time.Second), &out)
+	see(6*time.Second, true)
+	s.Tick(at(7*time.Second), &out)
+	cut := s.cut()
+	windows := s.store.Windows(0, storage.Span{To: cut}, storage.FewerMost+1, nil)
+	if cut > vclock.StampAt(recoverNow(7*time.Second).Wall) || len(windows) == 0 || windows[0].To != cut {
+		t.Errorf("what was written until %v can be compared until %+v", cut, windows)
+	}
+}

@@ -185,7 +185,9 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	if now.Mono-s.swept >= sweepPeriod {
 		s.swept = now.Mono
 		s.store.Tick(now.Wall, s.view.spaces.dead)
-		s.store.Advance(s.cut()) // or the first write after a long rest would have to catch up
+		if s.view.Timed {
+			s.store.Advance(s.cut()) // or the first write after a long rest would have to catch up
+		}
 	}
 	s.calls.each(func(c *call) {
 		if now.Mono-c.started >= tickLeast {
