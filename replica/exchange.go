@@ -85,7 +85,7 @@ func (s *Shard) shares(peer uint64, p uint32) int {
 	switch {
 	case last == noRank:
 		return 0
-	case last == 0:
+	case last < s.view.spaces.least: // all of them
 		return storage.FewerMost + 1
 	}
 	return min(s.view.Map.Replicas()-int(last), storage.FewerMost)

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -439,5 +441,35 @@ func TestANodeWhoseClockIsAheadComparesOnceItHearsOfIt(t *testing.T) { // I4
 	windows := s.store.Windows(0, storage.Span{To: cut}, storage.FewerMost+1, nil)
 	if cut > vclock.StampAt(recoverNow(7*time.Second).Wall) || len(windows) == 0 || windows[0].To != cut {
 		t.Errorf("what was written until %v can be compared until %+v", cut, windows)
+	}
+}
+
+// TestWhatTwoOwnersBothHaveIsCompared: of five owners the first two have all keys of which there are two copies. Where others have one
+// copy, keys of so few are not told apart.
+func TestWhatTwoOwnersBothHaveIsCompared(t *testing.T) { // I4
+	for _, copies := range [][]uint8{{5}, {5, 2}, {5, 4, 3, 2}, {5, 1}, {5, 3, 2, 1}} {
+		m := recoverMap(5)
+		for _, n := range copies {
+			m = m.WithNamespace(ring.Namespace{Name: fmt.Sprint("of", n), Replicas: n, Version: 1})
+		}
+		m = m.WithNamespace(ring.Namespace{Name: ring.DefaultNamespace, Replicas: 5, Version: 2})
+		n := founded(t, 1, 5)
+		if _, err := n.Merge(m); err != nil {
+			t.Fatal(err)
+		}
+		look(n, 0)
+		s := n.Shards()[0]
+		least := slices.Min(copies)
+		for p := range m.Partitions {
+			for peer := uint64(2); peer <= 5; peer++ {
+				last := max(s.rank(p), s.view.rankOf(peer, p))
+				for _, x := range s.view.spaces.live {
+					both, compared := x.Replicas > last, int(x.fewer) < s.shares(peer, p)
+					if compared && !both || both && !compared && (least > last || x.fewer < storage.FewerMost) {
+						t.Fatalf("copies %v: keys of %d are compared: %v, by owners of rank %d and less", copies, x.Replicas, compared, last)
+					}
+				}
+			}
+		}
 	}
 }
