@@ -63,6 +63,8 @@ const (
 	exchangeSoon = 2 * time.Second
 	// hintPatience is how long an exchange waits for hints that its peer is owed: they bring the same, and know better what.
 	hintPatience = 30 * time.Second
+	// exchangeTurn is how long an exchange goes on while another is due.
+	exchangeTurn = 15 * time.Second
 	// hintPause is how often it looks whether they are through.
 	hintPause = 500 * time.Millisecond
 )
@@ -207,14 +209,19 @@ func (x *exchanges) askAgain(p *exchangePeer) {
 // tickExchanges begins the exchange that is due first, and goes on with the one under way.
 func (s *Shard) tickExchanges() {
 	x := &s.exchange
-	if x.active == nil {
+	if x.active == nil || s.now.Mono-x.about.began >= exchangeTurn {
 		var next *exchangePeer
 		for i := range x.peers {
-			if p := &x.peers[i]; s.exchangeDue(p) && (next == nil || p.due < next.due) {
+			p := &x.peers[i]
+			if x.active != nil && p.node == x.active.Peer() || !s.exchangeDue(p) {
+				continue
+			}
+			if next == nil || p.due < next.due {
 				next = p
 			}
 		}
 		if next != nil {
+			x.giveWay(s)
 			x.begin(s, next)
 		}
 	}
@@ -223,6 +230,18 @@ func (s *Shard) tickExchanges() {
 	}
 	s.pulls = x.active.Tick(s.now, s.cut(), s.pulls[:0])
 	s.sendExchange()
+}
+
+// giveWay ends the exchange under way, if there is one, in favour of another that is due. It begins again behind that, where all that it
+// has brought is in order.
+func (x *exchanges) giveWay(s *Shard) {
+	if x.active == nil {
+		return
+	}
+	i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare)
+	if x.end(false); ok {
+		x.peers[i].due = s.now.Mono + hintPause
+	}
 }
 
 // begin begins the exchange with a peer.

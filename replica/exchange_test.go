@@ -473,3 +473,26 @@ func TestWhatTwoOwnersBothHaveIsCompared(t *testing.T) { // I4
 		}
 	}
 }
+
+// TestAnExchangeThatLastsTakesTurnsWithOthers: what another node misses does not wait until all that one does is there.
+func TestAnExchangeThatLastsTakesTurnsWithOthers(t *testing.T) { // I4
+	w := newTrio(t)
+	w.refilled()
+	s := w.nodes[0].Shards()[0]
+	s.exchange.side.May = func() bool { return false } // nothing is left for exchanges
+	s.Repair(nil)
+	turns, last, began := map[uint64]int{}, uint64(0), w.now
+	for w.now < began+4*exchangeTurn+10*time.Second {
+		w.tick()
+		if x := s.exchange.active; x != nil && x.Peer() != last {
+			last = x.Peer()
+			turns[last]++
+		}
+	}
+	if turns[2] < 2 || turns[3] < 2 {
+		t.Errorf("turns of nodes: %v", turns)
+	}
+	if pending, _ := s.exchange.pending(s.view); pending != 2 {
+		t.Errorf("what an operator asked for is pending with %d nodes, want 2", pending)
+	}
+}
