@@ -120,7 +120,7 @@ func (s *Shard) Busy() int { return s.calls.busy }
 func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.enter(now, out)
 	old := s.view
-	s.view = v
+	s.view, s.refill.stuck = v, false
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
 		s.asked = s.asked[:0] // under a placement that is no more
