@@ -23,13 +23,14 @@ type owner struct {
 
 // pair is two owners and what lies between them.
 type pair struct {
-	a, b  *owner
-	now   vclock.Now
-	rng   *rand.Rand
-	cfg   ExchangeConfig
-	loses bool
-	bytes int          // of all messages, both ways
-	cut   vclock.Stamp // when the exchange began
+	a, b    *owner
+	now     vclock.Now
+	rng     *rand.Rand
+	cfg     ExchangeConfig
+	loses   bool
+	bytes   int          // of all messages, both ways
+	largest int          // that a frame may be; 0: as by default
+	cut     vclock.Stamp // when the exchange began
 
 	partitions uint32
 	replicas   int
@@ -112,6 +113,9 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 	send := func(side int, reply bool, m *wire.Message) {
 		frame := wire.AppendMessage(nil, m)
 		p.bytes += len(frame)
+		if p.largest > 0 && len(frame)-wire.FrameHeader > p.largest {
+			t.Fatalf("%v: a frame of %d bytes", m.Step, len(frame))
+		}
 		way = append(way, packet{side, reply, frame})
 	}
 	serial := uint64(0)
@@ -524,4 +528,177 @@ func FuzzAnswerMakesNoSenseOfNonsense(f *testing.F) {
 			t.Fatalf("%d bytes, %v", len(body), err)
 		}
 	})
+}
+
+// TestEvictionDeletesNothingElsewhere: one owner has evicted a counter, the other has what that one missed.
+func TestEvictionDeletesNothingElsewhere(t *testing.T) { // I9, I12
+	for _, first := range []bool{true, false} {
+		p := newPair(t, 5, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+		evicted, kept := p.a, p.b
+		if first {
+			evicted, kept = kept, evicted
+		}
+		k := p.key("k")
+		add := func(o *owner, node uint64, ago time.Duration) *vclock.Set {
+			set, err := (&vclock.Set{}).Add(node, p.stamp(ago), 1, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.put(p, "k", &set)
+			return &set
+		}
+		add(kept, 2, time.Minute)
+		seen := add(evicted, 1, 30*time.Second)
+		lost := evicted.side(k.Partition).Store
+		lost.Drop(k.Partition)
+		lost.Learn(k.Partition, lost.GhostOf(k, seen))
+		for range 2 {
+			p.exchange(t)
+		}
+		set, floor := kept.side(k.Partition).Store.Peek(k, p.now.Wall)
+		if n, _, _ := set.Total(); n != 1 || floor != 0 {
+			t.Errorf("the other holds %d, floor %v, want 1 that it vouches for", n, floor)
+		}
+	}
+}
+
+// TestWhatNeverAgreesKeepsNothingElseFromAgreeing: of thousands of counters one owner has evicted its own, and the other cannot believe it.
+func TestWhatNeverAgreesKeepsNothingElseFromAgreeing(t *testing.T) { // I4
+	p := newPair(t, 6, 1, [2]int64{64 << 20, 64 << 20}, [2]int{1, 1})
+	add := func(node uint64, ago time.Duration) *vclock.Set {
+		set, err := (&vclock.Set{}).Add(node, p.stamp(ago), 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &set
+	}
+	lost := p.b.side(0).Store
+	for i := range 8000 {
+		name := fmt.Sprint("k", i)
+		p.a.put(p, name, add(1, time.Minute))
+		lost.Learn(0, lost.GhostOf(p.key(name), add(2, 20*time.Second)))
+	}
+	for i := range 200 {
+		p.a.put(p, fmt.Sprint("missed", i), written(1, p.stamp(time.Duration(1+i%2)*time.Minute), "v"))
+		p.b.put(p, fmt.Sprint("missing", i), written(1, p.stamp(time.Duration(1+i%2)*time.Minute), "v"))
+	}
+	p.exchange(t)
+	for i := range 200 {
+		a, _ := p.a.side(0).Store.Version(0, p.key(fmt.Sprint("missing", i)).Hash)
+		b, _ := lost.Version(0, p.key(fmt.Sprint("missed", i)).Hash)
+		if a.Stamp == 0 || b.Stamp == 0 {
+			t.Fatalf("of the %dth of 200 the one who missed it knows nothing", i)
+		}
+	}
+	if p.bytes > 8<<20 {
+		t.Errorf("%d bytes were said", p.bytes)
+	}
+}
+
+// TestABodyOfAnySizeCostsWhatAnHonestOneDoes: a peer that is broken names the same a million times, and the shard is held all the while.
+func TestABodyOfAnySizeCostsWhatAnHonestOneDoes(t *testing.T) { // I16, I17
+	p := newPair(t, 7, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	k := p.key("k")
+	p.b.put(p, "k", written(1, p.stamp(time.Minute), "v"))
+	side, looked := p.b.side(k.Partition), 0
+	fewer := side.Fewer
+	side.Fewer = func(peer uint64, q uint32) int { looked++; return fewer(peer, q) }
+	side.Key = func(uint32, []byte) (storage.Key, bool) { looked++; return storage.Key{}, false } // nothing to be told, however often it is asked
+	many := func(numbers ...uint64) (body []byte) {
+		for range 1 << 18 {
+			body = wire.AppendNumbers(body, numbers...)
+		}
+		return body
+	}
+	var versions []byte
+	for i := range uint64(1 << 18) {
+		versions = appendVersion(versions, &storage.Version{Hash: i, Stamp: p.stamp(time.Second)})
+	}
+	cut := p.cfg.Cut(p.now.Wall)
+	for _, m := range []wire.Message{
+		{Step: wire.StepCompare, To: cut, Body: many(uint64(k.Partition), 0, 1)},
+		{Step: wire.StepWant, Limit: 1 << 20, Body: many(k.Hash)},
+		{Step: wire.StepVersions, To: cut, Leaves: 1, Body: append([]byte{0}, versions...)},
+	} {
+		m.Partition, looked = k.Partition, 0
+		var reply wire.Message
+		body, err := side.Answer(p.now, p.a.id, &m, &reply, nil)
+		if err != nil || looked > 2*versionsMost || len(body) > 32*versionsMost || len(side.expected) > expectedMost {
+			t.Errorf("%v: %d were looked at, and %d bytes are answered; %v", m.Step, looked, len(body), err)
+		}
+	}
+}
+
+// TestAnAnswerOfAnySizeIsRememberedAsAnHonestOneIs: of a peer that is broken.
+func TestAnAnswerOfAnySizeIsRememberedAsAnHonestOneIs(t *testing.T) { // I16, I17
+	p := newPair(t, 8, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	p.a.put(p, "k", written(1, p.stamp(time.Minute), "v"))
+	q := p.key("k").Partition
+	many := func(numbers ...uint64) (body []byte) {
+		for range 1 << 18 {
+			body = wire.AppendNumbers(body, numbers...)
+		}
+		return body
+	}
+	answers := map[wire.Step]wire.Message{
+		wire.StepCompare:  {Body: many(uint64(q), 0, 1)},
+		wire.StepWindows:  {Body: many(1, 1)},
+		wire.StepLeaves:   {Body: many(0, 1), Cursor: 1},
+		wire.StepVersions: {Body: append(wire.AppendNumbers(nil, 1<<18), many(7)...), Cursor: 1},
+	}
+	serial := uint64(0)
+	x := NewExchange(p.cfg, p.a.side(q), p.b.id, p.all(0), &serial)
+	pulls := x.Tick(p.now, p.cfg.Cut(p.now.Wall), nil)
+	for steps := 0; ; steps++ {
+		if done, _ := x.Done(); done {
+			return
+		}
+		if steps > 10_000 {
+			t.Fatal("the exchange does not end")
+		}
+		for _, pull := range pulls {
+			m := answers[pull.Message.Step]
+			m.Kind, m.Step, m.To = wire.KindExchangeReply, pull.Message.Step, pull.Message.To
+			_, _ = x.Reply(p.now, p.cfg.Cut(p.now.Wall), pull.Message.ID, &m, nil)
+		}
+		remembered := len(x.differ)
+		for _, w := range x.walks {
+			remembered += len(w.give) + len(w.want) + len(w.versions)
+		}
+		if remembered > 32*versionsMost {
+			t.Fatalf("%d numbers are remembered", remembered)
+		}
+		p.now.Mono += p.cfg.Retry
+		pulls = x.Tick(p.now, p.cfg.Cut(p.now.Wall), pulls[:0])
+	}
+}
+
+// TestAPageWithALargeRecordFitsIntoAFrame: small ones before it leave it no room there.
+func TestAPageWithALargeRecordFitsIntoAFrame(t *testing.T) {
+	for _, from := range []int{0, 1} {
+		p := newPair(t, 9, 1, [2]int64{4 << 20, 4 << 20}, [2]int{1, 1})
+		limits := wire.DefaultLimits()
+		limits.Frame, p.largest = 64<<10, 64<<10
+		for i, o := range []*owner{p.a, p.b} {
+			o.sides[0].Limits = &limits
+			for k := range 40 {
+				if i == from {
+					o.put(p, fmt.Sprint("k", k), written(1, p.stamp(time.Minute), string(make([]byte, 1<<10+(k%4/3)*60<<10))))
+				}
+			}
+		}
+		p.exchange(t)
+		p.agree(t)
+	}
+}
+
+// TestWhatTheOtherCannotCompareDoesNotCountAsCompared: or a partition that recovers would be said to agree.
+func TestWhatTheOtherCannotCompareDoesNotCountAsCompared(t *testing.T) {
+	p := newPair(t, 10, 8, [2]int64{1 << 20, 1 << 20}, [2]int{1, 2})
+	p.write(100, 100, time.Minute, 0)
+	p.b.side(3).Store.Recover(3, p.stamp(0))
+	p.exchange(t)
+	if s := p.stats(); s.Compared != 7 || s.Differing != 0 {
+		t.Errorf("of 8 partitions, one of which recovers, %d were compared, %d differ", s.Compared, s.Differing)
+	}
 }

@@ -65,6 +65,9 @@ func (s *Side) expect(now vclock.Now, peer uint64, v storage.Version) bool {
 	return true
 }
 
+// toldMost is how many versions are told or judged at once at most, where leaves have more than most have: the other tells the rest.
+const toldMost = 4 * versionsMost
+
 // walkMost is how many entries one step looks at, well below a millisecond.
 const walkMost = 2048
 
@@ -154,21 +157,23 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 	return body, err
 }
 
-// compare answers of each partition what differs, and what can only be compared from a later stamp on. Partitions that are another
-// shard's, or cannot be compared now, are passed over: who asks knows how many shards there are.
+// compare answers of each partition what differs, and what can only be compared from a later stamp on; where that is the last, not at
+// all. Partitions that are another shard's are passed over: who asks knows how many shards there are.
 func (s *Side) compare(peer uint64, m *wire.Message, body []byte) ([]byte, error) {
 	var partition, from, sum uint64
 	n := wire.NewNumbers(m.Body)
-	for n.Next(&partition, &from, &sum) {
+	for range comparedMost {
+		if !n.Next(&partition, &from, &sum) {
+			break
+		}
 		if partition > math.MaxUint32 || !sameShard(uint32(partition), m.Partition, s.Shards) {
 			continue
 		}
-		fewer, ok := s.comparable(peer, uint32(partition))
-		if !ok {
-			continue
+		own, ownSum := m.To, uint64(0)
+		if fewer, ok := s.comparable(peer, uint32(partition)); ok {
+			own, ownSum = s.sum(uint32(partition), storage.Span{From: vclock.Stamp(from), To: m.To}, fewer)
 		}
-		own, ownSum := s.sum(uint32(partition), storage.Span{From: vclock.Stamp(from), To: m.To}, fewer)
-		if own < m.To && (own != vclock.Stamp(from) || ownSum != sum) {
+		if own != vclock.Stamp(from) || ownSum != sum {
 			body = wire.AppendNumbers(body, partition, uint64(own), ownSum)
 		}
 	}
@@ -205,7 +210,7 @@ func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over stora
 	var lacks []uint64
 	var otherwise []storage.Version
 	var v storage.Version
-	for nextVersion(&n, &v) {
+	for len(told) < toldMost && nextVersion(&n, &v) {
 		own, known := s.Store.Version(m.Partition, v.Hash)
 		told[v.Hash] = true
 		theirs, mine := s.judge(m.Partition, own, known, v)
@@ -288,10 +293,19 @@ func (s *Side) merge(now vclock.Now, partition uint32, e *wire.PageEntry) (hash 
 func (s *Side) tell(now vclock.Now, m *wire.Message, body []byte) ([]byte, error) {
 	n := wire.NewNumbers(m.Body)
 	limit := min(int(m.Limit), s.Limits.Frame/2)
-	for hash := uint64(0); len(body) < limit && n.Next(&hash); {
-		body = s.appendEntry(now, m.Partition, hash, body)
+	for hash, left, fits := uint64(0), versionsMost, true; fits && left > 0 && len(body) < limit && n.Next(&hash); left-- {
+		body, fits = s.appendFitting(now, m.Partition, hash, body)
 	}
 	return body, n.Err()
+}
+
+// appendFitting is appendEntry unless a frame may have no room for the entry beside others.
+func (s *Side) appendFitting(now vclock.Now, partition uint32, hash uint64, body []byte) (longer []byte, fits bool) {
+	before := len(body)
+	if longer = s.appendEntry(now, partition, hash, body); before > 0 && len(longer) > s.Limits.Frame/2 {
+		return longer[:before], false
+	}
+	return longer, true
 }
 
 // appendEntry appends what is known of a key to a page; of one past its deadline what is left.

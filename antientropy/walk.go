@@ -32,7 +32,7 @@ type walk struct {
 
 	mine, theirs []uint64 // sums of the leaves of span
 	leaves       []uint32 // those that differ, as many as are told at a time
-	rest         bool     // there are more
+	next         int      // the first leaf that is told the next time; 0: these are the last
 	versions     []storage.Version
 	want, give   []uint64 // hashes of keys of which the other knows a later version, or this one
 }
@@ -75,7 +75,7 @@ func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) [
 		return dst // the rest with the next tick
 	case atOwnVersions:
 		w.cursor = x.side.Store.Versions(w.partition, w.span, fewer, w.cursor, walkMost, func(v *storage.Version) {
-			if _, found := slices.BinarySearch(w.leaves, leafOf(v.Hash, uint32(len(w.mine)))); found {
+			if _, found := slices.BinarySearch(w.leaves, leafOf(v.Hash, uint32(len(w.mine)))); found && len(w.versions) < toldMost {
 				w.versions = append(w.versions, *v)
 			}
 		})
@@ -96,7 +96,9 @@ func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) [
 	case atGive:
 		if m.Step, m.Body = wire.StepGive, x.giving(now, w); len(m.Body) == 0 {
 			if len(w.give) == 0 {
-				w.phase = atWindows
+				if w.phase = atWindows; w.next > 0 { // go on in the span, behind what may never agree
+					w.look()
+				}
 				return x.step(now, cut, w, dst)
 			}
 			return dst
@@ -124,12 +126,15 @@ func (x *Exchange) giving(now vclock.Now, w *walk) (body []byte) {
 	if len(w.give) == 0 {
 		return nil
 	}
-	for len(w.give) > 0 && len(body) < x.cfg.PageBytes {
-		if v, known := x.side.Store.Version(w.partition, w.give[0]); known && v.Stamp < w.before {
-			x.side.Stats.Given++
-			body = x.side.appendEntry(now, w.partition, w.give[0], body)
+	for fits := true; len(w.give) > 0 && len(body) < x.cfg.PageBytes; w.give = w.give[1:] {
+		v, known := x.side.Store.Version(w.partition, w.give[0])
+		if !known || v.Stamp >= w.before {
+			continue
 		}
-		w.give = w.give[1:]
+		if body, fits = x.side.appendFitting(now, w.partition, w.give[0], body); !fits {
+			break
+		}
+		x.side.Stats.Given++
 	}
 	return body
 }
@@ -150,7 +155,7 @@ func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
 			return n.Err()
 		}
 		w.theirs = sums
-		if w.cursor = m.Cursor; w.cursor == 0 {
+		if w.goOn(m.Cursor) {
 			w.phase = atOwnLeaves
 		}
 	case atVersions:
@@ -170,12 +175,19 @@ func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
 	return nil
 }
 
+// goOn takes the cursor of what the other tells next, and reports whether that was all. One that does not move on is that of a broken peer.
+func (w *walk) goOn(cursor uint64) (all bool) {
+	w.done = w.done || cursor != 0 && cursor <= w.cursor
+	w.cursor = cursor
+	return cursor == 0
+}
+
 // windows finds the latest window that differs.
 func (x *Exchange) windows(w *walk, m *wire.Message) error {
 	var theirs []storage.Window
 	var length, sum uint64
 	n := wire.NewNumbers(m.Body)
-	for to := m.To; n.Next(&length, &sum) && 0 < length && length <= uint64(to)/storage.WindowStamps; {
+	for to := m.To; len(theirs) < spansMost && n.Next(&length, &sum) && 0 < length && length <= uint64(to)/storage.WindowStamps; {
 		from := to - vclock.Stamp(length)*storage.WindowStamps
 		theirs = append(theirs, storage.Window{Span: storage.Span{From: from, To: to}, Sum: sum})
 		to = from
@@ -193,23 +205,32 @@ func (x *Exchange) windows(w *walk, m *wire.Message) error {
 		leaves := leavesOf(records + ghosts)
 		w.span, w.tried = a[i].Span, append(w.tried, a[i].Span)
 		w.mine, w.theirs = make([]uint64, leaves), make([]uint64, leaves)
-		w.phase, w.cursor = atLeaves, 0
+		w.look()
 		return nil
 	}
 	w.done = true
 	return nil
 }
 
+// look begins with the leaves of the span.
+func (w *walk) look() {
+	clear(w.mine)
+	clear(w.theirs)
+	w.phase, w.cursor = atLeaves, 0
+}
+
 // compareLeaves finds the leaves of a span that differ.
 func (w *walk) compareLeaves(s *Side) {
 	records, ghosts := s.Store.Count(w.partition)
 	each := max((records+ghosts)/len(w.mine), leafVersions)
-	w.leaves, w.versions, w.rest = w.leaves[:0], w.versions[:0], false
-	for leaf := range w.mine {
+	first := w.next
+	w.leaves, w.versions, w.next = w.leaves[:0], w.versions[:0], 0
+	for leaf := first; leaf < len(w.mine); leaf++ {
 		if w.mine[leaf] == w.theirs[leaf] {
 			continue
 		}
-		if w.rest = len(w.leaves) == max(versionsMost/each, 1); w.rest {
+		if len(w.leaves) == max(versionsMost/each, 1) {
+			w.next = leaf
 			break
 		}
 		w.leaves = append(w.leaves, uint32(leaf))
@@ -227,10 +248,12 @@ func (x *Exchange) versions(now vclock.Now, w *walk, m *wire.Message) error {
 	var want, give []uint64
 	n.Next(&count)
 	for ; count > 0 && n.Next(&hash); count-- {
-		give = append(give, hash)
+		if give = append(give, hash); len(give) > toldMost {
+			break
+		}
 	}
 	var v storage.Version
-	for nextVersion(&n, &v) {
+	for len(give)+len(want) <= toldMost && nextVersion(&n, &v) {
 		own, known := x.side.Store.Version(w.partition, v.Hash)
 		if theirs, _ := x.side.judge(w.partition, own, known, v); theirs && v.Stamp < w.before && x.side.expect(now, x.peer, v) {
 			want = append(want, v.Hash)
@@ -240,11 +263,8 @@ func (x *Exchange) versions(now vclock.Now, w *walk, m *wire.Message) error {
 		return n.Err()
 	}
 	w.give, w.want = append(w.give, give...), append(w.want, want...)
-	if w.cursor = m.Cursor; w.cursor == 0 {
-		w.phase = atWant
-		if w.rest { // and the same span again
-			w.tried = slices.DeleteFunc(w.tried, func(s storage.Span) bool { return s == w.span })
-		}
+	if w.goOn(m.Cursor) || len(w.give)+len(w.want) > toldMost { // the next exchange brings what is more
+		w.phase, w.cursor = atWant, 0
 	}
 	return nil
 }

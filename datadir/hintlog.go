@@ -73,6 +73,7 @@ type HintLog struct {
 
 	files   map[uint64]File          // of each target the segment that is written
 	unsaved []uint64                 // of these, written since the last sync
+	made    bool                     // the directory is there, and on disk
 	renamed bool                     // the directory has names that are not on disk
 	full    map[uint64]time.Duration // until then there is no room for a target
 	batches []batch

@@ -391,3 +391,63 @@ func TestAFileThatCannotBeReadIsTriedAgainAndThenSetAside(t *testing.T) {
 		t.Errorf("%+v, the files are %s", s, hintFiles(t, path))
 	}
 }
+
+// shaky is a disk that does not sync one directory until it is well.
+type shaky struct {
+	Disk
+	path   string
+	ill    bool
+	synced int
+}
+
+type shakyFile struct {
+	File
+	of *shaky
+}
+
+func (s *shaky) Open(path string, flag int) (File, error) {
+	f, err := s.Disk.Open(path, flag)
+	if err == nil && path == s.path {
+		f = shakyFile{f, s}
+	}
+	return f, err
+}
+
+func (f shakyFile) Sync() error {
+	if f.of.ill {
+		return syscall.EIO
+	}
+	f.of.synced++
+	return f.File.Sync()
+}
+
+// TestHintsCountAsOnDiskOnceTheirDirectoryIs: one that was made before the disk refused, or by a process that ended then, may not be.
+func TestHintsCountAsOnDiskOnceTheirDirectoryIs(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		disk := &shaky{Disk: OS(), path: t.TempDir()}
+		o := owingOn(t, disk, disk.path)
+		o.owe(2, "a", "value")
+		disk.ill = true
+		o.rounds(1)
+		if o.queue.Stats().Unlogged != 1 {
+			t.Fatal("it passes for written")
+		}
+		disk.ill, disk.synced = false, 0
+		if restarts {
+			o = o.again()
+			o.owe(2, "a", "value")
+			disk.synced = 0
+		}
+		o.rounds(21)
+		if o.queue.Stats().Unlogged != 0 || disk.synced == 0 {
+			t.Errorf("%+v, and the directory of the directory was synced %d times", o.queue.Stats(), disk.synced)
+		}
+		if err := os.RemoveAll(filepath.Join(disk.path, "hints")); err != nil {
+			t.Fatal(err)
+		}
+		o.owe(3, "b", "value")
+		if o.rounds(21); o.queue.Stats().Unlogged != 0 {
+			t.Errorf("after somebody has removed it: %+v", o.queue.Stats())
+		}
+	}
+}

@@ -123,16 +123,19 @@ func (h *HintLog) begin(p hints.Place) error {
 		}
 	}
 	h.closeFile(p.Target)
-	err := h.disk.Mkdir(h.path)
-	if err == nil {
-		err = syncDir(h.disk, filepath.Dir(h.path))
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	if !h.made {
+		if err := h.disk.Mkdir(h.path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := syncDir(h.disk, filepath.Dir(h.path)); err != nil { // who made it may not have come to this
+			return err
+		}
+		h.made = true
 	}
 	name := h.file(h.name(p.Target, p.Segment))
 	f, err := h.disk.Open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
+		h.made = !errors.Is(err, fs.ErrNotExist) // else somebody has removed it
 		return err
 	}
 	w := h.whose

@@ -155,8 +155,12 @@ func (q *Queue) Load(o Owed, segment uint64, bytes int64) bool {
 			l.unlog(e)
 			l.keep(e, segment, bytes)
 		}
+		return true
 	case changed: // until it is written the two are where they were
 		l.owesLog(e)
+	}
+	if e.in == nil { // what is in memory alone goes with the process, and must not take this with it
+		l.keep(e, segment, bytes)
 	}
 	return true
 }

@@ -267,3 +267,28 @@ func TestDebtsAreToldByTargetOverAllQueues(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// TestWhatIsOnDiskStaysThereUntilWhatItMetInMemoryIsWritten: the disk may be full, or the process end, before that.
+func TestWhatIsOnDiskStaysThereUntilWhatItMetInMemoryIsWritten(t *testing.T) {
+	concurrent := write(3, "newer")
+	concurrent.Dot.Actor = vclock.Actor{Node: 9, Boot: 9}
+	for what, newer := range map[string]*vclock.Set{"what has seen it": write(3, "newer"), "what has not": concurrent} {
+		q := New(logging())
+		owe(q, 1, "a", newer)
+		older := write(2, "older")
+		if !q.Load(Owed{Target: 1, Partition: 1, Key: []byte("a"), Set: older}, 7, 50) {
+			t.Fatal("no room")
+		}
+		if got := portions(q); got != "1/7" {
+			t.Errorf("%s is not on disk yet, and needed is %q", what, got)
+		}
+		if q.OnDisk(1, []byte("a"), 3) {
+			t.Errorf("%s passes for written", what)
+		}
+		w := pending(q)
+		q.Logged(w, 8)
+		if got := portions(q); written(t, w) != "a=newer" || got != "1/8" {
+			t.Errorf("%s: written is %q, then needed is %q", what, written(t, w), got)
+		}
+	}
+}

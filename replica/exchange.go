@@ -30,6 +30,7 @@ type exchanges struct {
 type about struct {
 	one       bool // one partition only
 	only      uint32
+	began     time.Duration
 	compared  int64
 	differing int64
 }
@@ -62,6 +63,8 @@ const (
 	exchangeSoon = 2 * time.Second
 	// hintPatience is how long an exchange waits for hints that its peer is owed: they bring the same, and know better what.
 	hintPatience = 30 * time.Second
+	// exchangeTurn is how long an exchange goes on while another is due.
+	exchangeTurn = 15 * time.Second
 	// hintPause is how often it looks whether they are through.
 	hintPause = 500 * time.Millisecond
 )
@@ -84,7 +87,7 @@ func (s *Shard) shares(peer uint64, p uint32) int {
 	switch {
 	case last == noRank:
 		return 0
-	case last == 0:
+	case last < s.view.spaces.least: // all of them
 		return storage.FewerMost + 1
 	}
 	return min(s.view.Map.Replicas()-int(last), storage.FewerMost)
@@ -169,6 +172,7 @@ func (x *exchanges) lost(node uint64) {
 	}
 }
 
+// end ends the exchange under way. What an operator waits for begins anew, unless it is through.
 func (x *exchanges) end(failed bool) {
 	if x.active == nil {
 		return
@@ -176,8 +180,12 @@ func (x *exchanges) end(failed bool) {
 	if failed {
 		x.side.Stats.Failed++
 	}
-	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok && failed && x.serves {
-		x.peers[i].asked, x.peers[i].due = true, 0
+	done, _ := x.active.Done()
+	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok && x.serves && (failed || !done) {
+		if p := &x.peers[i]; !p.asked {
+			p.due = x.about.began + hintPause // behind those that were due before
+			x.askAgain(p)
+		}
 	}
 	x.active, x.serves = nil, false
 }
@@ -186,27 +194,35 @@ func (x *exchanges) end(failed bool) {
 func (x *exchanges) later(s *Shard) {
 	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok {
 		p := &x.peers[i]
-		if p.due = s.now.Mono + s.jitter(p.node, hintPause); x.serves && !p.asked { // else an operator has asked again meanwhile
-			p.asked, p.one, p.only = true, x.about.one, x.about.only
-		}
+		p.due = s.now.Mono + s.jitter(p.node, hintPause)
+		x.askAgain(p)
+	}
+}
+
+// askAgain lets what an operator waits for be due again, unless he has asked for more meanwhile.
+func (x *exchanges) askAgain(p *exchangePeer) {
+	if x.serves && !p.asked {
+		p.asked, p.one, p.only = true, x.about.one, x.about.only
 	}
 }
 
 // tickExchanges begins the exchange that is due first, and goes on with the one under way.
 func (s *Shard) tickExchanges() {
 	x := &s.exchange
-	if x.active == nil {
+	if x.active == nil || s.now.Mono-x.about.began >= exchangeTurn {
+		var next *exchangePeer
 		for i := range x.peers {
-			if p := &x.peers[i]; s.exchangeDue(p) {
-				if p.since, p.due = 0, p.settled; p.settled <= s.now.Mono {
-					p.due, p.missed = s.nextExchange(p), false
-				}
-				x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p), &x.serial)
-				x.about = about{p.one, p.only, x.side.Stats.Compared, x.side.Stats.Differing}
-				x.serves, p.asked, p.one = p.asked, false, false
-				x.side.Stats.Begun++
-				break
+			p := &x.peers[i]
+			if x.active != nil && p.node == x.active.Peer() || !s.exchangeDue(p) {
+				continue
 			}
+			if next == nil || p.due < next.due {
+				next = p
+			}
+		}
+		if next != nil {
+			x.giveWay(s)
+			x.begin(s, next)
 		}
 	}
 	if x.active == nil {
@@ -214,6 +230,29 @@ func (s *Shard) tickExchanges() {
 	}
 	s.pulls = x.active.Tick(s.now, s.cut(), s.pulls[:0])
 	s.sendExchange()
+}
+
+// giveWay ends the exchange under way, if there is one, in favour of another that is due. It begins again behind that, where all that it
+// has brought is in order.
+func (x *exchanges) giveWay(s *Shard) {
+	if x.active == nil {
+		return
+	}
+	i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare)
+	if x.end(false); ok {
+		x.peers[i].due = s.now.Mono + hintPause
+	}
+}
+
+// begin begins the exchange with a peer.
+func (x *exchanges) begin(s *Shard, p *exchangePeer) {
+	if p.since, p.due = 0, p.settled; p.settled <= s.now.Mono {
+		p.due, p.missed = s.nextExchange(p), false
+	}
+	x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p), &x.serial)
+	x.about = about{p.one, p.only, s.now.Mono, x.side.Stats.Compared, x.side.Stats.Differing}
+	x.serves, p.asked, p.one = p.asked, false, false
+	x.side.Stats.Begun++
 }
 
 // exchangeDue reports whether the exchange with a peer should begin: not before the hints that it is owed are through, as long as they may be.

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/shoalcache/shoal/antientropy"
 	"github.com/shoalcache/shoal/hints"
+	"github.com/shoalcache/shoal/ring"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
@@ -361,5 +363,136 @@ func TestExchangesWithoutWhatTheyNeedAreRefused(t *testing.T) {
 	}
 	if c.Walks = 0; !errors.Is(c.Validate(), antientropy.ErrConfig) {
 		t.Error(c.Validate())
+	}
+}
+
+// TestTheExchangeThatIsDueFirstBegins: were it that with the least id, exchanges that last would keep those with the others waiting for ever.
+func TestTheExchangeThatIsDueFirstBegins(t *testing.T) { // I4
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	s := w.nodes[0].Shards()[0]
+	for end := w.now + time.Minute; w.now < end; {
+		w.tick()
+	}
+	for _, want := range []uint64{3, 2} {
+		s.exchange.end(false)
+		for i := range s.exchange.peers {
+			p := &s.exchange.peers[i]
+			if p.due = w.now - time.Second; p.node == want {
+				p.due -= time.Second
+			}
+		}
+		if w.tick(); s.exchange.active == nil || s.exchange.active.Peer() != want {
+			t.Errorf("the one with node %d waits", want)
+		}
+	}
+}
+
+// TestWhatAnOperatorAskedForOutlivesAChangeOfOwners: what he waits for was not compared yet.
+func TestWhatAnOperatorAskedForOutlivesAChangeOfOwners(t *testing.T) {
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	s := w.nodes[0].Shards()[0]
+	for end := w.now + time.Minute; w.now < end; {
+		w.tick()
+	}
+	s.exchange.end(false)
+	s.Repair(nil)
+	for s.exchange.active == nil || !s.exchange.serves {
+		w.tick()
+	}
+	before, _ := s.exchange.pending(s.view)
+	s.exchange.owners(s)
+	if after, _ := s.exchange.pending(s.view); after != before || before == 0 {
+		t.Errorf("%d exchanges were pending, %d are", before, after)
+	}
+}
+
+// TestANodeWhoseClockIsAheadComparesOnceItHearsOfIt: alone it cannot know, and windows that began by its clock would be one with all that
+// is written until then, for as long as it is ahead.
+func TestANodeWhoseClockIsAheadComparesOnceItHearsOfIt(t *testing.T) { // I4
+	const ahead = time.Hour
+	n := founded(t, 3, 3)
+	s := n.Shards()[0]
+	var out Outbox
+	at := func(d time.Duration) vclock.Now {
+		now := recoverNow(d)
+		now.Wall += ahead.Milliseconds()
+		return now
+	}
+	see := func(d time.Duration, up bool) {
+		for _, peer := range []uint64{1, 2} {
+			n.Greet(at(d), peer, recoverNow(d).Wall, 0)
+			n.SetUp(peer, up)
+		}
+		s.SetView(at(d), n.View(), &out)
+	}
+	see(0, false)
+	s.Tick(at(time.Second), &out)
+	see(2*time.Second, true)
+	s.Tick(at(3*time.Second), &out)
+	see(4*time.Second, false)
+	s.Tick(at(5*time.Second), &out)
+	see(6*time.Second, true)
+	s.Tick(at(7*time.Second), &out)
+	cut := s.cut()
+	windows := s.store.Windows(0, storage.Span{To: cut}, storage.FewerMost+1, nil)
+	if cut > vclock.StampAt(recoverNow(7*time.Second).Wall) || len(windows) == 0 || windows[0].To != cut {
+		t.Errorf("what was written until %v can be compared until %+v", cut, windows)
+	}
+}
+
+// TestWhatTwoOwnersBothHaveIsCompared: of five owners the first two have all keys of which there are two copies. Where others have one
+// copy, keys of so few are not told apart.
+func TestWhatTwoOwnersBothHaveIsCompared(t *testing.T) { // I4
+	for _, copies := range [][]uint8{{5}, {5, 2}, {5, 4, 3, 2}, {5, 1}, {5, 3, 2, 1}} {
+		m := recoverMap(5)
+		for _, n := range copies {
+			m = m.WithNamespace(ring.Namespace{Name: fmt.Sprint("of", n), Replicas: n, Version: 1})
+		}
+		m = m.WithNamespace(ring.Namespace{Name: ring.DefaultNamespace, Replicas: 5, Version: 2})
+		n := founded(t, 1, 5)
+		if _, err := n.Merge(m); err != nil {
+			t.Fatal(err)
+		}
+		look(n, 0)
+		s := n.Shards()[0]
+		least := slices.Min(copies)
+		for p := range m.Partitions {
+			for peer := uint64(2); peer <= 5; peer++ {
+				last := max(s.rank(p), s.view.rankOf(peer, p))
+				for _, x := range s.view.spaces.live {
+					both, compared := x.Replicas > last, int(x.fewer) < s.shares(peer, p)
+					if compared && !both || both && !compared && (least > last || x.fewer < storage.FewerMost) {
+						t.Fatalf("copies %v: keys of %d are compared: %v, by owners of rank %d and less", copies, x.Replicas, compared, last)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestAnExchangeThatLastsTakesTurnsWithOthers: what another node misses does not wait until all that one does is there.
+func TestAnExchangeThatLastsTakesTurnsWithOthers(t *testing.T) { // I4
+	w := newTrio(t)
+	w.refilled()
+	s := w.nodes[0].Shards()[0]
+	s.exchange.side.May = func() bool { return false } // nothing is left for exchanges
+	s.Repair(nil)
+	turns, last, began := map[uint64]int{}, uint64(0), w.now
+	for w.now < began+4*exchangeTurn+10*time.Second {
+		w.tick()
+		if x := s.exchange.active; x != nil && x.Peer() != last {
+			last = x.Peer()
+			turns[last]++
+		}
+	}
+	if turns[2] < 2 || turns[3] < 2 {
+		t.Errorf("turns of nodes: %v", turns)
+	}
+	if pending, _ := s.exchange.pending(s.view); pending != 2 {
+		t.Errorf("what an operator asked for is pending with %d nodes, want 2", pending)
 	}
 }

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/shoalcache/shoal/ring"
@@ -13,6 +14,7 @@ import (
 type spaces struct {
 	named map[string]space        // without those dropped
 	live  map[uint64]space        // the same by the ids of their keys
+	least uint8                   // copies that a key has in each datacenter, of any of them
 	plain space                   // that of keys without a prefix; none once the default namespace was flushed
 	dead  func(inner []byte) bool // whether no request can reach a key; nil where nothing was ever flushed or dropped
 }
@@ -26,10 +28,11 @@ type space struct {
 }
 
 func newSpaces(m *ring.Map, t *ring.Table, hash func([]byte) uint64) *spaces {
-	s := &spaces{named: map[string]space{}, live: map[uint64]space{}}
+	s := &spaces{named: map[string]space{}, live: map[uint64]space{}, least: math.MaxUint8}
 	add := func(ns *ring.Namespace, id uint64) {
 		x := space{ns, id, owners(t, ns.Replicas) == 1, uint8(min(m.Replicas()-int(ns.Replicas), storage.FewerMost))}
 		s.named[ns.Name], s.live[id] = x, x
+		s.least = min(s.least, ns.Replicas)
 	}
 	for i := range m.Namespaces {
 		ns := &m.Namespaces[i]

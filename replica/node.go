@@ -253,9 +253,13 @@ func (n *Node) look() error {
 		v.Table, v.spaces = t, newSpaces(n.m, t, n.cfg.Hash)
 	}
 	v.up = make([]bool, len(v.Table.Nodes()))
+	up := 0
 	for i, x := range v.Table.Nodes() {
-		v.up[i] = n.up[x.ID] || x.ID == v.Self
+		if v.up[i] = n.up[x.ID] || x.ID == v.Self; v.up[i] {
+			up++
+		}
 	}
+	v.Timed = 2*up > len(v.up)
 	if me := n.m.Node(v.Self); me != nil {
 		v.Local = uint8(max(slices.Index(v.Table.Datacenters(), me.Datacenter), 0))
 	}

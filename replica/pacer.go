@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"github.com/shoalcache/shoal/vclock"
@@ -92,7 +93,7 @@ func (p *Pacer) Tick(now vclock.Now, latencies func() Latency) {
 	p.last = now.Mono
 	p.rest = p.shards
 	// What was asked for under a higher rate may have been many times what this one allows: it counts for a second at most.
-	p.pot = max(p.pot+int64(passed)*p.pace.Rate/int64(time.Second), -p.pace.Rate)
+	p.pot = max(p.pot+within(passed, p.pace.Rate), -p.pace.Rate)
 	took := now.Mono - p.began
 	if took < paceWindow {
 		return
@@ -119,7 +120,7 @@ func (p *Pacer) judge(took time.Duration, felt *Latency) {
 	}
 	p99 := felt.Quantile(0.99).Microseconds()
 	p.pace.P99 = p99
-	little := p.spent <= 2*p.cfg.Least*int64(took)/int64(time.Second) // that is not what they felt
+	little := p.spent <= within(min(took, time.Hour), 2*p.cfg.Least) // that is not what they felt
 	switch {
 	case p.pace.Usual == 0:
 		p.pace.Usual = p99
@@ -137,6 +138,13 @@ func (p *Pacer) judge(took time.Duration, felt *Latency) {
 		p.pace.Cuts++
 		p.cut = true
 	}
+}
+
+// within is what comes in a time at so many bytes per second; their product may be more than 64 bits hold.
+func within(d time.Duration, rate int64) int64 {
+	high, low := bits.Mul64(uint64(d), uint64(rate))
+	n, _ := bits.Div64(high, low, uint64(time.Second))
+	return int64(n)
 }
 
 func (p *Pacer) start() int64 { return max(p.cfg.Max/paceStart, p.cfg.Least) }

@@ -265,3 +265,23 @@ func TestBackgroundReturnsEveryProblemAtOnce(t *testing.T) {
 		t.Errorf("%v: want two problems", err)
 	}
 }
+
+// TestTheFastestPaceThatMayBeSetIsOne: bytes a second times nanoseconds is more than 64 bits hold.
+func TestTheFastestPaceThatMayBeSetIsOne(t *testing.T) {
+	for _, cfg := range []Background{{Max: backgroundMost, Least: 256 << 10}, {Max: backgroundMost, Least: backgroundMost}} {
+		for _, tick := range []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Minute} {
+			p := newPacer(cfg, 1)
+			s := &Shard{}
+			s.purse.init()
+			for i := range 4 {
+				var busy Latency
+				busy[LatencyBucket(time.Millisecond)] = uint32(i+1) * 1000
+				p.Tick(vclock.Now{Mono: time.Duration(i+1) * tick}, func() Latency { return busy })
+				if p.Deal(s); !s.purse.may(workRefill) {
+					t.Errorf("%+v, each %v: nothing may be done", cfg, tick)
+				}
+				s.purse.left = 0 // all was done, and took no time
+			}
+		}
+	}
+}

@@ -17,6 +17,7 @@ type refills struct {
 	knows   []uint8  // the same, but as it was when it recovered last, or the greatest since: it knows what such an owner knows
 	asks    []uint32 // reads of each partition while it waits, by partition / shards
 	waiting []waiting
+	stuck   bool // none of them can begin as long as no more nodes are up
 	active  []*refill
 	wave    wave
 	most    int
@@ -85,18 +86,15 @@ func (s *Shard) own(old *View) {
 	}
 }
 
-// waitingSeen is how many waiting refills one tick looks at: those of an owner that is down may be many.
-const waitingSeen = 64
-
 // tickRefills starts waiting refills while there is room, and ends those that have pulled everything. One
-// whose other owners are not all up could not end, and leaves its turn to the next.
+// whose other owners are not all up could not end, and waits; where that is so of all, none is looked at until the view changes.
 func (s *Shard) tickRefills() {
 	r := &s.refill
-	for n := min(len(r.waiting), waitingSeen); n > 0 && len(r.active) < r.most; n-- {
-		w := r.hottest(uint32(s.cfg.Shards))
-		if !s.view.ownersUp(w.partition) {
-			r.waiting = append(r.waiting, w)
-			continue
+	for len(r.waiting) > 0 && len(r.active) < r.most && !r.stuck {
+		w, ok := r.hottest(uint32(s.cfg.Shards), s.view.ownersUp)
+		if !ok {
+			r.stuck = true
+			break
 		}
 		x := &refill{w.begun, w}
 		if x.begun = nil; x.Refill == nil {

@@ -120,7 +120,7 @@ func (s *Shard) Busy() int { return s.calls.busy }
 func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.enter(now, out)
 	old := s.view
-	s.view = v
+	s.view, s.refill.stuck = v, false
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
 		s.asked = s.asked[:0] // under a placement that is no more
@@ -185,7 +185,9 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	if now.Mono-s.swept >= sweepPeriod {
 		s.swept = now.Mono
 		s.store.Tick(now.Wall, s.view.spaces.dead)
-		s.store.Advance(s.cut()) // or the first write after a long rest would have to catch up
+		if s.view.Timed {
+			s.store.Advance(s.cut()) // or the first write after a long rest would have to catch up
+		}
 	}
 	s.calls.each(func(c *call) {
 		if now.Mono-c.started >= tickLeast {

@@ -19,7 +19,8 @@ type View struct {
 	Self      uint64
 	Local     uint8 // this node's datacenter, an index into Table.Datacenters
 	Skewed    bool  // this node's clock is too far from the others' to coordinate writes
-	Offset    int64 // milliseconds from this node's clock to the median of all
+	Offset    int64 // milliseconds from this node's clock to the median of all that are up
+	Timed     bool  // those are most nodes: Offset tells what time it is, and not only what this node takes it for
 
 	spaces *spaces
 	up     []bool // by index into Table.Nodes

@@ -1,22 +1,29 @@
 package replica
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // This file owns in which order partitions are recovered, and how far that has come.
 
-// hottest takes the waiting partition that was read most since this was asked last: whoever reads it waits for another owner, or
-// misses. It begins to count anew, so that one that cannot begin yet lets the next one try.
-func (r *refills) hottest(shards uint32) waiting {
-	best, asks := 0, r.asks[r.waiting[0].partition/shards]
-	for i, w := range r.waiting {
-		if n := r.asks[w.partition/shards]; n > asks {
-			best, asks = i, n
+// hottest takes the waiting partition that was read most while it waited, of those whose owners are all up: whoever reads it waits for
+// another owner, or misses. False where there is none.
+func (r *refills) hottest(shards uint32, up func(partition uint32) bool) (w waiting, ok bool) {
+	best, most := -1, uint32(0)
+	for i := range r.waiting {
+		p := r.waiting[i].partition
+		if asks := r.asks[p/shards]; (best < 0 || asks > most) && up(p) {
+			best, most = i, asks
 		}
 	}
-	w := r.waiting[best]
-	r.waiting = append(r.waiting[:best], r.waiting[best+1:]...)
+	if best < 0 {
+		return w, false
+	}
+	w = r.waiting[best]
+	r.waiting = slices.Delete(r.waiting, best, best+1)
 	r.asks[w.partition/shards] = 0
-	return w
+	return w, true
 }
 
 // wave is what is recovered together: all that a restart, or a change of owners, made a shard forget.

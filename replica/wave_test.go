@@ -218,3 +218,22 @@ func TestNoMoreRefillsWaitHalfDoneThanMayBeUnderWay(t *testing.T) {
 		}
 	}
 }
+
+// TestRefillsThatCannotBeginCostNothing: while an owner is down, a tick looks at none of those that wait for it, however many they are,
+// and at all of them again once anything has changed.
+func TestRefillsThatCannotBeginCostNothing(t *testing.T) {
+	w := newTrio(t)
+	s := w.restart()
+	w.up(2, false)
+	w.tick()
+	looked := 0
+	up := func(p uint32) bool { looked++; return s.view.ownersUp(p) }
+	if _, ok := s.refill.hottest(1, up); ok || looked != 16 || !s.refill.stuck || len(s.refill.waiting) != 16 {
+		t.Fatalf("one can begin: %v; %d of %d were looked at, stuck %v", ok, looked, len(s.refill.waiting), s.refill.stuck)
+	}
+	w.up(2, true)
+	if s.refill.stuck {
+		t.Fatal("nothing is looked at though an owner is back")
+	}
+	w.recovered(s)
+}

@@ -125,7 +125,7 @@ func (s *Store) Recovered(p uint32, mark vclock.Stamp, keep func(k Key, stamp vc
 }
 
 // Learn takes over what another owner remembers of a key of partition p, as far as this one knows less: what it
-// holds of an older version goes, since that is known to be outdated. It reports whether anything of the key changed.
+// holds of an older version goes, since that is known to be outdated, unless both are of several versions. It reports whether anything of the key changed.
 func (s *Store) Learn(p uint32, g Ghost) (changed bool) {
 	t := s.at(p)
 	e := s.lookup(t, Key{Hash: g.Hash})
@@ -138,6 +138,7 @@ func (s *Store) Learn(p uint32, g Ghost) (changed bool) {
 		if e.ghost() { // of an older version, which the mark has passed since
 			s.remove(t, g.Hash, e)
 		}
+	case e.record() && s.met.packed() && g.Content != 0: // of several the latest does not outdo the rest, which the other may never have had
 	default:
 		s.bury(t, p/s.shards, e, g, false)
 		changed = true

@@ -189,3 +189,18 @@ func floorOf(s *Store, k Key) vclock.Stamp {
 	_, floor := s.Peek(k, wall)
 	return floor
 }
+
+// TestWhatAnotherForgotOfSeveralTakesNoneThatIsHeld: what is held may be what the other never had; only a value or a deletion outdoes
+// all that is older.
+func TestWhatAnotherForgotOfSeveralTakesNoneThatIsHeld(t *testing.T) { // I9, I12
+	ours, theirs := sum(t, &vclock.Set{}, 2, 11), sum(t, &vclock.Set{}, 1, 20)
+	for what, forgotten := range map[string]*vclock.Set{"an addition": theirs, "a value": value(alice, 20, "7"), "a delete": {Dot: dot(alice, 20), Tombstone: true}} {
+		s, k := newStore(t, Config{BytesMax: 24 << 10}), key("k")
+		mustPut(t, s, k, ours)
+		changed := s.Learn(k.Partition, s.GhostOf(k, forgotten))
+		set, floor := s.Peek(k, wall)
+		if held := !set.IsZero(); held != forgotten.Packed || changed == held || held != (floor == 0) {
+			t.Errorf("%s was forgotten elsewhere: held %v, floor %v, changed %v", what, held, floor, changed)
+		}
+	}
+}
