@@ -49,7 +49,7 @@ func (p *plant) tick() (bytes int64) {
 			bytes += int64(p.piece)
 		}
 	}
-	p.lately += (float64(bytes) - p.lately) / 25 // what is done in a tick is felt for an eighth of a second
+	p.lately += (float64(bytes) - p.lately) / 8 // what is done in a tick is felt for 40 ms
 	took := p.latency(int64(p.lately * float64(time.Second/plantTick)))
 	slow := (p.counts + p.answers) / 50
 	p.counts = (p.counts + p.answers) % 50
@@ -245,7 +245,7 @@ func TestHintsGoFirstAndLeaveAQuarterToWhatWaits(t *testing.T) {
 	if b.may(workRefill) || b.may(workHint) {
 		t.Error("nothing is left")
 	}
-	b.left, b.part = 1000, 1000 // dealt anew while a refill waits
+	b.fill(1000, Pace{}) // while a refill waits
 	b.pay(workHint, 749)
 	if !b.may(workHint) {
 		t.Error("more than a quarter is left")

@@ -151,7 +151,7 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 		Exchange:   n.cfg.tuning.exchange,
-		Background: replica.Background{Max: n.cfg.BackgroundMax, Least: BackgroundLeast},
+		Background: replica.BackgroundOf(n.cfg.BackgroundMax),
 	}, m, n.clock.now())
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
