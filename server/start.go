@@ -130,6 +130,7 @@ func (n *Node) advertised(l net.Listener) string {
 
 func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder bool) (*replica.Node, error) {
 	shards := int64(n.cfg.Shards)
+	n.cfg.Partitions = int(m.Partitions) // whatever this node would have made
 	b := n.cfg.divide()
 	slot := storage.SegmentOf(b.storage / shards)
 	memory, err := arena.New(arena.Config{Limit: b.storage, Spare: b.spare + spareSlots*slot, Slot: int(slot)})

@@ -42,7 +42,7 @@ type windows struct {
 type summary struct {
 	fewer    [FewerMost + 1][]*windows // by Key.Fewer, by number of the partition; nil where there never was a key
 	frontier int64                     // number of the latest window of the first level
-	bytes    [FewerMost + 1]int64      // that they take
+	bytes    int64                     // that they take
 }
 
 // SummaryBytes is what the summary of a partition takes, on the heap, once there was a key; for each Key.Fewer that there is as much.
@@ -57,17 +57,17 @@ func (m *summary) of(fewer uint8, number, partitions uint32) *windows {
 	at := &(*of)[number]
 	if *at == nil {
 		*at = new(windows)
-		m.bytes[fewer] += SummaryBytes
+		m.bytes += SummaryBytes
 	}
 	return *at
 }
 
 // drop lets go of all windows of a partition.
 func (m *summary) drop(number uint32) {
-	for fewer, of := range m.fewer {
+	for _, of := range m.fewer {
 		if of != nil && of[number] != nil {
 			of[number] = nil
-			m.bytes[fewer] -= SummaryBytes
+			m.bytes -= SummaryBytes
 		}
 	}
 }
