@@ -68,6 +68,9 @@ func (s *Side) expect(now vclock.Now, peer uint64, v storage.Version) bool {
 // walkMost is how many entries one step looks at, well below a millisecond.
 const walkMost = 2048
 
+// toldMost is how many versions are taken from one message: no walk tells more.
+const toldMost = versionsMost + walkMost + 64 // a page of the index is looked at whole
+
 // leafVersions is about how many versions a leaf has: with fewer, more sums are told where little differs; with more, more versions.
 const leafVersions = 8
 
@@ -197,7 +200,7 @@ func (s *Side) addLeaves(partition uint32, over storage.Span, fewer int, cursor 
 // other keys of the leaves.
 func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over storage.Span, fewer int, body []byte) ([]byte, uint64, error) {
 	n := wire.NewNumbers(m.Body)
-	wanted, err := readLeaves(&n, m.Leaves)
+	wanted, some, err := readLeaves(&n, m.Leaves)
 	if err != nil {
 		return body, 0, err
 	}
@@ -205,7 +208,7 @@ func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over stora
 	var lacks []uint64
 	var otherwise []storage.Version
 	var v storage.Version
-	for nextVersion(&n, &v) {
+	for len(told) < toldMost && nextVersion(&n, &v) {
 		own, known := s.Store.Version(m.Partition, v.Hash)
 		told[v.Hash] = true
 		theirs, mine := s.judge(m.Partition, own, known, v)
@@ -219,11 +222,14 @@ func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over stora
 	if n.Err() != nil {
 		return body, 0, n.Err()
 	}
-	cursor := s.Store.Versions(m.Partition, over, fewer, m.Cursor, walkMost, func(v *storage.Version) {
-		if wanted[leafOf(v.Hash, m.Leaves)] && !told[v.Hash] {
-			otherwise = append(otherwise, *v)
-		}
-	})
+	cursor := uint64(0)
+	if some {
+		cursor = s.Store.Versions(m.Partition, over, fewer, m.Cursor, walkMost, func(v *storage.Version) {
+			if wanted[leafOf(v.Hash, m.Leaves)] && !told[v.Hash] {
+				otherwise = append(otherwise, *v)
+			}
+		})
+	}
 	body = wire.AppendNumbers(wire.AppendNumbers(body, uint64(len(lacks))), lacks...)
 	for i := range otherwise {
 		body = appendVersion(body, &otherwise[i])
@@ -308,15 +314,15 @@ func (s *Side) appendEntry(now vclock.Now, partition uint32, hash uint64, body [
 	return body
 }
 
-// readLeaves reads which leaves of so many are spoken of.
-func readLeaves(n *wire.Numbers, leaves uint32) ([]bool, error) {
+// readLeaves reads which leaves of so many are spoken of, and whether there are any.
+func readLeaves(n *wire.Numbers, leaves uint32) (wanted []bool, some bool, err error) {
 	var count, leaf uint64
 	n.Next(&count)
-	wanted := make([]bool, leaves)
+	wanted = make([]bool, leaves)
 	for ; count > 0 && n.Next(&leaf); count-- {
-		wanted[leaf&uint64(len(wanted)-1)] = true
+		wanted[leaf&uint64(len(wanted)-1)], some = true, true
 	}
-	return wanted, n.Err()
+	return wanted, some, n.Err()
 }
 
 func appendVersion(body []byte, v *storage.Version) []byte {
