@@ -65,8 +65,9 @@ func (s *Side) expect(now vclock.Now, peer uint64, v storage.Version) bool {
 	return true
 }
 
-// walkMost is how many entries one step looks at, well below a millisecond.
-const walkMost = 2048
+// walkMost is how many entries one step looks at, some 0.4 µs each where they lie far apart: a tick has a step of each walk, and is to
+// hold its shard for less than a millisecond.
+const walkMost = 512
 
 // toldMost is how many versions are taken from one message: no walk tells more.
 const toldMost = versionsMost + walkMost + 64 // a page of the index is looked at whole

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	versionsMost = 2048 // about so many are told at a time, of keys of leaves that differ, and so many hashes are remembered of what is to be told
-	wantsMost    = 512  // so many hashes are asked for at a time
+	versionsMost = 1024 // about so many are told at a time, of keys of leaves that differ, and so many hashes are remembered of what is to be told
+	wantsMost    = 512  // so many hashes are asked for at a time, and so many keys given
 	spansMost    = 64   // into so many a walk looks: each window once, and some more where much is written meanwhile
 )
 
@@ -148,7 +148,7 @@ func (x *Exchange) giving(now vclock.Now, w *walk) (body []byte) {
 	if len(w.give) == 0 {
 		return nil
 	}
-	for len(w.give) > 0 && len(body) < x.cfg.PageBytes {
+	for given := 0; len(w.give) > 0 && given < wantsMost && len(body) < x.cfg.PageBytes; given++ {
 		if v, known := x.side.Store.Version(w.partition, w.give[0]); known && v.Stamp < w.before {
 			x.side.Stats.Given++
 			body = x.side.appendEntry(now, w.partition, w.give[0], body)
