@@ -35,7 +35,7 @@
 //
 //	r := antientropy.NewRefill(cfg, partition, others, booted+deadlineMax, &serial)
 //	pulls = r.Tick(now, may, bytes, pulls[:0]) // send each Message to its Node
-//	err = r.Page(from, m.ID, &m, inward)       // for every pull-reply, and then Tick
+//	asked, err = r.Page(from, m.ID, &m, inward) // for every pull-reply, and then Tick
 //	store.Recovered(partition, r.Mark(), keep, ghosts(r.Ghosts())) // once it is Done; keep asks r.Keep
 //
 //	x := antientropy.NewExchange(cfg, &side, peer, partitions, &serial)

@@ -23,30 +23,40 @@ type owner struct {
 
 // pair is two owners and what lies between them.
 type pair struct {
-	a, b    *owner
-	now     vclock.Now
-	rng     *rand.Rand
-	cfg     ExchangeConfig
-	loses   bool
-	bytes   int          // of all messages, both ways
-	largest int          // that a frame may be; 0: as by default
-	cut     vclock.Stamp // when the exchange began
+	a, b      *owner
+	now       vclock.Now
+	rng       *rand.Rand
+	cfg       ExchangeConfig
+	loses     bool
+	bytes     int          // of all messages, both ways
+	frameMost int          // that a frame may be; 0: as by default
+	cut       vclock.Stamp // when the exchange began
 
 	partitions uint32
 	replicas   int
 	during     func() // something else that happens in the midst of it
+
+	hash    func([]byte) uint64
+	largest int // message
 }
 
 const pairWall = int64(1_700_000_000_000)
 
 func newPair(t interface{ Fatal(...any) }, seed uint64, partitions uint32, memory [2]int64, shards [2]int) *pair {
-	p := &pair{rng: rand.New(rand.NewPCG(seed, 5)), cfg: DefaultExchangeConfig(), partitions: partitions, replicas: 3, now: vclock.Now{Mono: time.Second, Wall: pairWall}}
+	return newPairOf(t, xxhash.Sum64, seed, partitions, memory, shards)
+}
+
+func newPairOf(t interface{ Fatal(...any) }, hash func([]byte) uint64, seed uint64, partitions uint32, memory [2]int64, shards [2]int) *pair {
+	p := &pair{
+		hash: hash, rng: rand.New(rand.NewPCG(seed, 5)), cfg: DefaultExchangeConfig(), partitions: partitions, replicas: 3,
+		now: vclock.Now{Mono: time.Second, Wall: pairWall},
+	}
 	limits := wire.DefaultLimits()
 	for i := range 2 {
 		o := &owner{id: uint64(i + 1), rank: i}
 		for n := range shards[i] {
 			store, err := storage.New(storage.Config{
-				BytesMax: memory[i] / int64(shards[i]), Partitions: partitions, Shard: uint32(n), Shards: uint32(shards[i]), Hash: xxhash.Sum64, Seed: seed + uint64(i),
+				BytesMax: memory[i] / int64(shards[i]), Partitions: partitions, Shard: uint32(n), Shards: uint32(shards[i]), Hash: hash, Seed: seed + uint64(i),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +87,7 @@ func newPair(t interface{ Fatal(...any) }, seed uint64, partitions uint32, memor
 }
 
 func (p *pair) key(name string) storage.Key {
-	k := storage.Key{Bytes: []byte(name), Hash: xxhash.Sum64String(name)}
+	k := storage.Key{Bytes: []byte(name), Hash: p.hash([]byte(name))}
 	k.Partition = uint32(k.Hash>>7) % p.partitions
 	if name[0] == 'f' { // one that the second has not
 		k.Fewer = 2
@@ -113,9 +123,10 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 	send := func(side int, reply bool, m *wire.Message) {
 		frame := wire.AppendMessage(nil, m)
 		p.bytes += len(frame)
-		if p.largest > 0 && len(frame)-wire.FrameHeader > p.largest {
+		if p.frameMost > 0 && len(frame)-wire.FrameHeader > p.frameMost {
 			t.Fatalf("%v: a frame of %d bytes", m.Step, len(frame))
 		}
+		p.largest = max(p.largest, len(frame))
 		way = append(way, packet{side, reply, frame})
 	}
 	serial := uint64(0)
@@ -678,7 +689,7 @@ func TestAPageWithALargeRecordFitsIntoAFrame(t *testing.T) {
 	for _, from := range []int{0, 1} {
 		p := newPair(t, 9, 1, [2]int64{4 << 20, 4 << 20}, [2]int{1, 1})
 		limits := wire.DefaultLimits()
-		limits.Frame, p.largest = 64<<10, 64<<10
+		limits.Frame, p.frameMost = 64<<10, 64<<10
 		for i, o := range []*owner{p.a, p.b} {
 			o.sides[0].Limits = &limits
 			for k := range 40 {
@@ -700,5 +711,66 @@ func TestWhatTheOtherCannotCompareDoesNotCountAsCompared(t *testing.T) {
 	p.exchange(t)
 	if s := p.stats(); s.Compared != 7 || s.Differing != 0 {
 		t.Errorf("of 8 partitions, one of which recovers, %d were compared, %d differ", s.Compared, s.Differing)
+	}
+}
+
+// TestAWalkHoldsNoMoreThanAPage: however many versions differ in one partition, though somebody has chosen keys whose hashes all
+// fall into one leaf, neither side remembers more of them at a time than a page, no message has more, and the partition is gone
+// through a few times and not again for each page.
+func TestAWalkHoldsNoMoreThanAPage(t *testing.T) {
+	keys := 400_000
+	if testing.Short() {
+		keys = 50_000
+	}
+	for name, c := range map[string]struct {
+		keys int
+		hash func([]byte) uint64
+	}{
+		"all differ": {keys, xxhash.Sum64},
+		"one leaf":   {50_000, func(b []byte) uint64 { return xxhash.Sum64(b) >> 16 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPairOf(t, c.hash, 0x9e3779b97f4a7c15, 1, [2]int64{160 << 20, 160 << 20}, [2]int{1, 1})
+			stamp := p.stamp(10 * time.Minute)
+			for i := range c.keys {
+				name := fmt.Sprint("k", i)
+				switch own, other := written(1, stamp+vclock.Stamp(i), ""), written(2, stamp+vclock.Stamp(c.keys+i), ""); i % 4 {
+				case 0: // each knows a later version of some
+					p.a.put(p, name, own)
+					p.b.put(p, name, other)
+				case 1:
+					p.a.put(p, name, other)
+					p.b.put(p, name, own)
+				case 2: // and some that the other does not
+					p.a.put(p, name, own)
+				default:
+					p.b.put(p, name, own)
+				}
+			}
+			held := 0
+			p.during = func() {
+				for _, w := range p.a.x[0].walks {
+					held = max(held, len(w.versions), cap(w.want), cap(w.give))
+				}
+			}
+			p.exchange(t)
+			p.agree(t)
+			if s := p.stats(); s.Merged < int64(c.keys) {
+				t.Fatalf("%d of %d were told", s.Merged, c.keys)
+			}
+			if most := 4 * toldMost; held > most {
+				t.Errorf("a walk held %d versions or hashes, a page has %d", held, toldMost)
+			}
+			if most := toldMost * 64; p.largest > most {
+				t.Errorf("a message of %d bytes", p.largest)
+			}
+			if each := p.bytes / c.keys; each > 150 {
+				t.Errorf("%d bytes for each key", each)
+			}
+			if s := p.stats(); s.False > 0 {
+				t.Errorf("%d records were told for nothing", s.False)
+			}
+			t.Logf("%d bytes for each key, the largest message has %d, a walk held %d", p.bytes/c.keys, p.largest, held)
+		})
 	}
 }

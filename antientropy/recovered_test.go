@@ -208,7 +208,7 @@ func TestARefillComesToWhatTheRulesSay(t *testing.T) {
 		}}
 		now, faults := time.Duration(0), 15
 		give := func(p Pull, m wire.Message) (next []Pull, err error) {
-			err = r.Page(p.Node, p.Message.ID, &m, in)
+			_, err = r.Page(p.Node, p.Message.ID, &m, in)
 			return r.Tick(now, func(n uint64) bool { return n == p.Node }, 100, nil), err
 		}
 		for rounds := 0; !r.Done(); rounds++ {

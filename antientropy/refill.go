@@ -14,12 +14,12 @@ import (
 
 // Config bounds a refill. Every field must be positive.
 type Config struct {
-	PageBytes int           // asked for per page; larger is fewer round trips and longer holds of the shard; default 256 KiB
+	PageBytes int           // asked for per page; larger is fewer round trips and longer holds of the shard; default 64 KiB
 	Retry     time.Duration // before an unanswered page is asked for again; less finds a source ready sooner and repeats more; default 1 s
 }
 
 // DefaultConfig returns the defaults named at the fields.
-func DefaultConfig() Config { return Config{PageBytes: 256 << 10, Retry: time.Second} }
+func DefaultConfig() Config { return Config{PageBytes: 64 << 10, Retry: time.Second} }
 
 // ErrConfig is wrapped by every problem that Validate reports.
 var ErrConfig = errors.New("antientropy: bad config")
@@ -61,6 +61,7 @@ type source struct {
 	wants  []uint64      // hashes of what it is to tell whole after that, in order
 	asked  time.Duration // when the page under way was asked for, last; 0: none is
 	serial uint64        // of that page, however often it is asked for
+	limit  int           // how many bytes of it were asked for, and have not come
 
 	knows map[uint64]known // by key hash
 	mark  vclock.Stamp     // greatest stamp it forgot without a ghost
@@ -122,6 +123,7 @@ func (r *Refill) Tick(now time.Duration, may func(node uint64) bool, bytes int, 
 		}
 		s.asked = max(now, 1)
 		m := wire.Message{Kind: wire.KindPull, ID: s.serial, Partition: r.partition, Limit: uint32(min(bytes, r.cfg.PageBytes))}
+		s.limit += int(m.Limit)
 		if !s.walked {
 			m.Cursor, m.Brief = s.cursor, i != r.whole
 		} else {
@@ -142,24 +144,26 @@ const (
 	Later                  // not yet: the page is asked for again
 )
 
-// Page takes the page m that node sent in reply to serial, and hands its entries to in.Install; Tick asks for the next.
+// Page takes the page m that node sent in reply to serial, and hands its entries to in.Install; Tick asks for the next. It returns how many
+// bytes were asked for and are not under way any more, 0 if it was not asked for.
 // Installing is provisional: a refilling replica answers every read with its recovery floor, so a version that Keep later rules out is one that no read could have taken from it alone. The
 // error is one of wire's, for a page that makes no sense; it is asked for again.
-func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
+func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) (asked int, err error) {
 	i := slices.IndexFunc(r.sources, func(s source) bool { return s.Node == node })
 	if i < 0 || m.Partition != r.partition {
-		return nil
+		return 0, nil
 	}
 	s := &r.sources[i]
 	if s.asked == 0 || s.serial != serial {
-		return nil
+		return 0, nil
 	}
+	asked, s.limit = s.limit, 0
 	if m.Outcome != wire.OutcomeOK { // not an owner under its map yet, say: asked again later
-		return nil
+		return asked, nil
 	}
 	if s.told && s.boot != m.Boot {
 		r.anew()
-		return nil
+		return asked, nil
 	}
 	s.boot, s.told = m.Boot, true
 	r.bytes += int64(len(m.Body))
@@ -172,7 +176,7 @@ func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 	for {
 		more, err := page.Next(&e)
 		if err != nil {
-			return err
+			return asked, err
 		}
 		if !more {
 			break
@@ -180,7 +184,7 @@ func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 		hash, k := in.told(&e)
 		switch in.Install(&e) {
 		case Later:
-			return nil
+			return asked, nil
 		case Refused:
 			r.unkept = max(r.unkept, k.stamp)
 		}
@@ -193,7 +197,7 @@ func (r *Refill) Page(node, serial uint64, m *wire.Message, in Inward) error {
 		s.cursor, s.walked = m.Cursor, m.Cursor == 0
 	}
 	r.done = r.complete()
-	return nil
+	return asked, nil
 }
 
 // anew begins the refill again after a source has restarted: its cursor means nothing, and what it told is no longer what it

@@ -89,7 +89,7 @@ func (b *bench) tick() string {
 func (b *bench) asked() string {
 	var s []string
 	for _, p := range b.pulls {
-		if p.Message.Kind != wire.KindPull || p.Message.Partition != partition || p.Message.Limit != 256<<10 {
+		if p.Message.Kind != wire.KindPull || p.Message.Partition != partition || p.Message.Limit != uint32(DefaultConfig().PageBytes) {
 			b.t.Errorf("pull %+v", p.Message)
 		}
 		s = append(s, fmt.Sprint(p.Node, ":", p.Message.Cursor))
@@ -126,7 +126,7 @@ func (b *bench) page(node uint64, m wire.Message) string {
 
 func (b *bench) pageTo(node, serial uint64, m wire.Message) string {
 	m.Kind, m.Partition = wire.KindPullReply, partition
-	if err := b.Page(node, serial, &m, b.inward()); err != nil {
+	if _, err := b.Page(node, serial, &m, b.inward()); err != nil {
 		b.t.Errorf("page from %d: %v", node, err)
 	}
 	b.pulls = b.Tick(b.now, func(n uint64) bool { return n == node }, DefaultConfig().PageBytes, b.pulls[:0])
@@ -222,7 +222,7 @@ func TestAPageThatWasNotAskedForDoesNotCount(t *testing.T) {
 		"from another owner": func(b *bench) { b.pageTo(2, b.serialOf(1), wire.Message{Floor: 9}) },
 		"from no owner":      func(b *bench) { b.pageTo(3, b.serialOf(1), wire.Message{Floor: 9}) },
 		"of another partition": func(b *bench) {
-			_ = b.Page(1, b.serialOf(1), &wire.Message{Partition: partition + 1, Floor: 9}, b.inward())
+			_, _ = b.Page(1, b.serialOf(1), &wire.Message{Partition: partition + 1, Floor: 9}, b.inward())
 		},
 		"by a node that does not own it": func(b *bench) { b.page(1, wire.Message{Floor: 9, Outcome: wire.OutcomeNotOwner}) },
 	} {
@@ -629,7 +629,7 @@ func hostile(t *testing.T, page []byte) bool {
 	b := newBench(t, 1)
 	b.tick()
 	m := wire.Message{Partition: partition, Body: page}
-	err := b.Page(1, b.serialOf(1), &m, b.inward())
+	_, err := b.Page(1, b.serialOf(1), &m, b.inward())
 	if err == nil {
 		return false
 	}

@@ -65,11 +65,12 @@ func (s *Side) expect(now vclock.Now, peer uint64, v storage.Version) bool {
 	return true
 }
 
-// toldMost is how many versions are told or judged at once at most, where leaves have more than most have: the other tells the rest.
-const toldMost = 4 * versionsMost
+// walkMost is how many entries one step looks at, some 0.4 µs each where they lie far apart: a tick has a step of each walk, and is to
+// hold its shard for less than a millisecond.
+const walkMost = 512
 
-// walkMost is how many entries one step looks at, well below a millisecond.
-const walkMost = 2048
+// toldMost is how many versions are taken from one message: no walk tells more.
+const toldMost = versionsMost + walkMost + 64 // a page of the index is looked at whole
 
 // leafVersions is about how many versions a leaf has: with fewer, more sums are told where little differs; with more, more versions.
 const leafVersions = 8
@@ -202,7 +203,7 @@ func (s *Side) addLeaves(partition uint32, over storage.Span, fewer int, cursor 
 // other keys of the leaves.
 func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over storage.Span, fewer int, body []byte) ([]byte, uint64, error) {
 	n := wire.NewNumbers(m.Body)
-	wanted, err := readLeaves(&n, m.Leaves)
+	wanted, some, err := readLeaves(&n, m.Leaves)
 	if err != nil {
 		return body, 0, err
 	}
@@ -224,11 +225,14 @@ func (s *Side) versions(now vclock.Now, peer uint64, m *wire.Message, over stora
 	if n.Err() != nil {
 		return body, 0, n.Err()
 	}
-	cursor := s.Store.Versions(m.Partition, over, fewer, m.Cursor, walkMost, func(v *storage.Version) {
-		if wanted[leafOf(v.Hash, m.Leaves)] && !told[v.Hash] {
-			otherwise = append(otherwise, *v)
-		}
-	})
+	cursor := uint64(0)
+	if some {
+		cursor = s.Store.Versions(m.Partition, over, fewer, m.Cursor, walkMost, func(v *storage.Version) {
+			if wanted[leafOf(v.Hash, m.Leaves)] && !told[v.Hash] {
+				otherwise = append(otherwise, *v)
+			}
+		})
+	}
 	body = wire.AppendNumbers(wire.AppendNumbers(body, uint64(len(lacks))), lacks...)
 	for i := range otherwise {
 		body = appendVersion(body, &otherwise[i])
@@ -322,15 +326,15 @@ func (s *Side) appendEntry(now vclock.Now, partition uint32, hash uint64, body [
 	return body
 }
 
-// readLeaves reads which leaves of so many are spoken of.
-func readLeaves(n *wire.Numbers, leaves uint32) ([]bool, error) {
+// readLeaves reads which leaves of so many are spoken of, and whether there are any.
+func readLeaves(n *wire.Numbers, leaves uint32) (wanted []bool, some bool, err error) {
 	var count, leaf uint64
 	n.Next(&count)
-	wanted := make([]bool, leaves)
+	wanted = make([]bool, leaves)
 	for ; count > 0 && n.Next(&leaf); count-- {
-		wanted[leaf&uint64(len(wanted)-1)] = true
+		wanted[leaf&uint64(len(wanted)-1)], some = true, true
 	}
-	return wanted, n.Err()
+	return wanted, some, n.Err()
 }
 
 func appendVersion(body []byte, v *storage.Version) []byte {

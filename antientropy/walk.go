@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	versionsMost = 4096 // about so many are told at a time, of keys of leaves that differ
+	versionsMost = 1024 // about so many are told at a time, of keys of leaves that differ, and so many hashes are remembered of what is to be told
+	wantsMost    = 512  // so many hashes are asked for at a time, and so many keys given
 	spansMost    = 64   // into so many a walk looks: each window once, and some more where much is written meanwhile
 )
 
@@ -17,8 +18,13 @@ const (
 // comes into order with what replaced it.
 //
 //	windows ─▶ leaves ─▶ own leaves ─▶ own versions ─▶ versions ─▶ want ─▶ give ─┐
-//	   ▲                                                                         │
+//	   ▲                                ▲                                        │
+//	   │                                └── while not all of them were told ─────┤
 //	   └─────────────────────────────────────────────────────────────────────────┘
+//
+// Where few versions lie in the leaves that differ, all that this node knows are told at once, and the other says what else it knows. Where
+// they are more, be it that much differs or that somebody has chosen keys of alike hashes, they go by page: first this node's, of which the
+// other says what it knows otherwise, then the other's. So neither remembers more than a page, and each looks at the partition once.
 type walk struct {
 	ask
 	partition uint32
@@ -31,8 +37,11 @@ type walk struct {
 	cursor uint64         // of the phase
 
 	mine, theirs []uint64 // sums of the leaves of span
-	leaves       []uint32 // those that differ, as many as are told at a time
-	next         int      // the first leaf that is told the next time; 0: these are the last
+	leaves       []uint32 // those that differ
+	own, other   uint64   // cursors of the versions of either
+	told, heard  bool     // all of this node's, all of the other's
+	paged        bool     // they are more than are told at a time
+	asks         bool     // the other was asked for its own
 	versions     []storage.Version
 	want, give   []uint64 // hashes of keys of which the other knows a later version, or this one
 }
@@ -69,36 +78,34 @@ func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) [
 		m.Step = wire.StepLeaves
 	case atOwnLeaves:
 		if w.cursor = x.side.addLeaves(w.partition, w.span, fewer, w.cursor, w.mine); w.cursor == 0 {
-			w.compareLeaves(x.side)
+			w.compareLeaves()
 			return x.step(now, cut, w, dst)
 		}
 		return dst // the rest with the next tick
 	case atOwnVersions:
-		w.cursor = x.side.Store.Versions(w.partition, w.span, fewer, w.cursor, walkMost, func(v *storage.Version) {
-			if _, found := slices.BinarySearch(w.leaves, leafOf(v.Hash, uint32(len(w.mine)))); found && len(w.versions) < toldMost {
+		w.own = x.side.Store.Versions(w.partition, w.span, fewer, w.own, walkMost, func(v *storage.Version) {
+			if _, found := slices.BinarySearch(w.leaves, leafOf(v.Hash, uint32(len(w.mine)))); found {
 				w.versions = append(w.versions, *v)
 			}
 		})
-		if w.cursor == 0 {
-			w.phase = atVersions
-			return x.step(now, cut, w, dst)
+		if w.told = w.own == 0; !w.told && len(w.versions) < versionsMost {
+			return dst
 		}
-		return dst
+		w.paged, w.phase = w.paged || !w.told, atVersions
+		return x.step(now, cut, w, dst)
 	case atVersions:
-		m.Step, m.Body = wire.StepVersions, w.telling()
+		m.Step, m.Cursor, m.Body = wire.StepVersions, w.other, w.telling()
 	case atWant:
 		if len(w.want) == 0 {
 			w.phase = atGive
 			return x.step(now, cut, w, dst)
 		}
 		m.Step, m.Limit = wire.StepWant, uint32(x.cfg.PageBytes)
-		m.Body = wire.AppendNumbers(nil, w.want[:min(len(w.want), versionsMost)]...)
+		m.Body = wire.AppendNumbers(nil, w.want[:min(len(w.want), wantsMost)]...)
 	case atGive:
 		if m.Step, m.Body = wire.StepGive, x.giving(now, w); len(m.Body) == 0 {
 			if len(w.give) == 0 {
-				if w.phase = atWindows; w.next > 0 { // go on in the span, behind what may never agree
-					w.look()
-				}
+				w.next()
 				return x.step(now, cut, w, dst)
 			}
 			return dst
@@ -107,17 +114,32 @@ func (x *Exchange) step(now vclock.Now, cut vclock.Stamp, w *walk, dst []Pull) [
 	return x.send(now, &w.ask, m, dst)
 }
 
-// telling is the body that says which leaves differ and what this node knows in them.
-func (w *walk) telling() []byte {
-	body := wire.AppendNumbers(nil, uint64(len(w.leaves)))
-	for _, l := range w.leaves {
-		body = wire.AppendNumbers(body, uint64(l))
+// next is what follows a page.
+func (w *walk) next() {
+	switch {
+	case !w.told:
+		w.phase = atOwnVersions
+	case !w.heard:
+		w.phase = atVersions
+	default:
+		w.phase = atWindows
 	}
-	if w.cursor == 0 { // later pages are of what the other walks
-		for i := range w.versions {
-			body = appendVersion(body, &w.versions[i])
+}
+
+// telling is the body that says what this node knows in the leaves that differ, and unless only that is to be judged, which they are.
+func (w *walk) telling() (body []byte) {
+	if w.asks = !w.paged || w.told && len(w.versions) == 0; w.asks {
+		body = wire.AppendNumbers(nil, uint64(len(w.leaves)))
+		for _, l := range w.leaves {
+			body = wire.AppendNumbers(body, uint64(l))
 		}
+	} else {
+		body = wire.AppendNumbers(nil, 0)
 	}
+	for i := range w.versions {
+		body = appendVersion(body, &w.versions[i])
+	}
+	w.versions = w.versions[:0]
 	return body
 }
 
@@ -126,15 +148,15 @@ func (x *Exchange) giving(now vclock.Now, w *walk) (body []byte) {
 	if len(w.give) == 0 {
 		return nil
 	}
-	for fits := true; len(w.give) > 0 && len(body) < x.cfg.PageBytes; w.give = w.give[1:] {
-		v, known := x.side.Store.Version(w.partition, w.give[0])
-		if !known || v.Stamp >= w.before {
-			continue
+	fits := true
+	for given := 0; len(w.give) > 0 && given < wantsMost && len(body) < x.cfg.PageBytes; given++ {
+		if v, known := x.side.Store.Version(w.partition, w.give[0]); known && v.Stamp < w.before {
+			if body, fits = x.side.appendFitting(now, w.partition, w.give[0], body); !fits {
+				break
+			}
+			x.side.Stats.Given++
 		}
-		if body, fits = x.side.appendFitting(now, w.partition, w.give[0], body); !fits {
-			break
-		}
-		x.side.Stats.Given++
+		w.give = w.give[1:]
 	}
 	return body
 }
@@ -155,7 +177,7 @@ func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
 			return n.Err()
 		}
 		w.theirs = sums
-		if w.goOn(m.Cursor) {
+		if w.goOn(&w.cursor, m.Cursor) {
 			w.phase = atOwnLeaves
 		}
 	case atVersions:
@@ -163,12 +185,12 @@ func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
 	case atWant:
 		before := len(w.want)
 		err := x.side.take(now, w.partition, m.Body, func(hash uint64) {
-			if i := slices.Index(w.want, hash); i >= 0 {
-				w.want = slices.Delete(w.want, i, i+1)
+			if i, last := slices.Index(w.want[:min(len(w.want), wantsMost)], hash), len(w.want)-1; i >= 0 {
+				w.want[i], w.want = w.want[last], w.want[:last]
 			}
 		})
 		if len(w.want) == before { // it has nothing to say of them any more
-			w.want = nil
+			w.want = w.want[min(before, wantsMost):]
 		}
 		return err
 	}
@@ -176,10 +198,10 @@ func (x *Exchange) told(now vclock.Now, w *walk, m *wire.Message) error {
 }
 
 // goOn takes the cursor of what the other tells next, and reports whether that was all. One that does not move on is that of a broken peer.
-func (w *walk) goOn(cursor uint64) (all bool) {
-	w.done = w.done || cursor != 0 && cursor <= w.cursor
-	w.cursor = cursor
-	return cursor == 0
+func (w *walk) goOn(cursor *uint64, next uint64) (all bool) {
+	w.done = w.done || next != 0 && next <= *cursor
+	*cursor = next
+	return next == 0
 }
 
 // windows finds the latest window that differs.
@@ -205,36 +227,22 @@ func (x *Exchange) windows(w *walk, m *wire.Message) error {
 		leaves := leavesOf(records + ghosts)
 		w.span, w.tried = a[i].Span, append(w.tried, a[i].Span)
 		w.mine, w.theirs = make([]uint64, leaves), make([]uint64, leaves)
-		w.look()
+		w.phase, w.cursor = atLeaves, 0
 		return nil
 	}
 	w.done = true
 	return nil
 }
 
-// look begins with the leaves of the span.
-func (w *walk) look() {
-	clear(w.mine)
-	clear(w.theirs)
-	w.phase, w.cursor = atLeaves, 0
-}
-
 // compareLeaves finds the leaves of a span that differ.
-func (w *walk) compareLeaves(s *Side) {
-	records, ghosts := s.Store.Count(w.partition)
-	each := max((records+ghosts)/len(w.mine), leafVersions)
-	first := w.next
-	w.leaves, w.versions, w.next = w.leaves[:0], w.versions[:0], 0
-	for leaf := first; leaf < len(w.mine); leaf++ {
-		if w.mine[leaf] == w.theirs[leaf] {
-			continue
+func (w *walk) compareLeaves() {
+	w.leaves, w.versions = w.leaves[:0], w.versions[:0]
+	for leaf := range w.mine {
+		if w.mine[leaf] != w.theirs[leaf] {
+			w.leaves = append(w.leaves, uint32(leaf))
 		}
-		if len(w.leaves) == max(versionsMost/each, 1) {
-			w.next = leaf
-			break
-		}
-		w.leaves = append(w.leaves, uint32(leaf))
 	}
+	w.own, w.other, w.told, w.heard, w.paged = 0, 0, false, false, false
 	w.phase = atOwnVersions
 	if len(w.leaves) == 0 { // what differed is in order by now
 		w.phase = atWindows
@@ -247,13 +255,11 @@ func (x *Exchange) versions(now vclock.Now, w *walk, m *wire.Message) error {
 	var count, hash uint64
 	var want, give []uint64
 	n.Next(&count)
-	for ; count > 0 && n.Next(&hash); count-- {
-		if give = append(give, hash); len(give) > toldMost {
-			break
-		}
+	for ; count > 0 && len(give) < toldMost && n.Next(&hash); count-- {
+		give = append(give, hash)
 	}
 	var v storage.Version
-	for len(give)+len(want) <= toldMost && nextVersion(&n, &v) {
+	for len(want) < 2*toldMost && nextVersion(&n, &v) {
 		own, known := x.side.Store.Version(w.partition, v.Hash)
 		if theirs, _ := x.side.judge(w.partition, own, known, v); theirs && v.Stamp < w.before && x.side.expect(now, x.peer, v) {
 			want = append(want, v.Hash)
@@ -263,8 +269,13 @@ func (x *Exchange) versions(now vclock.Now, w *walk, m *wire.Message) error {
 		return n.Err()
 	}
 	w.give, w.want = append(w.give, give...), append(w.want, want...)
-	if w.goOn(m.Cursor) || len(w.give)+len(w.want) > toldMost { // the next exchange brings what is more
-		w.phase, w.cursor = atWant, 0
+	slices.Sort(w.want)
+	w.want = slices.Compact(w.want) // a later page says again what the first one has answered
+	if w.asks {
+		w.heard = w.goOn(&w.other, m.Cursor)
+	}
+	if w.next(); w.phase == atWindows || len(w.want)+len(w.give) >= versionsMost {
+		w.phase = atWant
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 )
 
@@ -21,8 +22,12 @@ const balanceSteps = 512
 // Balancer deals a node's storage anew, again and again: each shard may have as much as it needs while none has less than
 // it needs, or an equal share (max-min fairness). A shard in need is one that evicts, or
 // refuses what it has no room for. Each keeps room for the largest record that it took at first.
+//
+// Summaries lie beside that: one for each partition. Where namespaces differ in their replicas there are more, and shards have as much less.
 type Balancer struct {
 	total  int64 // bytes
+	sums   int64 // of summaries that are not part of them
+	summed int64 // of all of them
 	looked time.Duration
 	short  []uint64 // how often each shard had no room, when it was last looked at
 	shares []share
@@ -37,7 +42,10 @@ type share struct {
 
 // Balancer returns the one of this node.
 func (n *Node) Balancer() *Balancer {
-	return &Balancer{total: n.cfg.BytesMax / int64(n.cfg.Shards) * int64(n.cfg.Shards), short: make([]uint64, n.cfg.Shards)}
+	return &Balancer{
+		total: n.cfg.BytesMax / int64(n.cfg.Shards) * int64(n.cfg.Shards), short: make([]uint64, n.cfg.Shards),
+		sums: int64(n.m.Partitions) * storage.SummaryBytes,
+	}
 }
 
 // Balance, where it is due, looks at every shard, and resizes those that have too much or too little. Visit lets a function have a
@@ -47,12 +55,12 @@ func (b *Balancer) Balance(now vclock.Now, visit func(shard int, f func(*Shard))
 		return
 	}
 	b.looked = now.Mono
-	b.shares = b.shares[:0]
+	b.shares, b.summed = b.shares[:0], 0
 	for i := range b.short {
 		visit(i, func(s *Shard) { b.shares = append(b.shares, b.of(s, i)) })
 	}
-	sizes := deal(b.total, b.shares)
-	left := b.total
+	left := b.total - max(b.summed-b.sums, 0)
+	sizes := deal(left, b.shares)
 	for i, size := range sizes { // first who gives, so that there is never more than there is
 		if size < b.shares[i].now {
 			visit(i, func(s *Shard) { b.shares[i].now = s.resize(size) })
@@ -70,6 +78,7 @@ func (b *Balancer) Balance(now vclock.Now, visit func(shard int, f func(*Shard))
 // it uses.
 func (b *Balancer) of(s *Shard, i int) share {
 	st := s.store.Stats()
+	b.summed += st.Summaries
 	even := b.total / int64(len(b.short))
 	x := share{now: st.BytesMax, least: max(s.store.BytesFloor(), even/4), step: max(even/balanceSteps, s.store.SegmentBytes())}
 	if x.wants = st.BytesMax - s.store.BytesFree() + even/8; st.Evicted+st.Full > b.short[i] {

@@ -189,3 +189,36 @@ func TestAShardThatHadToRefuseIsInNeed(t *testing.T) {
 		}
 	}
 }
+
+// I16: of summaries there is one for each partition in the budget; of more, shards have as much less.
+func TestSummariesOfMoreThanOneKindAreTakenFromTheShards(t *testing.T) {
+	w := newBalanced(t, storage.Adaptive)
+	partitions := int(w.n.m.Partitions)
+	kind := func(fewer uint8) {
+		for p := range partitions {
+			w.stamp++
+			set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: w.stamp}}
+			k := storage.Key{Bytes: fmt.Append(nil, fewer, p), Hash: uint64(p)<<8 | uint64(fewer), Partition: uint32(p), Fewer: fewer}
+			w.n.shards[p%4].store.Put(k, &set, 1)
+		}
+	}
+	sum := func() (sum int64) {
+		for range 1000 {
+			w.rounds(1, w.set)
+		}
+		for _, got := range w.sizes() {
+			sum += got
+		}
+		return sum
+	}
+	kind(0)
+	whole := sum()
+	if whole < w.total*99/100 {
+		t.Fatalf("%d of %d bytes are dealt", whole, w.total)
+	}
+	kind(1)
+	kind(3)
+	if less, want := whole-sum(), int64(2*partitions*storage.SummaryBytes); less < want || less > want+4 {
+		t.Errorf("shards have %d bytes less, and summaries %d more", less, want)
+	}
+}

@@ -169,7 +169,7 @@ func TestARefilledRecordThatThereIsNoRoomForCountsAsForgotten(t *testing.T) { //
 	pulls := r.Tick(1, func(uint64) bool { return true }, 1<<10, nil)
 	page := &wire.Message{Partition: k.Partition, Body: wire.AppendPageRecord(nil, e.Key, &e.Set, 0)}
 	in := antientropy.Inward{Hash: xxhash.Sum64, Limits: &s.cfg.Limits, Install: func(e *wire.PageEntry) antientropy.Verdict { return s.install(k.Partition, e) }}
-	if err := r.Page(2, pulls[0].Message.ID, page, in); err != nil || !r.Done() || r.Mark() != 5 {
+	if _, err := r.Page(2, pulls[0].Message.ID, page, in); err != nil || !r.Done() || r.Mark() != 5 {
 		t.Errorf("mark %v, done %t: %v", r.Mark(), r.Done(), err)
 	}
 	if s.stats.Full != 1 {

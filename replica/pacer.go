@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"time"
 
@@ -16,11 +17,16 @@ import (
 // per second of all its shards together. Both must be positive.
 type Background struct {
 	Max   int64 // where nobody feels it; more recovers sooner and bursts harder; default 64 MiB
-	Least int64 // however much it is felt, or what was missed would never come; at most Max; default 256 KiB
+	Least int64 // however much it is felt, or what was missed would never come; at most Max; default a 32nd of it, or 256 KiB
+}
+
+// BackgroundOf is the Background of a Max, by default.
+func BackgroundOf(most int64) Background {
+	return Background{Max: most, Least: max(most/backgroundPart, min(most, backgroundLeast))}
 }
 
 // DefaultBackground returns the defaults named at the fields.
-func DefaultBackground() Background { return Background{Max: 64 << 20, Least: 256 << 10} }
+func DefaultBackground() Background { return BackgroundOf(64 << 20) }
 
 // Validate returns every problem at once, each wrapping ErrConfig, or nil.
 func (b Background) Validate() error {
@@ -38,43 +44,78 @@ const (
 	// backgroundMost keeps sums of bytes and rates far from overflowing.
 	backgroundMost = 1 << 40
 
+	// backgroundPart is the part of Max that is done however much it is felt: by default 2 MiB a second, some 15,000 records of
+	// 100 bytes, for which a node that is told them works for a twentieth of a second, and one that tells them for less.
+	backgroundPart  = 32
+	backgroundLeast = 256 << 10
+
 	// A window ends when enough requests have told how long they took, or when it is clear that they are few.
 	paceWindow    = 250 * time.Millisecond
 	paceWindowMax = 2 * time.Second
 	paceEnough    = 100
 	paceFew       = 20 // in paceWindowMax: nobody is there to feel anything
 
+	paceClear = 100 * time.Millisecond // from when a node rests until what was under way is through
+
 	paceNoise = time.Millisecond // latencies below it are as good as any
-	paceStep  = 8                // the part of the rate that it grows by in a window that went well,
-	paceLeast = 256              // and the part of Background.Max that it grows by at least
+	paceWorks = 3                // windows of work before one of rest, after which they are judged
 	paceStart = 8                // the part of Background.Max that work begins with while requests are answered
-	paceLearn = 8                // the part of what is new that the usual latency takes on in a window
+	paceLearn = 4                // the part of what is new that the usual latency takes on in a window of rest
 	paceBurst = 4                // the part of a second's work that may be done at once
+	paceStep  = 2                // the part of the rate, one in so many, that it grows by at most,
+	paceStill = 8                // and at least
+
+	paceBetter, paceWorse = 1.15, 1.3 // times the usual latency: below it grows, above it shrinks
 )
 
-// Pacer decides how fast a node works in the background. It compares the latency that 99 % of the requests stay below with
-// the one that was usual while next to nothing was done in the background: where it is 1.3 times that, the rate is halved, where it
-// is not much above it, the rate grows by an eighth. It is told of latencies by the shell, and deals its rate to the shards.
+// Pacer decides how fast a node works in the background. It compares the latency that 99 % of the requests stay below while it
+// works with that while it rests: three windows of work, one of rest, in which it does its least. Where work makes it 1.3 times as
+// long, the rate shrinks, where hardly longer, it grows: by half of it while it goes on in one direction, by less when it turns.
+//
+// One window says little: a node shares its machine, and a stall of 20 ms is in the 99th percentile of its window, whoever caused
+// it. What comes from elsewhere is met at rest as at work. So what is compared are means of several windows, of logarithms since such stalls
+// come in all sizes, and a step up is as long as one down: noise alone takes the rate to its greatest, and not to its least.
+//
+// It is told of latencies by the shell, and deals its rate to the shards.
 type Pacer struct {
 	cfg    Background
 	shards int64
 
 	pace Pace
 	pot  int64 // bytes that may be sent, or asked for, and are not dealt to a shard; negative: they were sent already
-	rest int64 // shards that are still to be dealt a part in this tick
 	last time.Duration
+
+	first int64 // the shard that is dealt a part first in this tick,
+	parts int64 // how many are from it on,
+	rest  int64 // and how many of them are still to be
 
 	began  time.Duration // of the window
 	counts Latency       // of all requests until then
 	spent  int64         // in it
-	cut    bool          // the window before ended with a cut, whose effect this one may not show yet
+	phase  phase         // what it is
+	worked int64         // spent in windows of work since the rate was judged last,
+	could  int64         // what might have been,
+	works  int           // how many of them there were,
+	felt   float64       // and the logarithms of their latencies together
+	usual  float64       // the logarithm of that at rest; 0: not known
+	step   int64         // the part of the rate, one in so many, that it was moved by last; 0: it was not
+	grew   bool          // how
 }
+
+// phase is what a window is.
+type phase uint8
+
+const (
+	working  phase = iota
+	clearing       // the node rests, and what is felt is still of before
+	resting
+)
 
 // Pace is how fast a node works in the background, and why.
 type Pace struct {
 	Rate    int64 `json:"bytes_per_second"`
 	RateMax int64 `json:"bytes_per_second_max"`
-	Cuts    int64 `json:"cuts"`             // how often the rate was halved
+	Cuts    int64 `json:"cuts"`             // how often the rate shrank
 	P99     int64 `json:"p99_micros"`       // of the requests of the last window
 	Usual   int64 `json:"p99_usual_micros"` // while next to nothing is done in the background
 }
@@ -91,10 +132,16 @@ func newPacer(cfg Background, shards int) *Pacer {
 func (p *Pacer) Tick(now vclock.Now, latencies func() Latency) {
 	passed := min(now.Mono-p.last, time.Second)
 	p.last = now.Mono
-	p.rest = p.shards
 	// What was asked for under a higher rate may have been many times what this one allows: it counts for a second at most.
-	p.pot = max(p.pot+within(passed, p.pace.Rate), -p.pace.Rate)
+	p.pot = max(p.pot+within(passed, p.rate()), -p.rate())
+	p.first = (p.first + p.parts) % p.shards
+	p.parts = min(max(p.pot/p.pace.pageBytes(), 1), p.shards)
+	p.rest = p.parts
 	took := now.Mono - p.began
+	if p.phase == clearing && took >= paceClear {
+		p.phase, p.began, p.counts, p.spent = resting, now.Mono, latencies(), 0
+		return
+	}
 	if took < paceWindow {
 		return
 	}
@@ -106,38 +153,64 @@ func (p *Pacer) Tick(now vclock.Now, latencies func() Latency) {
 	if n := felt.Total(); n > 0 && n < paceEnough && took < paceWindowMax {
 		return
 	}
-	p.judge(took, &felt)
+	p.window(took, &felt)
 	p.began, p.counts, p.spent = now.Mono, counts, 0
 }
 
-// judge ends a window.
-func (p *Pacer) judge(took time.Duration, felt *Latency) {
-	cut := p.cut
-	p.cut = false
+// rate is how fast the node works in this window.
+func (p *Pacer) rate() int64 {
+	if p.phase == working {
+		return p.pace.Rate
+	}
+	return p.cfg.Least
+}
+
+// window ends one.
+func (p *Pacer) window(took time.Duration, felt *Latency) {
+	rested := p.phase == resting
+	p.phase = working
 	if felt.Total() < paceFew {
 		p.pace.Rate, p.pace.P99 = p.cfg.Max, 0
 		return
 	}
-	p99 := felt.Quantile(0.99).Microseconds()
-	p.pace.P99 = p99
-	little := p.spent <= within(min(took, time.Hour), 2*p.cfg.Least) // that is not what they felt
-	switch {
-	case p.pace.Usual == 0:
-		p.pace.Usual = p99
-	case little:
-		p.pace.Usual += (p99 - p.pace.Usual) / paceLearn
+	p.pace.P99 = felt.Quantile(0.99).Microseconds()
+	log := math.Log2(float64(max(p.pace.P99, paceNoise.Microseconds())))
+	if p.usual == 0 {
+		p.usual = log
 	}
-	least := paceNoise.Microseconds()
-	switch {
-	case little && p.pace.Rate > p.start(): // nothing shows that so much would be borne
-		p.pace.Rate = p.start()
-	case p99 <= max(p.pace.Usual*115/100, least):
-		p.pace.Rate = min(p.pace.Rate+max(p.pace.Rate/paceStep, p.cfg.Max/paceLeast, 1), p.cfg.Max)
-	case p99 > max(p.pace.Usual*130/100, least) && !cut && !little && p.pace.Rate > p.cfg.Least:
-		p.pace.Rate = max(p.pace.Rate/2, p.cfg.Least)
+	took = min(took, time.Hour)
+	could := within(took, p.rate())
+	switch little := p.spent <= within(took, p.cfg.Least/2); {
+	case rested || little:
+		p.usual += (log - p.usual) / paceLearn
+		p.pace.Usual = int64(math.Exp2(p.usual))
+		if p.works == paceWorks {
+			p.judge()
+		} else if start := max(p.cfg.Max/paceStart, p.cfg.Least); p.works == 0 { // nothing shows that more would be borne
+			p.pace.Rate = min(p.pace.Rate, start)
+		}
+	default:
+		p.worked, p.could = p.worked+p.spent, p.could+could
+		p.works++
+		p.felt += log
+		if p.works == paceWorks {
+			p.phase = clearing
+		}
+	}
+}
+
+// judge moves the rate by what was felt of the work since it was moved last.
+func (p *Pacer) judge() {
+	switch times := math.Exp2(p.felt/float64(p.works) - p.usual); {
+	case times > paceWorse && p.pace.Rate > p.cfg.Least:
+		p.turn(false)
+		p.pace.Rate = max(p.pace.Rate/(p.step+1)*p.step, p.cfg.Least)
 		p.pace.Cuts++
-		p.cut = true
+	case times <= paceBetter && p.worked >= p.could/2: // else the rate is not what held it up
+		p.turn(true)
+		p.pace.Rate = min(p.pace.Rate+p.pace.Rate/p.step+1, p.cfg.Max)
 	}
+	p.worked, p.could, p.works, p.felt = 0, 0, 0, 0
 }
 
 // within is what comes in a time at so many bytes per second; their product may be more than 64 bits hold.
@@ -147,20 +220,31 @@ func within(d time.Duration, rate int64) int64 {
 	return int64(n)
 }
 
-func (p *Pacer) start() int64 { return max(p.cfg.Max/paceStart, p.cfg.Least) }
+// turn makes the step twice as long where it goes the way of the last, else half as long.
+func (p *Pacer) turn(grows bool) {
+	if p.grew == grows || p.step == 0 {
+		p.step = max(p.step/2, paceStep)
+	} else {
+		p.step = min(p.step*2, paceStill)
+	}
+	p.grew = grows
+}
 
-// Deal takes back what a shard has left of its part, and hands it a new one, an equal share: so what one has no use for is
-// dealt to all again with the next tick. It is called for each shard, under its lock, after Tick.
+// Deal takes back what a shard has left of its part, and hands it a new one. Where there is enough for all of them, all have an equal
+// share, so that what one has no use for is dealt to all again with the next tick; else as many as it is a page for, each in turn: all at
+// once, they would ask for more than is there, and then nothing for a while. It is called for each shard, under its lock, after Tick.
 func (p *Pacer) Deal(s *Shard) {
-	most := p.pace.Rate / paceBurst
+	most := p.rate() / paceBurst
 	left, spent := s.purse.settle()
 	p.spent += spent
 	p.pot = min(p.pot+left, most)
 	part := int64(0)
-	if p.pot > 0 {
-		part = min((p.pot+p.rest-1)/p.rest, most/p.shards+1)
+	if turn := (int64(s.number) - p.first + p.shards) % p.shards; turn < p.parts && p.rest > 0 {
+		if p.pot > 0 {
+			part = min((p.pot+p.rest-1)/p.rest, most/p.shards+1)
+		}
+		p.rest--
 	}
 	p.pot -= part
-	p.rest = max(p.rest-1, 1)
 	s.purse.fill(part, p.pace)
 }

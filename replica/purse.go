@@ -23,7 +23,8 @@ const (
 type purse struct {
 	left, spent int64
 	part        int64 // what was dealt last
-	waits       bool  // something that is no hint had to wait since
+	waits       bool  // something that is no hint had to wait since,
+	waited      bool  // and before
 	pace        Pace
 	bytes       [works]int64
 }
@@ -41,13 +42,13 @@ func (b *purse) settle() (left, spent int64) {
 }
 
 func (b *purse) fill(part int64, p Pace) {
-	b.left, b.part, b.waits, b.pace = part, part, false, p
+	b.left, b.part, b.waited, b.waits, b.pace = part, part, b.waits, false, p
 }
 
 // may reports whether some work may begin.
 func (b *purse) may(k work) bool {
 	if k == workHint {
-		return b.left > 0 && (!b.waits || b.left > b.part/4)
+		return b.left > 0 && (!b.waited || b.left > b.part/4)
 	}
 	b.waits = b.waits || b.left <= 0
 	return b.left > 0
@@ -58,6 +59,12 @@ func (b *purse) pay(k work, bytes int) {
 	b.left -= int64(bytes)
 	b.spent += int64(bytes)
 	b.bytes[k] += int64(bytes)
+}
+
+// reserve puts something aside, or back, for what is not paid yet.
+func (b *purse) reserve(bytes int) {
+	b.left -= int64(bytes)
+	b.spent += int64(bytes)
 }
 
 // payHint pays a hint, if it may be sent.
@@ -72,11 +79,5 @@ func (s *Shard) payHint(bytes int64) bool {
 // pageLeast is the least that a page is asked to have.
 const pageLeast = 4 << 10
 
-// pageBytes is how large a page may be: many may be on their way at a time, and should together not be much more than what may
-// come in half a second.
-func (b *purse) pageBytes() int {
-	if b.pace.Rate == 0 {
-		return math.MaxInt
-	}
-	return int(max(b.pace.Rate/256, pageLeast))
-}
+// pageBytes is how large a page may be: about what may come in four milliseconds, so that what is done at once is hardly felt.
+func (p *Pace) pageBytes() int64 { return max(p.Rate/256, pageLeast) }

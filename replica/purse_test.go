@@ -31,11 +31,14 @@ func TestPagesAreAskedForWhileThePurseHasSomethingLeft(t *testing.T) {
 	if len(asked) != 2 || asked[2].Limit != pageLeast {
 		t.Fatalf("asked %v", asked)
 	}
+	if s.purse.left != 1000-2*pageLeast {
+		t.Fatalf("%d left, with two pages of %d under way", s.purse.left, pageLeast)
+	}
 	k := vclock.Set{Dot: vclock.Dot{Stamp: 5}, Value: make([]byte, 1000)}
 	page := wire.Message{Kind: wire.KindPullReply, ID: asked[2].ID, Partition: asked[2].Partition, Cursor: 7, Body: wire.AppendPageRecord(nil, []byte("k"), &k, 0)}
 	var out Outbox
 	s.Receive(recoverNow(time.Minute), 2, 0, storage.Key{}, &page, nil, &out)
-	if s.purse.left >= 0 || s.purse.bytes[workRefill] != int64(pageOverhead+len(page.Body)) {
+	if cost := int64(pageOverhead + len(page.Body)); s.purse.left != 1000-pageLeast-cost || s.purse.bytes[workRefill] != cost {
 		t.Errorf("%d left after %d", s.purse.left, s.purse.bytes[workRefill])
 	}
 	if got := messages(t, &out, 2); len(got) != 0 {

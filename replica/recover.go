@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"github.com/shoalcache/shoal/antientropy"
@@ -111,14 +112,23 @@ func (s *Shard) tickRefills() {
 // pull sends what a refill asks for, while the purse has anything left.
 func (s *Shard) pull(r *refill) {
 	may := func(node uint64) bool { return s.view.Up(node) && s.purse.may(workRefill) }
-	s.pulls = r.Tick(s.now.Mono, may, s.purse.pageBytes(), s.pulls[:0])
+	s.pulls = r.Tick(s.now.Mono, may, s.pageBytes(), s.pulls[:0])
 	for i := range s.pulls {
 		p := &s.pulls[i]
 		s.refill.wave.begin(s.now.Mono)
+		s.purse.reserve(int(p.Message.Limit))
 		p.Message.ID = idRefill<<idKindShift | uint64(s.number)<<idShardShift | p.Message.ID&ownMask
 		s.out.message(p.Node, &p.Message)
 	}
 	s.pulls = s.pulls[:0]
+}
+
+// pageBytes is how much a page is asked to have.
+func (s *Shard) pageBytes() int {
+	if s.purse.pace.Rate == 0 { // nobody drives the pacer
+		return math.MaxInt
+	}
+	return int(s.purse.pace.pageBytes())
 }
 
 // page takes one page of a partition being refilled.
@@ -136,7 +146,9 @@ func (s *Shard) page(from uint64, m *wire.Message) {
 		if r.partition != m.Partition {
 			continue
 		}
-		if err := r.Page(from, m.ID&ownMask, m, in); err != nil {
+		asked, err := r.Page(from, m.ID&ownMask, m, in)
+		s.purse.reserve(-asked)
+		if err != nil {
 			s.stats.Malformed++
 		}
 		s.pull(r)

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
 
@@ -21,9 +22,10 @@ import (
 //	unread    answers that clients do not read, and large requests that have come in part
 //	links     messages that wait for a link to another node
 //	beside    what stores have on the heap: directories of the index, and what eviction learns from
+//	sums      summaries of partitions, one for each; of more that there are a store has as much less
 //	slack     garbage between two collections
 type budget struct {
-	process, storage, spare, hints, pending, clients, unread, links, beside, slack int64
+	process, storage, spare, hints, pending, clients, unread, links, beside, sums, slack int64
 }
 
 const (
@@ -67,7 +69,8 @@ func (c *Config) divide() budget {
 		b.clients = min(rest/40, clientsMost*clientBytes)
 	}
 	b.spare = min(rest/12, int64(c.Limits.Frame))
-	heap := b.hints + b.pending + b.clients + b.unread + b.links
+	b.sums = int64(c.Partitions) * storage.SummaryBytes
+	heap := b.hints + b.pending + b.clients + b.unread + b.links + b.sums
 	// What is left is for storage, a 20th of it beside it, and the slack of all that is on the heap.
 	left := rest - b.spare - heap - heap/slackPart
 	b.storage = max(left, 0) / (besidePart*slackPart + slackPart + 1) * (besidePart * slackPart)
@@ -92,7 +95,7 @@ func (b *budget) heap(memory int64) int64 { return memory - b.storage - b.spare 
 
 // StorageOf is how many bytes of a node's memory its storage has, for a node of otherwise default settings.
 func StorageOf(memory int64) int64 {
-	c := Config{Memory: memory, Limits: wire.DefaultLimits()}
+	c := Config{Memory: memory, Limits: wire.DefaultLimits(), Partitions: defaultPartitions}
 	return c.divide().storage
 }
 

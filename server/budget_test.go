@@ -12,17 +12,17 @@ import (
 )
 
 func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
-	for memory, share := range map[int64]float64{MemoryMin: 0.3, 64 << 20: 0.45, 256 << 20: 0.65, 1 << 30: 0.8, 16 << 30: 0.85, 1 << 40: 0.85} {
+	for memory, share := range map[int64]float64{MemoryMin: 0.3, 64 << 20: 0.44, 256 << 20: 0.65, 1 << 30: 0.79, 16 << 30: 0.85, 1 << 40: 0.85} {
 		c := Config{Memory: memory}.withDefaults()
 		b := c.divide()
-		sum := b.process + b.storage + b.spare + b.hints + b.pending + b.clients + b.unread + b.links + b.beside + b.slack
+		sum := b.process + b.storage + b.spare + b.hints + b.pending + b.clients + b.unread + b.links + b.beside + b.sums + b.slack
 		if sum > memory || sum < memory-memory/1000 {
 			t.Errorf("of %d MiB %d are given away: %+v", memory>>20, sum>>20, b)
 		}
 		if got := float64(b.storage) / float64(memory); got < share || got > 0.95 {
 			t.Errorf("of %d MiB storage has %.3f", memory>>20, got)
 		}
-		if heap := b.heap(memory); heap+b.storage+b.spare >= memory || heap < b.hints+b.pending+b.clients+b.unread+b.links+b.beside {
+		if heap := b.heap(memory); heap+b.storage+b.spare >= memory || heap < b.hints+b.pending+b.clients+b.unread+b.links+b.beside+b.sums {
 			t.Errorf("of %d MiB the heap has %d", memory>>20, heap>>20)
 		}
 		if shard := b.storage / int64(c.Shards); b.beside < int64(c.Shards)*(storage.ShadowBytes(shard)+shard*2/5/256*20) {
@@ -34,6 +34,20 @@ func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
 		if err := (Config{Name: "n", Memory: memory}).Validate(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// I16: each partition may have a summary, which lies beside the store.
+func TestMorePartitionsTakeRoomFromKeys(t *testing.T) {
+	few, many := Config{Memory: 64 << 20, Partitions: 256}.withDefaults(), Config{Memory: 64 << 20, Partitions: 16384}.withDefaults()
+	a, b := few.divide(), many.divide()
+	if want := int64(16384-256) * storage.SummaryBytes; b.sums != 16384*storage.SummaryBytes || a.storage-b.storage < want || b.heap(64<<20)-a.heap(64<<20) < want {
+		t.Errorf("storage of %d and %d bytes, the heap of %d and %d, for %d of summaries", a.storage, b.storage, a.heap(64<<20), b.heap(64<<20), b.sums)
+	}
+	cfg := Quick(testConfig(t, "n1"))
+	cfg.Memory, cfg.Partitions = 64<<20, 16384
+	if got := count(start(t, cfg), "storage", "bytes_max"); got > b.storage {
+		t.Errorf("the shards of a node of 16384 partitions may take %d bytes, of %d", got, b.storage)
 	}
 }
 
@@ -70,7 +84,7 @@ func TestWhatLeavesTooLittleForKeysIsNamed(t *testing.T) {
 		{Config{Memory: 1 << 30, HintsMemory: -1}, "hints-memory of -1 KiB: "},
 		{Config{Memory: 1 << 30, HintsMemory: 513 << 20}, "hints-memory of 513 MiB: use at most 512, half of memory"},
 		{Config{Memory: 1 << 30, HintsMemory: math.MaxInt64, ClientsMax: clientsCeiling}, "use at most 512, half of memory"},
-		{Config{Memory: 64 << 20, Shards: 256}, "256 shards share 30 MiB, what memory of 64 MiB leaves for keys and values: use at most 16, or more memory"},
+		{Config{Memory: 64 << 20, Shards: 256}, "256 shards share 28 MiB, what memory of 64 MiB leaves for keys and values: use at most 16, or more memory"},
 		{Config{Memory: 64 << 20, Shards: 256, HintsMemory: 4 << 20}, "256 shards share "},
 	} {
 		c.cfg.Name = "n"

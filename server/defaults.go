@@ -21,6 +21,9 @@ const DefaultClientPort = 7400
 // DefaultMemory is the Config.Memory of a node that is given none, in bytes.
 const DefaultMemory = 1 << 30
 
+// defaultPartitions is the Config.Partitions of a node that is given none.
+const defaultPartitions = 4096
+
 // withDefaults fills in what is not set; the comments at Config's fields name the values.
 func (c Config) withDefaults() Config {
 	if c.Name == "" {
@@ -57,7 +60,7 @@ func (c Config) withDefaults() Config {
 		c.Replicas = 3
 	}
 	if c.Partitions == 0 {
-		c.Partitions = 4096
+		c.Partitions = defaultPartitions
 	}
 	if c.Limits == (wire.Limits{}) {
 		c.Limits = wire.DefaultLimits()

@@ -130,6 +130,7 @@ func (n *Node) advertised(l net.Listener) string {
 
 func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder bool) (*replica.Node, error) {
 	shards := int64(n.cfg.Shards)
+	n.cfg.Partitions = int(m.Partitions) // whatever this node would have made
 	b := n.cfg.divide()
 	slot := storage.SegmentOf(b.storage / shards)
 	memory, err := arena.New(arena.Config{Limit: b.storage, Spare: b.spare + spareSlots*slot, Slot: int(slot)})
@@ -151,7 +152,7 @@ func (n *Node) newCore(m *ring.Map, floor vclock.Stamp, covered uint64, founder 
 		BootFloor: floor, Covered: covered, Founder: founder, Hash: hash, Limits: n.cfg.Limits,
 		Coordinator: c, Hints: h, Refill: antientropy.DefaultConfig(), RefillsMax: 4,
 		Exchange:   n.cfg.tuning.exchange,
-		Background: replica.Background{Max: n.cfg.BackgroundMax, Least: BackgroundLeast},
+		Background: replica.BackgroundOf(n.cfg.BackgroundMax),
 	}, m, n.clock.now())
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)

@@ -48,7 +48,7 @@ var ErrConfig = errors.New("storage: bad config")
 // Config is one shard's share of a node.
 type Config struct {
 	// BytesMax bounds all that the store takes from Memory, for records, ghosts and index. Raising it costs that much
-	// memory; lowering it evicts more. Required. About 400 bytes per partition come on top.
+	// memory; lowering it evicts more. Required. Beside it lie 64 bytes for each partition, and SummaryBytes once it had a key.
 	BytesMax int64
 	// GhostBytesMax is the part of BytesMax that ghosts may take beside their place in the index, 23 bytes each, or 39 with
 	// a deadline; default a tenth, at most half. Raising it

@@ -59,11 +59,7 @@ func (s *Store) Drop(p uint32) {
 		s.freePage(n)
 	}
 	*t = partition{number: t.number}
-	for _, of := range s.summary.fewer {
-		if of != nil {
-			of[p/s.shards] = windows{}
-		}
-	}
+	s.summary.drop(p / s.shards)
 	s.settle() // blocks go back
 }
 

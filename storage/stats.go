@@ -7,6 +7,7 @@ type Stats struct {
 	Ghosts     int   `json:"ghosts"`     // keys remembered and not held
 	BytesUsed  int64 `json:"bytes_used"` // by records, ghosts and index, as accounted
 	BytesMax   int64 `json:"bytes_max"`
+	Summaries  int64 `json:"bytes_summaries"` // beside BytesMax, on the heap
 
 	Hits          uint64 `json:"hits"`           // Gets that found a value
 	Misses        uint64 `json:"misses"`         // Gets that found none, or a tombstone
@@ -21,7 +22,11 @@ type Stats struct {
 }
 
 // Stats returns the counts as they stand.
-func (s *Store) Stats() Stats { return s.stats }
+func (s *Store) Stats() Stats {
+	st := s.stats
+	st.Summaries = s.summary.bytes
+	return st
+}
 
 // BytesFree is how much more records, ghosts and index may take before something is forgotten.
 func (s *Store) BytesFree() int64 { return max(s.usedMax-s.stats.BytesUsed, 0) }
@@ -36,6 +41,7 @@ func (s *Stats) Add(o Stats) {
 	s.Ghosts += o.Ghosts
 	s.BytesUsed += o.BytesUsed
 	s.BytesMax += o.BytesMax
+	s.Summaries += o.Summaries
 	s.Hits += o.Hits
 	s.Misses += o.Misses
 	s.Evicted += o.Evicted

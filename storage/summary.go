@@ -40,8 +40,36 @@ type windows struct {
 
 // summary has the windows of all partitions.
 type summary struct {
-	fewer    [FewerMost + 1][]windows // by Key.Fewer, by number of the partition; nil where there never was a key
-	frontier int64                    // number of the latest window of the first level
+	fewer    [FewerMost + 1][]*windows // by Key.Fewer, by number of the partition; nil where there never was a key
+	frontier int64                     // number of the latest window of the first level
+	bytes    int64                     // that they take
+}
+
+// SummaryBytes is what the summary of a partition takes, on the heap, once there was a key; for each Key.Fewer that there is as much.
+const SummaryBytes = 352 + 8
+
+// of are the windows of a partition, made if there are none.
+func (m *summary) of(fewer uint8, number, partitions uint32) *windows {
+	of := &m.fewer[fewer]
+	if *of == nil {
+		*of = make([]*windows, partitions)
+	}
+	at := &(*of)[number]
+	if *at == nil {
+		*at = new(windows)
+		m.bytes += SummaryBytes
+	}
+	return *at
+}
+
+// drop lets go of all windows of a partition.
+func (m *summary) drop(number uint32) {
+	for _, of := range m.fewer {
+		if of != nil && of[number] != nil {
+			of[number] = nil
+			m.bytes -= SummaryBytes
+		}
+	}
 }
 
 // Span is a stretch of stamps: those from From on and before To.
@@ -117,11 +145,7 @@ func (s *Store) sum(number uint32, fewer uint8, v *Version, n int64) {
 	if w > s.summary.frontier {
 		s.summary.advance(w)
 	}
-	of := &s.summary.fewer[fewer]
-	if *of == nil {
-		*of = make([]windows, len(s.partitions))
-	}
-	at := &(*of)[number]
+	at := s.summary.of(fewer, number, uint32(len(s.partitions)))
 	sum := &at.rest
 	if level, window := s.summary.place(w); level < levels {
 		sum = &at.levels[level][window%levelWindows]
@@ -145,13 +169,15 @@ func (m *summary) place(w int64) (level int, window int64) {
 func (m *summary) advance(to int64) {
 	const all = levelWindows << (levelShift * (levels - 1)) // more windows than are told apart
 	for _, of := range m.fewer {
-		for i := range of {
-			if to-m.frontier > 2*all {
-				of[i].collapse()
-				continue
-			}
-			for f := m.frontier + 1; f <= to; f++ {
-				of[i].fold(f - levelWindows)
+		for _, x := range of {
+			switch {
+			case x == nil:
+			case to-m.frontier > 2*all:
+				x.collapse()
+			default:
+				for f := m.frontier + 1; f <= to; f++ {
+					x.fold(f - levelWindows)
+				}
 			}
 		}
 	}
@@ -240,7 +266,7 @@ func (s *Store) Windows(p uint32, over Span, fewer int, dst []Window) []Window {
 			sum := uint64(0)
 			for _, of := range m.fewer[:min(fewer, len(m.fewer))] {
 				switch {
-				case of == nil:
+				case of == nil || of[number] == nil:
 				case level == levels:
 					sum += of[number].rest
 				default:

@@ -3,6 +3,7 @@ package storage
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -159,5 +160,76 @@ func BenchmarkSum(b *testing.B) {
 		v.Stamp -= 60 << windowShift
 		s.sum(uint32(i*31)%256, 0, &v, -1)
 		v.Stamp += 60 << windowShift
+	}
+}
+
+// TestASummaryIsMadeForAPartitionThatHasHadAKeyAndNoOther: what it takes is counted as long as the partition is here.
+func TestASummaryIsMadeForAPartitionThatHasHadAKeyAndNoOther(t *testing.T) {
+	s, err := New(Config{BytesMax: 1 << 20, Partitions: 1 << 14, Shards: 1, Hash: testHash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, partition uint32, fewer uint8, stamp vclock.Stamp) {
+		t.Helper()
+		k := key(name)
+		k.Partition, k.Fewer = partition, fewer
+		s.Put(k, value(alice, stamp, "x"), wall)
+		s.verifyOne(t, partition)
+	}
+	want := func(summaries int64) {
+		t.Helper()
+		if got := s.Stats().Summaries; got != summaries*SummaryBytes {
+			t.Fatalf("%d bytes, want %d summaries of %d", got, summaries, SummaryBytes)
+		}
+	}
+	want(0)
+	s.Windows(3, Span{0, never}, 1, nil)
+	s.Advance(1 << 50)
+	want(0)
+	put("a", 3, 0, 1<<50)
+	put("b", 3, 0, 1<<50+1)
+	put("c", 9, 0, 1<<51)
+	want(2)
+	put("d", 3, 2, 1<<52) // of a namespace with fewer replicas
+	want(3)
+	s.Drop(3)
+	want(1)
+	put("a", 3, 0, 1<<53)
+	want(2)
+	s.Drop(4)
+	s.Drop(3)
+	s.Drop(9)
+	want(0)
+}
+
+// TestSummaryBytesIsWhatASummaryTakes: the allocator rounds up.
+func TestSummaryBytesIsWhatASummaryTakes(t *testing.T) {
+	var m summary
+	const n = 1 << 14
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range uint32(n) {
+		m.of(0, i, n)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if got := int64(after.HeapAlloc-before.HeapAlloc) / n; got > SummaryBytes || m.bytes != n*SummaryBytes {
+		t.Errorf("one takes %d bytes, SummaryBytes is %d; counted are %d", got, SummaryBytes, m.bytes/n)
+	}
+	runtime.KeepAlive(&m)
+}
+
+// verifyOne holds a partition's sums to what is known in it.
+func (s *Store) verifyOne(t *testing.T, p uint32) {
+	t.Helper()
+	for fewer := 1; fewer <= FewerMost+1; fewer++ {
+		for _, w := range s.Windows(p, Span{0, never}, fewer, nil) {
+			sum := uint64(0)
+			s.Versions(p, w.Span, fewer, 0, math.MaxInt, func(v *Version) { sum += v.Term() })
+			if sum != w.Sum {
+				t.Fatalf("partition %d from %v to %v, %d: the sum is %x, and should be %x", p, w.From, w.To, fewer, w.Sum, sum)
+			}
+		}
 	}
 }
