@@ -21,7 +21,7 @@ import (
 const (
 	dialTimeout  = 2 * time.Second
 	helloTimeout = 5 * time.Second
-	redialPeriod = 500 * time.Millisecond
+	redialPeriod = 500 * time.Millisecond // between two dials to a node, at least
 	beatPeriod   = time.Second
 	linkSilence  = 8 * time.Second // of an incoming link, which beats every second, before it is given up
 	linkStall    = 5 * time.Second // of one write to a peer
@@ -48,23 +48,23 @@ type link struct {
 func (l *link) run(ctx context.Context) {
 	said := ""
 	for ctx.Err() == nil {
+		began := time.Now()
 		conn, boot, err := l.dial(ctx)
 		l.mu.Lock()
 		l.failed = err != nil
 		l.mu.Unlock()
-		if err != nil {
-			if s := err.Error(); s != said && ctx.Err() == nil {
-				l.n.log.Info("no link to node", zap.String("node", l.name), zap.Error(err))
-				said = s
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(redialPeriod):
-			}
-			continue
+		if err == nil {
+			said = ""
+			l.serve(ctx, conn, boot)
+		} else if s := err.Error(); s != said && ctx.Err() == nil {
+			l.n.log.Info("no link to node", zap.String("node", l.name), zap.Error(err))
+			said = s
 		}
-		said = ""
-		l.serve(ctx, conn, boot)
+		// Who says hello and hangs up, as where another goes by this node's name, is not dialled without end.
+		select {
+		case <-ctx.Done():
+		case <-time.After(redialPeriod - time.Since(began)):
+		}
 	}
 }
 
