@@ -110,6 +110,9 @@ func (n *Node) greet(conn net.Conn) (*wire.Hello, error) {
 	r := frameReader{conn: conn, limits: n.cfg.Limits}
 	var theirs wire.Hello
 	if err := r.hello(helloTimeout, &theirs); err != nil {
+		if at, ok := errors.AsType[*net.OpError](err); ok { // the port that it was dialled from is another each time
+			err = at.Err
+		}
 		return nil, fmt.Errorf("server: %s did not say hello: %w", conn.RemoteAddr(), err)
 	}
 	if theirs.Error != "" {
@@ -264,7 +267,13 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	}
 	in := &incoming{n: n, conn: conn, from: h.Node, boot: h.Boot, reader: r}
 	in.out.Kept = linkBufferKept
-	if !n.registerIncoming(in) { // its hello may have waited long in the backlog: the time in it says nothing
+	// Its hello may have waited long in the backlog, as of a node that waits to start: the time in it says nothing, and who has given
+	// up meanwhile must not take the place of the link that he has dialled since. One that goes on says something at once: its map.
+	_ = conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	if len(in.reader.unread()) == 0 && in.reader.read() != nil {
+		return
+	}
+	if !n.registerIncoming(in) {
 		return
 	}
 	defer n.forgetIncoming(in)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -266,5 +267,30 @@ func TestANodeThatHangsUpIsNotDialledWithoutEnd(t *testing.T) {
 	}
 	if took := time.Since(first); took < (dials-2)*redialPeriod { // the first may have waited for Accept
 		t.Errorf("it was dialled %d times within %v", dials, took)
+	}
+}
+
+// Who waits to start finds many hellos in its backlog, of which only the last one's sender still listens.
+func TestALinkIsNotReplacedByOneThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	n := start(t, Quick(testConfig(t, "n1")))
+	hello := &wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: n.clusterID(), Node: 9, Boot: 1, Name: "n9"}
+	stands := func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.in[9] != nil
+	}
+	live := dialRaw(t, n.PeerAddr())
+	live.hello(hello)
+	live.send(n.mapFrame())
+	eventually(t, "the link stands", stands)
+	late := dialRaw(t, n.PeerAddr())
+	late.hello(hello)
+	_ = late.Conn.(*net.TCPConn).CloseWrite()
+	if _, err := late.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if !stands() {
+		t.Error("it was closed for one that says nothing")
 	}
 }
