@@ -108,6 +108,7 @@ rivals: ## the storage engine beside other caches for Go (ARGS="-parts time": se
 	cd bench/rivals && go vet ./... && go test ./... && go run . $(ARGS)
 
 bench-hitratio: build ## what the storage engine hits of the traces FILES (*.u64.gz), beside LRU, S3-FIFO and the best possible
+	@[ -n "$(FILES)" ] || { echo "no trace is here: make bench-hitratio FILES=\"a.u64.gz b.u64.gz\" (docs/CLI.md says what they are)"; exit 2; }
 	bin/shoal bench hitratio $(FILES)
 
 cover: ## which statements the tests reach: bin/cover.html

@@ -10,6 +10,7 @@ type Gather struct {
 	err   *wire.Error
 	left  int
 	room  int // bytes of values that the response has left
+	bytes int // of values that are here
 }
 
 // What a response takes beside its values: each item, and the rest with its error.
@@ -32,6 +33,7 @@ func (g *Gather) Add(part int, r *wire.Response) bool {
 	if len(r.Value) <= g.room {
 		it.Value = append([]byte(nil), r.Value...)
 		g.room -= len(r.Value)
+		g.bytes += len(r.Value)
 	} else {
 		it.Status = wire.StatusTooLarge
 		err = &wire.Error{Op: wire.OpMGet, Text: "the values asked for do not fit one response: ask for fewer keys at a time"}
@@ -42,6 +44,9 @@ func (g *Gather) Add(part int, r *wire.Response) bool {
 	g.left--
 	return g.left == 0
 }
+
+// Bytes is how much the values take that are here.
+func (g *Gather) Bytes() int { return g.bytes }
 
 // Response is the whole answer: OK with an item a key, each with a status of its own; the first failure
 // is named in Err.

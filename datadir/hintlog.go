@@ -24,6 +24,7 @@ const (
 	asideMax   = 16              // files that are set aside and kept
 	asideEnd   = ".corrupt"
 	hintFormat = "%016x-%d.log"
+	numberMax  = 1 << 62 // of a file: there is always a next one
 )
 
 // HintQueues are where a node's hints are.
@@ -64,12 +65,13 @@ type HintLog struct {
 	cfg    hints.LogConfig
 	warn   func(what string, err error)
 
-	log    *hints.Log // nil: what is there has not been listed yet
-	due    time.Duration
-	writes health
-	reads  health
-	stats  HintLogStats
-	aside  int // files that are set aside
+	log      *hints.Log // nil: what is there has not been listed yet
+	due      time.Duration
+	writes   health
+	reads    health
+	removals health
+	stats    HintLogStats
+	aside    int // files that are set aside
 
 	files   map[uint64]File          // of each target the segment that is written
 	unsaved []uint64                 // of these, written since the last sync
@@ -110,7 +112,7 @@ func (h *HintLog) Round(now vclock.Now, to HintQueues) (again bool) {
 		return false
 	}
 	written := h.Write(now, to)
-	if now.Mono >= h.due { // what was merged with hints that came back is written by now
+	if now.Mono >= max(h.due, h.removals.rest) { // what was merged with hints that came back is written by now
 		h.due = now.Mono + HintPeriod
 		h.tidy(now, to)
 	}
@@ -128,7 +130,7 @@ func (h *HintLog) Close() {
 func (h *HintLog) Stats() HintLogStats {
 	s := h.stats
 	s.BytesMax = h.cfg.BytesMax
-	if h.writes.failing || h.reads.failing {
+	if h.writes.failing || h.reads.failing || h.removals.failing {
 		s.Failing = 1
 	}
 	if h.log != nil {
@@ -156,58 +158,67 @@ func (h *HintLog) Targets() []uint64 {
 	return h.log.Targets(nil)
 }
 
-// list finds what an earlier process has left. Files that are not this node's are set aside at once, whoever put them there.
+// list finds what an earlier process has left. Files that are not this node's are set aside at once, whoever put them there;
+// those that cannot be read are tried again, and then set aside too. None of them keeps the others from being found.
 func (h *HintLog) list(now vclock.Now) bool {
 	names, err := h.disk.List(h.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return h.failed(&h.reads, now, "hints of before cannot be found", err)
 	}
 	log := hints.NewLog(h.cfg)
+	h.aside = 0
 	for _, name := range names {
 		var target, number uint64
 		if strings.HasSuffix(name, asideEnd) {
 			h.aside++
 		}
-		if _, err := fmt.Sscanf(name, hintFormat, &target, &number); err != nil || name != h.name(target, number) || number == 0 {
+		if _, err := fmt.Sscanf(name, hintFormat, &target, &number); err != nil || name != h.name(target, number) || number-1 >= numberMax {
 			continue // nothing that a node has written
 		}
-		head, size, err := h.head(name)
-		if err != nil && !errors.Is(err, fs.ErrInvalid) {
-			return h.failed(&h.reads, now, "hints of before cannot be read", err)
-		}
-		if err == nil && len(head) == hints.HeaderBytes {
-			w := h.whose
-			w.Target = target
-			err = hints.CheckHeader(head, w)
-		}
-		if err != nil {
-			if err := h.setAside(name, err); err != nil {
-				return h.failed(&h.writes, now, "a file of hints cannot be set aside", err)
-			}
-			log.Number(number)
+		size, err := h.look(target, name)
+		if err == nil {
+			log.Found(target, number, size)
 			continue
 		}
-		log.Found(target, number, size)
+		known := errors.Is(err, hints.ErrDamaged) || errors.Is(err, hints.ErrForeign)
+		if !known && h.tries+1 < triesMax {
+			h.tries++
+			return h.failed(&h.reads, now, "hints of before cannot be read", err)
+		}
+		log.Number(number)
+		if err := h.setAside(name, err); err != nil {
+			h.failed(&h.removals, now, "a file of hints can neither be set aside nor be used, and stays where it is", err)
+		}
 	}
-	h.log, h.reads = log, health{}
+	h.log, h.reads, h.tries = log, health{}, 0
 	return true
 }
 
-// head reads what a file begins with.
-func (h *HintLog) head(name string) (b []byte, size int64, err error) {
+// look says how long a file of hints for a target is, or what is wrong with it: ErrDamaged or ErrForeign is wrapped by what
+// no other attempt would find better.
+func (h *HintLog) look(target uint64, name string) (size int64, err error) {
 	f, err := h.disk.Open(h.file(name), os.O_RDONLY)
-	if err != nil {
-		return nil, 0, err
+	if err == nil {
+		defer f.Close()
+		size, err = f.Size()
 	}
-	defer f.Close()
-	if size, err = f.Size(); err != nil {
-		return nil, 0, err
+	switch {
+	case errors.Is(err, fs.ErrInvalid), errors.Is(err, fs.ErrNotExist): // it was listed: a link to nothing
+		return 0, fmt.Errorf("%w: it is no file", hints.ErrDamaged)
+	case err != nil:
+		return 0, err
+	case size > h.cfg.BytesMax: // a file without end would never be read to it
+		return 0, fmt.Errorf("%w: %d bytes, more than all hints may take", hints.ErrDamaged, size)
+	case size < hints.HeaderBytes: // it never came to the disk
+		return size, nil
 	}
-	b = make([]byte, min(size, hints.HeaderBytes))
-	if n, err := f.ReadAt(b, 0); n < len(b) {
-		return nil, 0, err
+	head := make([]byte, hints.HeaderBytes)
+	if n, err := f.ReadAt(head, 0); n < len(head) {
+		return 0, err
 	}
-	return b, size, nil
+	w := h.whose
+	w.Target = target
+	return size, hints.CheckHeader(head, w)
 }
 
 // tidy lets go of the files that nothing needs, and has hints written again that keep one which is mostly dead.
@@ -220,6 +231,7 @@ func (h *HintLog) tidy(now vclock.Now, to HintQueues) {
 	}
 	removed := func(target uint64) bool { _, removed := to.Peer(target); return removed }
 	needed := func(target, segment uint64) bool { return h.live[[2]uint64{target, segment}] > 0 }
+	refused := false
 	for _, x := range h.log.Gone(needed, removed) {
 		name := h.name(x.Target, x.Segment)
 		if x.Last {
@@ -232,13 +244,17 @@ func (h *HintLog) tidy(now vclock.Now, to HintQueues) {
 			err = h.disk.Remove(h.file(name))
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			h.failed(&h.writes, now, "a file of hints cannot be removed", err)
-			return
+			h.failed(&h.removals, now, "a file of hints cannot be removed", err)
+			refused = true
+			continue
 		}
 		if x.Unread {
 			h.stats.Skipped++
 		}
 		h.log.Removed(x)
+	}
+	if !refused {
+		h.removals = health{}
 	}
 	h.targets = h.log.Targets(h.targets[:0])
 	for _, target := range h.targets {
@@ -258,15 +274,21 @@ func (h *HintLog) tidy(now vclock.Now, to HintQueues) {
 
 // setAside keeps a file that is not what was written, or not by this node, for someone to look at; those are a few at most.
 func (h *HintLog) setAside(name string, why error) error {
-	h.stats.SetAside++
 	if h.aside >= asideMax {
+		if err := h.disk.Remove(h.file(name)); err != nil {
+			return err
+		}
 		h.warn("a file of hints is removed: as many are set aside as are kept: look at those in "+h.path+", and remove them", fmt.Errorf("%s: %w", name, why))
-		return h.disk.Remove(h.file(name))
+	} else {
+		if err := h.disk.Rename(h.file(name), h.file(name)+asideEnd); err != nil {
+			return err
+		}
+		h.aside++
+		h.warn("a file of hints is set aside: what could be read of it is kept: reads and repairs bring the rest; remove it when nobody wants to look at it",
+			fmt.Errorf("%s: %w", h.file(name)+asideEnd, why))
 	}
-	h.aside++
-	h.warn("a file of hints is set aside: what could be read of it is kept: reads and repairs bring the rest; remove it when nobody wants to look at it",
-		fmt.Errorf("%s: %w", h.file(name)+asideEnd, why))
-	return h.disk.Rename(h.file(name), h.file(name)+asideEnd)
+	h.stats.SetAside++
+	return nil
 }
 
 // failed notes that the disk refused something, and says so if that is new. It returns false.

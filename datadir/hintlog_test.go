@@ -2,7 +2,9 @@ package datadir
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -248,6 +250,85 @@ func TestNoMoreThanAFewFilesAreSetAside(t *testing.T) {
 	}
 }
 
+// I17: whatever stands in the place of one file, the others are found, and hints go to disk.
+func TestWhatIsNoFileOfHintsKeepsNoOtherFromBeingFound(t *testing.T) {
+	for what, put := range map[string]func(path string) error{
+		"a directory":            func(path string) error { return os.Mkdir(path, 0o700) },
+		"a pipe":                 func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a link to nothing":      func(path string) error { return os.Symlink("/nowhere/at/all", path) },
+		"a link to itself":       func(path string) error { return os.Symlink(path, path) },
+		"a device":               func(path string) error { return os.Symlink("/dev/zero", path) },
+		"a file that has no end": func(path string) error { return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)) },
+		"the last number there can be": func(path string) error {
+			return os.WriteFile(filepath.Join(filepath.Dir(path), fmt.Sprintf(hintFormat, 2, uint64(math.MaxUint64))), nil, 0o600)
+		},
+	} {
+		path := t.TempDir()
+		o := owingOn(t, OS(), path)
+		o.owe(2, "a", "value")
+		o.rounds(1)
+		if err := put(filepath.Join(path, "hints", fmt.Sprintf(hintFormat, 2, 7))); err != nil {
+			t.Fatal(err)
+		}
+		o = o.again()
+		o.rounds(60) // fifteen seconds
+		o.owe(2, "b", "value")
+		o.rounds(1)
+		if s := o.log.Stats(); s.Failing != 0 || o.queue.Stats().Unlogged != 0 || len(o.said) > 2 {
+			t.Errorf("%s: %+v, said was %q", what, s, o.said)
+		}
+		o = o.again()
+		o.up = true
+		o.rounds(2)
+		if got := o.deliver(); got != "a b" {
+			t.Errorf("%s: delivered are %q", what, got)
+		}
+	}
+}
+
+// A file that cannot be moved is told of once, and hints go to disk beside it.
+func TestAFileThatCannotBeSetAsideStaysAndIsToldOfOnce(t *testing.T) {
+	path := t.TempDir()
+	o := owingOn(t, OS(), path)
+	o.owe(2, "a", "value")
+	o.rounds(1)
+	overwrite(t, filepath.Join(path, "hints", firstFile), []byte(strings.Repeat("nonsense", 10)))
+	if err := os.MkdirAll(filepath.Join(path, "hints", firstFile+asideEnd, "in its way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	o = o.again()
+	o.owe(2, "b", "value")
+	o.rounds(60)
+	if s := o.log.Stats(); s.SetAside != 0 || s.Failed != 1 || len(o.said) != 1 || o.queue.Stats().Unlogged != 0 {
+		t.Errorf("%+v, said was %q", s, o.said)
+	}
+	o.up = true
+	if got := o.deliver(); got != "b" || hintFiles(t, path) != firstFile+" "+firstFile+asideEnd {
+		t.Errorf("delivered are %q, the files are %s", got, hintFiles(t, path))
+	}
+}
+
+// One that cannot be removed is tried now and then; the others go.
+func TestAFileThatCannotBeRemovedKeepsNoOther(t *testing.T) {
+	path := t.TempDir()
+	disk := &moody{Disk: OS(), stuck: firstFile}
+	o := owingOn(t, disk, path)
+	o.owe(2, "a", "value")
+	o.owe(3, "b", "value")
+	o.rounds(1)
+	o.up = true
+	o.deliver() // eight seconds
+	o.rounds(10)
+	if s := o.log.Stats(); hintFiles(t, path) != firstFile || s.Failed > 3 || s.Failing != 1 || len(o.said) != 1 {
+		t.Errorf("the files are %s, %+v, said was %q", hintFiles(t, path), s, o.said)
+	}
+	disk.stuck = ""
+	o.rounds(21)
+	if s := o.log.Stats(); hintFiles(t, path) != "" || s.Failing != 0 {
+		t.Errorf("once it can be, the files are %s, %+v", hintFiles(t, path), s)
+	}
+}
+
 func TestOtherFilesAreLeftAlone(t *testing.T) {
 	path := t.TempDir()
 	o := owingOn(t, OS(), path)
@@ -294,7 +375,15 @@ type moody struct {
 	Disk
 	err   error // of what would write below hints
 	reads error
+	stuck string // a file that cannot be removed
 	asked int
+}
+
+func (m *moody) Remove(path string) error {
+	if m.stuck != "" && filepath.Base(path) == m.stuck {
+		return syscall.EPERM
+	}
+	return m.Disk.Remove(path)
 }
 
 func (m *moody) Open(path string, flag int) (File, error) {

@@ -121,8 +121,8 @@ func (c Config) Validate() error {
 	if !(c.ReadRepairChance <= 1) { // nor is NaN
 		problem("read-repair-chance %g: use 0 to 1, or less for none", c.ReadRepairChance)
 	}
-	if c.HintsDisk >= 0 && c.HintsDisk < hintsDiskMin {
-		problem("hints-disk of %d bytes: use at least %d MiB, or none", c.HintsDisk, hintsDiskMin>>20)
+	if c.HintsDisk >= 0 && c.HintsDisk < HintsDiskMin {
+		problem("hints-disk of %d bytes: use at least %d MiB, or none", c.HintsDisk, HintsDiskMin>>20)
 	}
 	if c.ClientsMax < 0 || c.ClientsMax > clientsCeiling {
 		problem("clients-max %d: use 1 to %d", c.ClientsMax, clientsCeiling)

@@ -175,6 +175,10 @@ func (c *conn) wait() bool {
 func (c *conn) close() {
 	c.mu.Lock()
 	c.closed = true
+	for id, g := range c.gathers {
+		delete(c.gathers, id)
+		c.n.unread.add(-g.Bytes())
+	}
 	c.room.Broadcast()
 	c.mu.Unlock()
 }
@@ -203,6 +207,10 @@ func (c *conn) multiGet(now vclock.Now, client coordinator.Client, r *wire.Reque
 		return
 	}
 	c.mu.Lock()
+	if c.closed { // nobody would let go of what comes
+		c.mu.Unlock()
+		return
+	}
 	if c.gathers == nil {
 		c.gathers = map[uint64]*coordinator.Gather{}
 	}
@@ -221,6 +229,19 @@ func (c *conn) multiGet(now vclock.Now, client coordinator.Client, r *wire.Reque
 	}
 }
 
+// gather adds one key's answer, and counts its value with those that clients leave unread: it waits for the others. True when it was
+// the last.
+func (c *conn) gather(g *coordinator.Gather, key int, r *wire.Response) bool {
+	had := g.Bytes()
+	if len(r.Value) > 0 && !c.n.unread.lets(len(r.Value), had) {
+		r.Status, r.Value = wire.StatusOverloaded, nil
+		r.Err = &wire.Error{Op: wire.OpMGet, Text: "more values wait for others of their multi-gets than may: ask for fewer keys at a time"}
+	}
+	last := g.Add(key, r)
+	c.n.unread.add(g.Bytes() - had)
+	return last
+}
+
 // part takes one key's answer to a multi-get; the last one answers it.
 func (c *conn) part(p *replica.Part) {
 	var r wire.Response
@@ -229,9 +250,10 @@ func (c *conn) part(p *replica.Part) {
 	}
 	c.mu.Lock()
 	g := c.gathers[p.ID]
-	whole := g != nil && g.Add(p.Key, &r)
+	whole := g != nil && c.gather(g, p.Key, &r)
 	if whole {
 		delete(c.gathers, p.ID)
+		c.n.unread.add(-g.Bytes())
 	}
 	c.mu.Unlock()
 	if whole {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/shoalcache/shoal/client"
+	"github.com/shoalcache/shoal/coordinator"
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -225,4 +227,37 @@ func TestAPingIsAnsweredOnAConnectionAsFullAsAClientMakesIt(t *testing.T) {
 		t.Errorf("answered %+v", r)
 	}
 	n.kill()
+}
+
+func TestValuesThatWaitForOthersOfTheirMultiGetAreCounted(t *testing.T) { // I16
+	n := &Node{cfg: Config{Limits: wire.DefaultLimits()}}
+	n.unread.most = 1 << 20
+	c := &conn{n: n, gathers: map[uint64]*coordinator.Gather{}}
+	c.room.L = &c.mu
+	for id := range uint64(3) {
+		c.gathers[id] = coordinator.NewGather(id, 3, n.cfg.Limits.Frame)
+	}
+	came := func(id uint64, key, bytes int) wire.Status {
+		frame := wire.AppendResponse(nil, &wire.Response{Value: make([]byte, bytes)})[wire.FrameHeader:]
+		c.part(&replica.Part{ID: id, Key: key, Frame: frame})
+		return c.gathers[id].Response().Items[key].Status
+	}
+	if s := came(0, 0, 1<<20); s != wire.StatusOK {
+		t.Errorf("what there is room for: %v", s)
+	}
+	if s := came(0, 1, 1<<20); s != wire.StatusOK {
+		t.Errorf("one alone, however large: %v", s)
+	}
+	if s := came(1, 0, 1); s != wire.StatusOverloaded {
+		t.Errorf("another beside it: %v", s)
+	}
+	if s := came(2, 0, 0); s != wire.StatusOK {
+		t.Errorf("one without a value: %v", s)
+	}
+	if held := n.unread.held.Load(); held != 2<<20 {
+		t.Errorf("%d bytes are counted", held)
+	}
+	if c.close(); n.unread.held.Load() != 0 {
+		t.Errorf("%d bytes are counted when the client has gone", n.unread.held.Load())
+	}
 }

@@ -16,9 +16,9 @@ import (
 // DefaultHintsDisk is what a node's hints may take on disk when Config.HintsDisk is not set, in bytes.
 const DefaultHintsDisk = 1 << 30
 
-// hintsDiskMin is the least that they may take: a hint as large as hints come has room for itself and what else is owed to its
+// HintsDiskMin is the least that they may take: a hint as large as hints come has room for itself and what else is owed to its
 // node.
-const hintsDiskMin = 128 << 20
+const HintsDiskMin = 128 << 20
 
 const (
 	hintPause  = 2 * time.Millisecond // between two rounds while there is much to do

@@ -21,7 +21,7 @@ import (
 const (
 	dialTimeout  = 2 * time.Second
 	helloTimeout = 5 * time.Second
-	redialPeriod = 500 * time.Millisecond
+	redialPeriod = 500 * time.Millisecond // between two dials to a node, at least
 	beatPeriod   = time.Second
 	linkSilence  = 8 * time.Second // of an incoming link, which beats every second, before it is given up
 	linkStall    = 5 * time.Second // of one write to a peer
@@ -48,23 +48,23 @@ type link struct {
 func (l *link) run(ctx context.Context) {
 	said := ""
 	for ctx.Err() == nil {
+		began := time.Now()
 		conn, boot, err := l.dial(ctx)
 		l.mu.Lock()
 		l.failed = err != nil
 		l.mu.Unlock()
-		if err != nil {
-			if s := err.Error(); s != said && ctx.Err() == nil {
-				l.n.log.Info("no link to node", zap.String("node", l.name), zap.Error(err))
-				said = s
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(redialPeriod):
-			}
-			continue
+		if err == nil {
+			said = ""
+			l.serve(ctx, conn, boot)
+		} else if s := err.Error(); s != said && ctx.Err() == nil {
+			l.n.log.Info("no link to node", zap.String("node", l.name), zap.Error(err))
+			said = s
 		}
-		said = ""
-		l.serve(ctx, conn, boot)
+		// Who says hello and hangs up, as where another goes by this node's name, is not dialled without end.
+		select {
+		case <-ctx.Done():
+		case <-time.After(redialPeriod - time.Since(began)):
+		}
 	}
 }
 
@@ -110,6 +110,9 @@ func (n *Node) greet(conn net.Conn) (*wire.Hello, error) {
 	r := frameReader{conn: conn, limits: n.cfg.Limits}
 	var theirs wire.Hello
 	if err := r.hello(helloTimeout, &theirs); err != nil {
+		if at, ok := errors.AsType[*net.OpError](err); ok { // the port that it was dialled from is another each time
+			err = at.Err
+		}
 		return nil, fmt.Errorf("server: %s did not say hello: %w", conn.RemoteAddr(), err)
 	}
 	if theirs.Error != "" {
@@ -264,7 +267,13 @@ func (n *Node) acceptPeer(conn net.Conn) {
 	}
 	in := &incoming{n: n, conn: conn, from: h.Node, boot: h.Boot, reader: r}
 	in.out.Kept = linkBufferKept
-	if !n.registerIncoming(in) { // its hello may have waited long in the backlog: the time in it says nothing
+	// Its hello may have waited long in the backlog, as of a node that waits to start: the time in it says nothing, and who has given
+	// up meanwhile must not take the place of the link that he has dialled since. One that goes on says something at once: its map.
+	_ = conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	if len(in.reader.unread()) == 0 && in.reader.read() != nil {
+		return
+	}
+	if !n.registerIncoming(in) {
 		return
 	}
 	defer n.forgetIncoming(in)

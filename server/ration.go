@@ -17,6 +17,9 @@ type ration struct {
 // over reports whether n more bytes are too many. A nil ration has no end.
 func (r *ration) over(n int) bool { return r != nil && r.held.Load()+int64(n) > r.most }
 
+// lets reports whether n more bytes are not too many, or nobody but who asks, who has own already, holds any.
+func (r *ration) lets(n, own int) bool { return !r.over(n) || r.held.Load() <= int64(own) }
+
 // add counts n more bytes of answers, or fewer.
 func (r *ration) add(n int) {
 	if r != nil && n != 0 {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -232,5 +234,63 @@ func TestABatchForALinkIsTakenAsFarAsItFits(t *testing.T) { // I16
 		if got := framesWithin(frames, most); got != want*len(beat) {
 			t.Errorf("%d bytes of frames of %d fit into %d, want %d frames", got, len(beat), most, want)
 		}
+	}
+}
+
+// Where two nodes go by one name, the one that is taken for the other's earlier boot is hung up on each time that it has said hello.
+func TestANodeThatHangsUpIsNotDialledWithoutEnd(t *testing.T) {
+	t.Parallel()
+	n := start(t, Quick(testConfig(t, "n1")))
+	peer, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	x := *n.core.View().Map.Node(n.self.Node)
+	x.ID, x.Name, x.PeerAddr = 9, "n9", peer.Addr().String()
+	if err := n.mergeMap(n.core.View().Map.With(x)); err != nil {
+		t.Fatal(err)
+	}
+	const dials = 4
+	var first time.Time
+	for i := range dials {
+		conn, err := peer.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = time.Now()
+		}
+		c := &rawConn{Conn: conn, t: t, reader: frameReader{conn: conn, limits: wire.DefaultLimits()}}
+		c.hello(&wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: n.clusterID(), Node: 9, Boot: 1, Wall: n.clock.now().Wall})
+		_ = conn.Close()
+	}
+	if took := time.Since(first); took < (dials-2)*redialPeriod { // the first may have waited for Accept
+		t.Errorf("it was dialled %d times within %v", dials, took)
+	}
+}
+
+// Who waits to start finds many hellos in its backlog, of which only the last one's sender still listens.
+func TestALinkIsNotReplacedByOneThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	n := start(t, Quick(testConfig(t, "n1")))
+	hello := &wire.Hello{Version: wire.ProtocolVersion, Role: wire.RoleNode, ClusterID: n.clusterID(), Node: 9, Boot: 1, Name: "n9"}
+	stands := func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.in[9] != nil
+	}
+	live := dialRaw(t, n.PeerAddr())
+	live.hello(hello)
+	live.send(n.mapFrame())
+	eventually(t, "the link stands", stands)
+	late := dialRaw(t, n.PeerAddr())
+	late.hello(hello)
+	_ = late.Conn.(*net.TCPConn).CloseWrite()
+	if _, err := late.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if !stands() {
+		t.Error("it was closed for one that says nothing")
 	}
 }

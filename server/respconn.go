@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -132,6 +133,24 @@ func (c *respConn) refuse(err error) {
 	}
 	c.reply(resp.AppendError(nil, e.Reply()))
 	c.finish()
+	c.linger()
+}
+
+// linger throws away what a client goes on to send, for as long as one may stall: who is in the middle of a value that is too large
+// reads nothing before it has sent all of it, and a socket that is closed with bytes unread takes back what was written.
+func (c *respConn) linger() {
+	conn, ok := c.reader.conn.(*net.TCPConn)
+	if !ok || conn.CloseWrite() != nil {
+		return
+	}
+	c.reader.buf = make([]byte, readLeast)
+	c.reader.reserve(0)
+	_ = conn.SetReadDeadline(time.Now().Add(c.n.cfg.tuning.connStall))
+	for {
+		if _, err := conn.Read(c.reader.buf); err != nil {
+			return
+		}
+	}
 }
 
 // finish waits until every reply has been written.

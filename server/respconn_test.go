@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -210,4 +211,29 @@ func TestWriteCanBeHandedOnHoweverFewNodesThereWere(t *testing.T) {
 	if err := wire.DecodeRequest(c.frame[wire.FrameHeader:], &r, &n.cfg.Limits); err != nil || string(r.Key) != "key" || string(r.Value) != "value" || r.TTL != 1000 {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// A client that writes all of a value before it reads, as redis-cli does, is told what is wrong with it, however much it has to send.
+func TestAClientThatSendsTooLargeAValueReadsWhyItIsRefused(t *testing.T) {
+	t.Parallel()
+	cfg := Quick(testConfig(t, "n1"))
+	withResp(&cfg)
+	n := start(t, cfg)
+	c := dialResp(t, n.RespAddr())
+	c.send(pipelined([]string{"SET", "k", "before"}))
+	c.send(fmt.Appendf(nil, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n", 40<<20))
+	for range 40 {
+		c.send(make([]byte, 1<<20))
+	}
+	if got := c.reply(); got != "+OK\r\n" {
+		t.Errorf("what came before it is answered by %q", got)
+	}
+	if got := c.reply(); got != "-ERR Protocol error: invalid bulk length\r\n" {
+		t.Errorf("it is answered by %q", got)
+	}
+	if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
+		t.Errorf("then come %q, %v", rest, err)
+	}
+	_ = c.Close()
+	eventually(t, "the node has forgotten it", func() bool { return count(n, "server", "clients") == 0 })
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/shoalcache/shoal/client"
@@ -13,7 +12,7 @@ import (
 
 // This file is CheckKV's look at the writes that depend on what is there.
 
-func (c kvCheck) counters(t *testing.T) {
+func (c kvCheck) counters(t *trial) {
 	ctx, key := t.Context(), c.key("counter")
 	add := func(by, want int64, opts ...client.CallOption) {
 		t.Helper()
@@ -87,7 +86,7 @@ func (c kvCheck) counters(t *testing.T) {
 	}
 }
 
-func (c kvCheck) appends(t *testing.T) {
+func (c kvCheck) appends(t *trial) {
 	ctx, key := t.Context(), c.key("append")
 	add := func(value string, want int64, opts ...client.CallOption) {
 		t.Helper()
@@ -125,7 +124,7 @@ func (c kvCheck) appends(t *testing.T) {
 	}
 }
 
-func (c kvCheck) conditions(t *testing.T) {
+func (c kvCheck) conditions(t *trial) {
 	ctx, key := t.Context(), c.key("condition")
 	set := func(value string, opts ...client.CallOption) error { return c.kv.Set(ctx, key, []byte(value), opts...) }
 	refused := func(what string, err error, stamp uint64) {
@@ -195,7 +194,7 @@ func (c kvCheck) conditions(t *testing.T) {
 	}
 }
 
-func (c kvCheck) previous(t *testing.T) {
+func (c kvCheck) previous(t *trial) {
 	ctx, key := t.Context(), c.key("previous")
 	if was, there, err := c.kv.GetAndSet(ctx, key, []byte("a"), client.WithTTL(time.Hour)); err != nil || there || was.Value != nil {
 		t.Fatalf("of nothing: %+v, %v, %v", was, there, err)

@@ -201,6 +201,9 @@ func runConfig(c *cli.Context) (cfg bench.Config, err error) {
 			return cfg, usage("--%s %g: give it more than 0", n.flag, *n.to)
 		}
 	}
+	if c.Bool("verify") && cfg.Counters {
+		return cfg, usage("--verify with --op incr: it checks values that are read, and counters are none: use --op mixed, or a --workload")
+	}
 	if c.Bool("verify") && cfg.ReadShare == 0 && cfg.ModifyShare == 0 {
 		return cfg, usage("--verify without reads would check nothing: add --op mixed, or a --workload")
 	}

@@ -61,8 +61,8 @@ func settings() []setting {
 				o.HintsDisk = -1
 				return nil
 			}
-			if o.HintsDisk, err = parseSize(v); err == nil && o.HintsDisk == 0 {
-				o.HintsDisk = 1 // too little; 0 would mean the default
+			if o.HintsDisk, err = parseSize(v); err == nil && o.HintsDisk < server.HintsDiskMin {
+				return fmt.Errorf("%s is too little: use at least %s, or none", v, formatSize(server.HintsDiskMin))
 			}
 			return err
 		}},

@@ -25,9 +25,13 @@ const (
 
 // demoStore is what the load needs of a client.
 type demoStore interface {
-	Get(ctx context.Context, key string, opts ...client.CallOption) ([]byte, error)
+	GetItem(ctx context.Context, key string, opts ...client.CallOption) (client.Item, error)
 	Set(ctx context.Context, key string, value []byte, opts ...client.CallOption) error
 }
+
+// errForgotten is a miss that says of itself that it may be none: while one owner recovers and another does not answer, too few are
+// left that could have forgotten nothing. It is tried again, and if that is so to the end it is a miss as any other.
+var errForgotten = errors.New("too few owners can vouch that it is not there")
 
 // demoLoad is the demo's traffic: workers that read and write, and what came of it.
 type demoLoad struct {
@@ -137,13 +141,20 @@ func (l *demoLoad) read(ctx context.Context, k int, opts []client.CallOption) {
 	var value []byte
 	found := false
 	began := time.Now()
-	a := l.try(ctx, func(ctx context.Context) (err error) {
-		value, err = l.store.Get(ctx, demoKey(k), opts...)
-		if found = err == nil; errors.Is(err, client.ErrNotFound) {
-			return nil
+	a := l.try(ctx, func(ctx context.Context) error {
+		item, err := l.store.GetItem(ctx, demoKey(k), opts...)
+		value, found = item.Value, err == nil
+		switch {
+		case !errors.Is(err, client.ErrNotFound):
+			return err
+		case item.Forgotten && floor > 0:
+			return errForgotten
 		}
-		return err
+		return nil
 	})
+	if errors.Is(a.err, errForgotten) {
+		a.err = nil
+	}
 	took := time.Since(began)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,9 +41,13 @@ func (c *cache) call(key string, value []byte) ([]byte, error) {
 	return nil, client.ErrNotFound
 }
 
-func (c *cache) Get(_ context.Context, key string, _ ...client.CallOption) ([]byte, error) {
-	return c.call(key, nil)
+func (c *cache) GetItem(_ context.Context, key string, _ ...client.CallOption) (client.Item, error) {
+	value, err := c.call(key, nil)
+	return client.Item{Value: value, Forgotten: errors.Is(err, errUnvouched)}, err
 }
+
+// errUnvouched is a miss that may be none.
+var errUnvouched = fmt.Errorf("planted: %w", client.ErrNotFound)
 
 func (c *cache) Set(_ context.Context, key string, value []byte, _ ...client.CallOption) error {
 	_, err := c.call(key, value)
@@ -71,6 +77,22 @@ func TestLoadFindsNothingWrongWithAnHonestCache(t *testing.T) {
 	got := loaded(t, 5000, nil)
 	if got.Stale+got.Lost+got.Wrong+got.Failed+got.FailedFirst > 0 || got.Reads < 4000 || got.Writes < 400 || got.Operations != got.Reads+got.Writes {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestAMissThatMayBeNoneIsTriedAgainAndCountsIfItStays(t *testing.T) {
+	for _, misses := range []int{1, math.MaxInt} {
+		said := 0
+		got := loaded(t, 5000, func(c *cache, key string, value []byte) ([]byte, error, bool) {
+			if key == planted && value == nil && said < misses {
+				said++
+				return nil, errUnvouched, true
+			}
+			return nil, nil, false
+		})
+		if stays := misses > 1; got.Failed != 0 || got.FailedFirst == 0 || stays && got.Lost != got.FailedFirst || !stays && got.Lost > 0 {
+			t.Errorf("after %d such misses %+v", said, got)
+		}
 	}
 }
 

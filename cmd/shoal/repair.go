@@ -74,7 +74,7 @@ type pair struct {
 
 func (t *tool) repairCommand() *cli.Command {
 	return &cli.Command{
-		Name: "repair", Usage: "print what nodes have repaired, or let them compare what they hold", Flags: sessionFlags(namespaceFlag("n"), watchFlag(),
+		Name: "repair", Usage: "print what nodes have repaired, or let them compare what they hold", Flags: sessionFlags(namespaceFlag("n"), hexFlag(), watchFlag(),
 			&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: "repair everything"},
 			&cli.Int64Flag{Name: "partition", Usage: "repair the partition of this `NUMBER`", DefaultText: "none"},
 			&cli.StringFlag{Name: "key", Usage: "repair the partition of this `KEY`"}),
@@ -120,7 +120,11 @@ func (t *tool) newRepair(c *cli.Context, s *session) (*repair, error) {
 	r := &repair{tool: t, session: s, cluster: m.Cluster, begun: time.Now()}
 	switch p := c.Int64("partition"); {
 	case c.IsSet("key"):
-		w, err := s.Where(c.Context, c.String("key"))
+		key, err := plain(c, "key", c.String("key"))
+		if err != nil {
+			return nil, err
+		}
+		w, err := s.Where(c.Context, string(key))
 		if err != nil {
 			return nil, err
 		}
@@ -212,14 +216,16 @@ func (r *repair) wait(ctx context.Context, limited bool, timeout time.Duration) 
 	}
 	look := time.NewTicker(repairEvery)
 	defer look.Stop()
-	for {
+	for known := int64(0); ; {
 		err := r.ask(ctx)
+		if ctx.Err() != nil { // what was asked last was not answered
+			r.wipe()
+			return &notedError{fmt.Sprintf("interrupted: %s pending, with which the nodes go on: see shoal repair", exchanges(known)), ctx.Err()}
+		}
 		all, active := r.pending()
+		known = all
 		missing := r.missing()
 		switch {
-		case ctx.Err() != nil:
-			r.wipe()
-			return &notedError{fmt.Sprintf("interrupted: %s pending, with which the nodes go on: see shoal repair", exchanges(all)), ctx.Err()}
 		case err != nil:
 			r.wipe()
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/shoalcache/shoal/client"
 	"github.com/shoalcache/shoal/vclock"
+	"github.com/shoalcache/shoal/wire"
 	"github.com/urfave/cli/v2"
 )
 
@@ -54,8 +55,8 @@ func (t *tool) counting(name, use string, add func(client.KV, context.Context, s
 			}
 			defer s.Close()
 			n, err := add(s.Client, c.Context, key, c.Int64("by"), append(opts, client.Initial(c.Int64("initial")))...)
-			if err != nil {
-				return err
+			if err != nil { // to the cluster all of them add
+				return &notedError{strings.Replace(err.Error(), wire.OpIncr.String()+":", name+":", 1), err}
 			}
 			text := strconv.FormatInt(n, 10)
 			switch {
