@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	"unsafe"
@@ -64,11 +65,17 @@ type Queue struct {
 	lanes []*lane // sorted by target
 	last  uint64  // id given last
 	stats Stats
-	dirty map[uint32]bool // partitions that lost a hint
+	dirty map[lost]bool // where hints were dropped for want of room
 
 	tallies []*Debt // sorted by target: what became of hints
 
 	spilled int64 // bytes that wait to be written and are nowhere else
+}
+
+// lost is a partition of which a node is not owed all that it has missed.
+type lost struct {
+	target    uint64
+	partition uint32
 }
 
 // lane is what is owed to one node, oldest first. What flies is a prefix of it: a hint that was sent stays
@@ -110,7 +117,7 @@ type entry struct {
 }
 
 // New makes an empty queue.
-func New(cfg Config) *Queue { return &Queue{cfg: cfg, last: cfg.First, dirty: map[uint32]bool{}} }
+func New(cfg Config) *Queue { return &Queue{cfg: cfg, last: cfg.First, dirty: map[lost]bool{}} }
 
 // Owed is a hint to be kept; Key and Set are copied.
 type Owed struct {
@@ -138,7 +145,7 @@ func (q *Queue) Add(o Owed) bool {
 	}
 	q.stats.Dropped++
 	q.tally(o.Target).Dropped++
-	q.dirty[o.Partition] = true
+	q.dirty[lost{o.Target, o.Partition}] = true
 	return false
 }
 
@@ -283,6 +290,7 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 // Forget drops what is owed where gone says that the target no longer owns the partition: its new owners
 // recover from the others, and would refuse the hint at their floors. Or that nobody can ask for the key any more.
 func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bool) {
+	maps.DeleteFunc(q.dirty, func(at lost, _ bool) bool { return gone(at.target, at.partition, "") })
 	for _, l := range q.lanes {
 		for _, all := range []*list.List{&l.entries, &l.full} {
 			for next := all.Front(); next != nil; {
@@ -306,9 +314,18 @@ func (q *Queue) OwedTo(target uint64) int {
 	return 0
 }
 
-// Dirty reports whether a hint of the partition was dropped for want of room, so that only a
-// repair on read can bring it back.
-func (q *Queue) Dirty(partition uint32) bool { return q.dirty[partition] }
+// Dirty reports whether a hint of the partition for that node was dropped for want of room, so that only a read or an exchange can
+// bring it what it has missed.
+func (q *Queue) Dirty(target uint64, partition uint32) bool { return q.dirty[lost{target, partition}] }
+
+// Clean says that an exchange has brought a node what it had missed.
+func (q *Queue) Clean(target uint64) {
+	for at := range q.dirty {
+		if at.target == target {
+			delete(q.dirty, at)
+		}
+	}
+}
 
 // lane returns what is owed to a node, nil where nothing is.
 func (q *Queue) lane(target uint64) *lane {
