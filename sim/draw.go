@@ -32,7 +32,7 @@ func Draw(seed uint64) Plan {
 		p.Cluster.Checks = min(2*r.Float64(), 1)
 	}
 	p.Cluster.HintLog = rand.New(rand.NewPCG(seed, 0x5b0a8)).IntN(4) > 0
-	if r := rand.New(rand.NewPCG(seed, 0x5b0a9)); r.IntN(3) == 0 {
+	if r := rand.New(rand.NewPCG(seed, 0x5b0a9)); r.IntN(4) == 2 {
 		p.drawHandOvers(r)
 	}
 	return p
