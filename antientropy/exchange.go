@@ -242,6 +242,7 @@ func (x *Exchange) compared(m *wire.Message) error {
 	x.side.Stats.Compared -= not
 	x.side.Stats.Differing += int64(len(differ))
 	x.differ = append(x.differ, differ...)
+	slices.SortStableFunc(x.differ, func(a, b uint32) int { return x.urgency(a) - x.urgency(b) })
 	if shards := int(m.Limit); shards > x.shards && shards&(shards-1) == 0 { // what is not in the one that answered was not compared
 		x.shards = shards
 		for _, p := range x.asked {
@@ -254,6 +255,14 @@ func (x *Exchange) compared(m *wire.Message) error {
 	x.ask.m.ID = 0
 	x.asked = x.asked[:0]
 	return nil
+}
+
+// urgency orders partitions: the lesser is walked first.
+func (x *Exchange) urgency(partition uint32) int {
+	if x.side.Urgent(x.peer, partition) {
+		return 0
+	}
+	return 1
 }
 
 // ExchangeStats counts what the exchanges of a node did: those that it asked in, and what it was told in any.

@@ -34,10 +34,12 @@ type pair struct {
 
 	partitions uint32
 	replicas   int
+	urgent     []uint32
 	during     func() // something else that happens in the midst of it
 
 	hash    func([]byte) uint64
 	largest int // message
+	sent    func(*wire.Message)
 }
 
 const pairWall = int64(1_700_000_000_000)
@@ -73,7 +75,7 @@ func newPairOf(t interface{ Fatal(...any) }, hash func([]byte) uint64, seed uint
 					k := p.key(string(key))
 					return k, k.Partition == q
 				},
-				May: func() bool { return true }, Pay: func(int) {},
+				May: func() bool { return true }, Pay: func(int) {}, Urgent: func(_ uint64, q uint32) bool { return slices.Contains(p.urgent, q) },
 				Early: func(*wire.PageEntry) bool { return false },
 			})
 		}
@@ -140,6 +142,9 @@ func (p *pair) exchange(t interface{ Fatalf(string, ...any) }) {
 		over := true
 		for n, x := range p.a.x {
 			for _, pull := range x.Tick(p.now, p.cfg.Cut(p.now.Wall), nil) {
+				if p.sent != nil {
+					p.sent(&pull.Message)
+				}
 				send(n, false, &pull.Message)
 			}
 			done, failed := x.Done()
@@ -498,6 +503,23 @@ func TestSeveralVersionsAreMergedBothWays(t *testing.T) {
 	before := p.stats()
 	if p.exchange(t); p.stats().Differing != before.Differing {
 		t.Errorf("and still differ: %+v", p.stats())
+	}
+}
+
+// TestPartitionsThatAreKnownToLackSomethingAreWalkedFirst: those of which a hint was dropped, before others that differ.
+func TestPartitionsThatAreKnownToLackSomethingAreWalkedFirst(t *testing.T) {
+	p := newPair(t, 9, 32, [2]int64{1 << 20, 1 << 20}, [2]int{1, 1})
+	p.write(1000, 1000, time.Minute, 0.5)
+	p.urgent = []uint32{30, 13}
+	var walked []uint32
+	p.sent = func(m *wire.Message) {
+		if m.Step == wire.StepWindows && !slices.Contains(walked, m.Partition) {
+			walked = append(walked, m.Partition)
+		}
+	}
+	p.exchange(t)
+	if len(walked) != 32 || walked[0] != 13 || walked[1] != 30 || walked[2] != 0 {
+		t.Errorf("walked %v", walked)
 	}
 }
 

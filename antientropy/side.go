@@ -22,6 +22,8 @@ type Side struct {
 	// May reports whether more may be said now, and Pay counts what was.
 	May func() bool
 	Pay func(bytes int)
+	// Urgent reports whether a partition is known to lack something at a peer, so that it is walked before others.
+	Urgent func(peer uint64, partition uint32) bool
 	// Early reports whether this node cannot judge an entry yet, which its clock or its ceiling has not reached.
 	Early  func(e *wire.PageEntry) bool
 	Limits *wire.Limits

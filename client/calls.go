@@ -65,19 +65,31 @@ func (c *Client) Stats(ctx context.Context, addr string, opts ...CallOption) (wi
 // alone is asked, as with Stats.
 func (c *Client) Repair(ctx context.Context, addr string, what wire.Repair, opts ...CallOption) (wire.RepairState, error) {
 	var state wire.RepairState
-	document, err := wire.EncodeDocument(&what)
+	return state, c.tell(ctx, addr, wire.OpRepair, &what, &state, opts)
+}
+
+// HandOver lets the node at addr hand what it owes to nodes that are down over to others, or keep it again, or tells how far that is; see
+// wire.HandOver. That node alone is asked, as with Stats.
+func (c *Client) HandOver(ctx context.Context, addr string, what wire.HandOver, opts ...CallOption) (wire.HandOverState, error) {
+	var state wire.HandOverState
+	return state, c.tell(ctx, addr, wire.OpHandOver, &what, &state, opts)
+}
+
+// tell sends the node at addr a document, and decodes the one that it answers with.
+func (c *Client) tell(ctx context.Context, addr string, op wire.Op, what, answer any, opts []CallOption) error {
+	document, err := wire.EncodeDocument(what)
 	if err != nil {
-		return state, err
+		return err
 	}
-	k := c.call(wire.OpRepair, "", opts)
+	k := c.call(op, "", opts)
 	defer k.release()
 	k.request.Value = document
 	k.only = c.link(addr)
 	k.only.asked.Store(true)
 	if err := c.ask(ctx, k); err != nil {
-		return state, err
+		return err
 	}
-	return state, wire.DecodeDocument(k.response.Value, &state)
+	return wire.DecodeDocument(k.response.Value, answer)
 }
 
 // Namespace returns the client for the keys of another namespace: the same connections, limits and hooks. An empty name is

@@ -33,8 +33,8 @@ type HintQueues interface {
 	Len() int
 	// Visit lets f have one of them, under its lock.
 	Visit(i int, f func(*hints.Queue))
-	// Peer says whether a node is up, and whether it was removed from the cluster.
-	Peer(node uint64) (up, removed bool)
+	// Peer says whether what is on disk for a node is to come back, and whether the node was removed from the cluster.
+	Peer(node uint64) (wanted, removed bool)
 	// Locate says which queue a hint belongs to and of which partition it is; false where it is owed no more.
 	Locate(target uint64, key []byte) (queue int, partition uint32, owed bool)
 }

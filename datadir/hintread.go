@@ -11,7 +11,7 @@ import (
 )
 
 // This file is how hints come back: those that an earlier process has left, and those that memory had no room for. They are
-// read when their target is up and is owed little else, so that a start takes no time for them and memory no more than it has.
+// read when their target is up, or others are to keep them, and it is owed little else, so that a start takes no time for them and memory no more than it has.
 
 const (
 	hintChunk  = 64 << 10 // bytes that are read at once
@@ -37,7 +37,7 @@ func (h *HintLog) read(now vclock.Now, to HintQueues) (again bool) {
 	h.targets = h.log.Targets(h.targets[:0])
 	for _, target := range h.targets {
 		segment, offset, left, ok := h.log.Unread(target)
-		if up, _ := to.Peer(target); !ok || !up || h.owedTo(target, to) >= hintLoaded {
+		if wanted, _ := to.Peer(target); !ok || !wanted || h.owedTo(target, to) >= hintLoaded {
 			continue
 		}
 		used, end, err := h.readSome(now, to, hints.Place{Target: target, Segment: segment, Offset: offset}, left)

@@ -8,7 +8,7 @@ import (
 
 // This file owns the hints for which their target had no room: its store evicts nothing, and is full. They are still owed,
 // but out of the way of those behind them, which may be deletions that make room. One of them asks again each
-// Config.RetryPeriod; where that is taken, others follow. One that becomes a deletion itself does not wait, and what has
+// Config.RetryPeriod; where that is taken, others follow. Likewise what is to be handed over, and nobody keeps. One that becomes a deletion itself does not wait, and what has
 // expired gives its room back.
 
 // recallMore is how many are tried again for each hint that the target has taken: so many that all are once there is room,
@@ -43,7 +43,7 @@ func (q *Queue) recall(l *lane, now vclock.Now, most int) {
 // comeBack puts a hint that was set aside behind all others.
 func (l *lane) comeBack(e *entry) {
 	l.unlist(e)
-	e.full = false
+	e.full, e.tried = false, 0
 	e.place = l.entries.PushBack(e)
 }
 

@@ -139,7 +139,7 @@ func TestWhatMemoryHasNoRoomForIsWrittenAndComesBack(t *testing.T) {
 		}
 	}
 	s := q.Stats()
-	if s.Dropped == 0 || s.Bytes > c.BytesMax || s.Owed != kept || kept+int(s.Dropped) != 30 || !q.Dirty(7) {
+	if s.Dropped == 0 || s.Bytes > c.BytesMax || s.Owed != kept || kept+int(s.Dropped) != 30 || !q.Dirty(1, 7) {
 		t.Fatalf("%d kept: %+v", kept, s)
 	}
 	inMemory := q.OwedTo(1)

@@ -3,6 +3,7 @@ package hints
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ type ledger struct {
 	cfg   Config
 	hints []*debt // in the order in which they were first added
 	sends []sent
-	dirty map[uint32]bool
+	dirty map[lost]bool
 	stats Stats
 }
 
@@ -85,7 +86,7 @@ func (l *ledger) add(o Owed) bool {
 		}
 		if !o.Must {
 			l.stats.Dropped++
-			l.dirty[o.Partition] = true
+			l.dirty[lost{o.Target, o.Partition}] = true
 		}
 		return false
 	}
@@ -201,8 +202,10 @@ func (l *ledger) compare(t *rapid.T, q *Queue, now vclock.Now) {
 		t.Fatalf("%d bytes over %d", want.Bytes, want.BytesMax)
 	}
 	for p := range uint32(4) {
-		if q.Dirty(p) != l.dirty[p] {
-			t.Fatalf("partition %d dirty: %v", p, q.Dirty(p))
+		for n := range uint64(3) {
+			if got := q.Dirty(n, p); got != l.dirty[lost{n, p}] {
+				t.Fatalf("partition %d dirty for %d: %v", p, n, got)
+			}
 		}
 	}
 	ids := 0
@@ -235,7 +238,7 @@ func TestTheQueueAgreesWithADumbLedger(t *testing.T) {
 			RetryPeriod: 200 * time.Millisecond,
 		}
 		q := New(c)
-		l := &ledger{cfg: c, dirty: map[uint32]bool{}}
+		l := &ledger{cfg: c, dirty: map[lost]bool{}}
 		mono, isUp := time.Duration(0), map[uint64]bool{1: true, 2: true}
 		up := func(n uint64) bool { return isUp[n] }
 		heard := func(sends []Send) {
@@ -247,7 +250,7 @@ func TestTheQueueAgreesWithADumbLedger(t *testing.T) {
 		}
 		draw := func(name string, most int) int { return rapid.IntRange(0, most).Draw(t, name) }
 		for range draw("operations", 60) {
-			switch draw("operation", 9) {
+			switch draw("operation", 10) {
 			case 0, 1, 2:
 				key := fmt.Sprint("key", draw("key", 4))
 				stamp := vclock.Stamp(1 + draw("stamp", 5))
@@ -283,12 +286,17 @@ func TestTheQueueAgreesWithADumbLedger(t *testing.T) {
 			case 8:
 				n := uint64(1 + draw("node", 1))
 				isUp[n] = !isUp[n]
+			case 10:
+				n := uint64(1 + draw("node", 1))
+				q.Clean(n)
+				maps.DeleteFunc(l.dirty, func(at lost, _ bool) bool { return at.target == n })
 			case 9:
 				n, p := uint64(1+draw("node", 1)), uint32(draw("partition", 3))
 				gone := func(target uint64, partition uint32, key string) bool {
 					return target == n && partition == p || key == "key4"
 				}
 				q.Forget(gone)
+				maps.DeleteFunc(l.dirty, func(at lost, _ bool) bool { return gone(at.target, at.partition, "") })
 				for _, d := range slices.Clone(l.hints) {
 					if gone(d.target, d.partition, d.key) {
 						l.stats.Dropped++

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	"unsafe"
@@ -23,6 +24,10 @@ type Config struct {
 
 	Pay func(bytes int64) bool // whether so many may be sent now, which then count; default: always
 	Log bool                   // hints are written to disk (journal.go), what has no room in BytesMax as well; default off
+
+	// Taker is the nth node, from 0, that may keep a hint in this one's place, of those that are up; false when there are no more.
+	// Default: nobody.
+	Taker func(target uint64, partition uint32, key string, nth int) (node uint64, ok bool)
 }
 
 // DefaultConfig returns the defaults named at the fields.
@@ -64,21 +69,30 @@ type Queue struct {
 	lanes []*lane // sorted by target
 	last  uint64  // id given last
 	stats Stats
-	dirty map[uint32]bool // partitions that lost a hint
+	dirty map[lost]bool // where hints were dropped for want of room
 
 	tallies []*Debt // sorted by target: what became of hints
 
 	spilled int64 // bytes that wait to be written and are nowhere else
+
+	handsOver bool // what is owed to nodes that are down goes to others (handover.go)
+}
+
+// lost is a partition of which a node is not owed all that it has missed.
+type lost struct {
+	target    uint64
+	partition uint32
 }
 
 // lane is what is owed to one node, oldest first. What flies is a prefix of it: a hint that was sent stays
 // so until it is gone, and the next to be sent is the oldest that was not.
 type lane struct {
 	target  uint64
+	up      bool // when time passed last
 	tally   *Debt
 	bytes   int64     // of its hints
 	entries list.List // of *entry
-	full    list.List // of *entry too: for which the target had no room, refused longest ago first
+	full    list.List // of *entry too: for which the target had no room, or nobody in its place, refused longest ago first
 	byKey   map[string]*entry
 	byID    map[uint64]*entry
 	flying  int
@@ -96,12 +110,14 @@ type entry struct {
 	place     *list.Element
 	id        uint64 // of what is owed: another after every change, so that an ack for less finds nothing
 	partition uint32
+	flying    bool
+	full      bool  // it is in lane.full
+	asked     bool  // it was sent before
+	tried     uint8 // how many do not keep it, of those that may in this node's place
 	key       string
 	set       vclock.Set
-	flying    bool
-	full      bool // it is in lane.full
-	asked     bool // it was sent before
 	sent      time.Duration
+	to        uint64 // whom; 0 while it flies: that one does not keep it, and the next is asked
 
 	todo   *list.Element // in lane.unlogged; nil: it is on disk as it stands, or there is no log
 	in     *portion      // where it was written last; nil: nowhere
@@ -110,7 +126,7 @@ type entry struct {
 }
 
 // New makes an empty queue.
-func New(cfg Config) *Queue { return &Queue{cfg: cfg, last: cfg.First, dirty: map[uint32]bool{}} }
+func New(cfg Config) *Queue { return &Queue{cfg: cfg, last: cfg.First, dirty: map[lost]bool{}} }
 
 // Owed is a hint to be kept; Key and Set are copied.
 type Owed struct {
@@ -119,6 +135,7 @@ type Owed struct {
 	Key       []byte
 	Set       *vclock.Set
 	Must      bool // it counts towards W: when there is no room it is refused, not dropped
+	Handed    bool // by another node, which lets go of it once it is kept: refused likewise
 }
 
 // Add keeps a hint, merged with what is owed for the key already. It reports whether the hint is kept;
@@ -128,17 +145,21 @@ func (q *Queue) Add(o Owed) bool {
 		if changed && q.cfg.Log {
 			q.lane(o.Target).owesLog(e)
 		}
+		if o.Handed {
+			q.stats.Taken++
+			q.tally(o.Target).Taken++
+		}
 		return true
 	}
 	switch {
-	case o.Must:
+	case o.Must || o.Handed:
 		return false
 	case q.spillOver(&o):
 		return true
 	}
 	q.stats.Dropped++
 	q.tally(o.Target).Dropped++
-	q.dirty[o.Partition] = true
+	q.dirty[lost{o.Target, o.Partition}] = true
 	return false
 }
 
@@ -186,19 +207,20 @@ func (q *Queue) put(o *Owed, room int64) (e *entry, changed bool) {
 	return e, true
 }
 
-// Send is one hint on its way: a store that the target answers under ID. Its slices stay valid until the
-// queue is called again.
+// Send is one hint on its way: a store that the target answers under ID; or, where To is another node, what that one is asked to
+// keep in this one's place. Its slices stay valid until the queue is called again.
 type Send struct {
 	ID     uint64
+	To     uint64
 	Target uint64
 	Key    []byte
 	Set    vclock.Set
 }
 
-// Tick appends what may be sent now to the nodes for which up is true.
+// Tick appends what may be sent now to the nodes for which up is true, or to others in their place.
 func (q *Queue) Tick(now vclock.Now, up func(node uint64) bool, dst []Send) []Send {
 	for _, l := range q.lanes {
-		if up(l.target) {
+		if l.up = up(l.target); l.up || q.handsOver {
 			looked := q.expire(l, now)
 			dst = q.fly(l, now, 2*q.cfg.WindowMax-looked, dst)
 		}
@@ -221,22 +243,27 @@ func (q *Queue) fly(l *lane, now vclock.Now, most int, dst []Send) []Send {
 		e := next.Value.(*entry)
 		next = next.Next()
 		switch {
-		case e.flying && now.Mono-e.sent < q.cfg.RetryPeriod:
+		case e.flying && e.to != 0 && now.Mono-e.sent < q.cfg.RetryPeriod:
 			continue
 		case e.set.Deadline.Passed(now.Wall):
 			q.expired(l, e)
 			continue
 		case !e.flying && l.flying >= q.cfg.WindowMax:
 			return dst
+		}
+		to, ok := q.whom(l, e)
+		switch {
+		case !ok:
+			continue
 		case q.cfg.Pay != nil && !q.cfg.Pay(hintBytes(len(e.key), &e.set)):
 			return dst
 		case !e.flying:
 			e.flying = true
 			l.flying++
 		}
-		e.sent, e.asked = now.Mono, true
+		e.sent, e.asked, e.to = now.Mono, true, to
 		l.paid += time.Duration(hintBytes(len(e.key), &e.set) * int64(time.Second) / q.cfg.Rate)
-		dst = append(dst, Send{ID: e.id, Target: l.target, Key: []byte(e.key), Set: e.set})
+		dst = append(dst, Send{ID: e.id, To: to, Target: l.target, Key: []byte(e.key), Set: e.set})
 	}
 	return dst
 }
@@ -251,15 +278,15 @@ type Reply struct {
 // Ack takes the target's answer to a hint, and appends what may be sent next. An answer to less than what
 // is owed by now, or one that says the target is not ready for it, is no better than silence: the hint is
 // sent again after Config.RetryPeriod, and until then keeps its place in the window, which so is all that
-// a node gets that takes nothing. One for which the target has no room is set aside.
+// a node gets that takes nothing. One for which the target has no room is set aside. It takes as well the answer of a node that was
+// asked to keep the hint.
 func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
-	l := q.lane(r.From)
-	if l == nil {
+	l, e := q.asked(&r)
+	switch {
+	case e == nil:
 		return dst
-	}
-	e := l.byID[r.ID]
-	if e == nil || !e.asked {
-		return dst
+	case r.From != l.target:
+		return q.handed(now, l, e, &r, dst)
 	}
 	switch r.Outcome {
 	case wire.OutcomeOK, wire.OutcomeSuperseded:
@@ -283,6 +310,7 @@ func (q *Queue) Ack(now vclock.Now, r Reply, dst []Send) []Send {
 // Forget drops what is owed where gone says that the target no longer owns the partition: its new owners
 // recover from the others, and would refuse the hint at their floors. Or that nobody can ask for the key any more.
 func (q *Queue) Forget(gone func(target uint64, partition uint32, key string) bool) {
+	maps.DeleteFunc(q.dirty, func(at lost, _ bool) bool { return gone(at.target, at.partition, "") })
 	for _, l := range q.lanes {
 		for _, all := range []*list.List{&l.entries, &l.full} {
 			for next := all.Front(); next != nil; {
@@ -306,9 +334,18 @@ func (q *Queue) OwedTo(target uint64) int {
 	return 0
 }
 
-// Dirty reports whether a hint of the partition was dropped for want of room, so that only a
-// repair on read can bring it back.
-func (q *Queue) Dirty(partition uint32) bool { return q.dirty[partition] }
+// Dirty reports whether a hint of the partition for that node was dropped for want of room, so that only a read or an exchange can
+// bring it what it has missed.
+func (q *Queue) Dirty(target uint64, partition uint32) bool { return q.dirty[lost{target, partition}] }
+
+// Clean says that an exchange has brought a node what it had missed.
+func (q *Queue) Clean(target uint64) {
+	for at := range q.dirty {
+		if at.target == target {
+			delete(q.dirty, at)
+		}
+	}
+}
 
 // lane returns what is owed to a node, nil where nothing is.
 func (q *Queue) lane(target uint64) *lane {

@@ -107,14 +107,14 @@ func TestAHintOverTheCapIsDroppedCountedAndItsPartitionDirty(t *testing.T) {
 	c := small()
 	c.BytesMax = 2 * (entryOverhead + 2)
 	q := New(c)
-	if !owe(q, 1, "a", write(1, "1")) || !owe(q, 2, "b", write(1, "1")) || q.Dirty(7) {
+	if !owe(q, 1, "a", write(1, "1")) || !owe(q, 2, "b", write(1, "1")) || q.Dirty(1, 7) {
 		t.Fatal("two hints do not fit")
 	}
 	if owe(q, 1, "c", write(1, "1")) {
 		t.Error("a third is kept")
 	}
-	if s := q.Stats(); s.Dropped != 1 || s.Owed != 2 || s.Bytes != c.BytesMax || !q.Dirty(7) || q.Dirty(8) {
-		t.Errorf("%+v, dirty %v %v", s, q.Dirty(7), q.Dirty(8))
+	if s := q.Stats(); s.Dropped != 1 || s.Owed != 2 || s.Bytes != c.BytesMax || !q.Dirty(1, 7) || q.Dirty(1, 8) {
+		t.Errorf("%+v, dirty %v %v", s, q.Dirty(1, 7), q.Dirty(1, 8))
 	}
 }
 
@@ -128,7 +128,7 @@ func TestAHintThatCountsTowardsWIsRefusedNotDropped(t *testing.T) {
 	if !must("a", "1") || must("b", "1") {
 		t.Error("want room for one")
 	}
-	if s := q.Stats(); s.Dropped != 0 || q.Dirty(7) {
+	if s := q.Stats(); s.Dropped != 0 || q.Dirty(1, 7) {
 		t.Errorf("%+v: refusing is not dropping", s)
 	}
 }
@@ -142,8 +142,8 @@ func TestAMergeOverTheCapIsDroppedAndWhatWasOwedStays(t *testing.T) {
 		if q.Add(Owed{Target: 1, Partition: 7, Key: []byte("a"), Set: write(2, "too long to fit"), Must: must}) {
 			t.Error("kept over the cap")
 		}
-		if s := q.Stats(); s.Bytes > c.BytesMax || s.Dropped == 1 == must || q.Dirty(7) == must {
-			t.Errorf("must %v: %+v, dirty %v", must, s, q.Dirty(7))
+		if s := q.Stats(); s.Bytes > c.BytesMax || s.Dropped == 1 == must || q.Dirty(1, 7) == must {
+			t.Errorf("must %v: %+v, dirty %v", must, s, q.Dirty(1, 7))
 		}
 		if got := q.Tick(at(0), everyone, nil); keys(got) != "a" || string(got[0].Set.Value) != "old" {
 			t.Errorf("sent %+v", got)
@@ -498,11 +498,14 @@ func TestHintsThatAreNotKeptLeaveNothingBehind(t *testing.T) { // I16
 	c.BytesMax = entryOverhead + 2
 	q := New(c)
 	owe(q, 1, "a", write(1, "v"))
-	for target := range uint64(1000) {
-		q.Add(Owed{Target: target, Partition: uint32(target % 16), Key: []byte("b"), Set: write(1, "v")})
+	for i := range uint64(1000) {
+		q.Add(Owed{Target: i % 3, Partition: uint32(i % 16), Key: fmt.Append(nil, i), Set: write(1, "v")})
 	}
-	if len(q.lanes) != 1 || len(q.dirty) > 16 {
-		t.Errorf("%d lanes, %d dirty partitions of 16", len(q.lanes), len(q.dirty))
+	if len(q.lanes) != 1 || len(q.dirty) > 48 {
+		t.Errorf("%d lanes, %d dirty partitions of three nodes' 16", len(q.lanes), len(q.dirty))
+	}
+	if q.Forget(func(target uint64, _ uint32, _ string) bool { return target > 0 }); len(q.dirty) > 16 {
+		t.Errorf("%d dirty partitions of one node's 16", len(q.dirty))
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // Stats counts what became of hints, and what is owed now.
 type Stats struct {
 	Owed      int   `json:"owed"`
-	Full      int   `json:"full"`     // of these, for which their target had no room
+	Full      int   `json:"full"`     // of these, for which their target had no room, or nobody in its place
 	Unlogged  int   `json:"unlogged"` // of these, not on disk as they stand, where there is a log
 	Bytes     int64 `json:"bytes"`
 	BytesMax  int64 `json:"bytes_max"`
@@ -20,6 +20,10 @@ type Stats struct {
 	Expired   int64 `json:"expired"`
 	Spilled   int64 `json:"spilled"`  // to disk, memory having no room for them
 	Restored  int64 `json:"restored"` // from there
+
+	HandedOver int64 `json:"handed_over"`       // kept by another node in this one's place
+	NotTaken   int64 `json:"hand_over_refused"` // times that one did not
+	Taken      int64 `json:"taken"`             // from others, in theirs
 }
 
 // Debt is what of a queue, or of several, concerns one target.
@@ -31,6 +35,9 @@ type Debt struct {
 	Delivered int64
 	Dropped   int64
 	Expired   int64
+
+	HandedOver int64
+	Taken      int64
 }
 
 // AddDebts puts the queue's on top of those of others, which are sorted by target, and returns the longer list.
@@ -42,6 +49,7 @@ func (q *Queue) AddDebts(all []Debt) []Debt {
 		}
 		d := &all[i]
 		d.Delivered, d.Dropped, d.Expired = d.Delivered+t.Delivered, d.Dropped+t.Dropped, d.Expired+t.Expired
+		d.HandedOver, d.Taken = d.HandedOver+t.HandedOver, d.Taken+t.Taken
 		l := q.lane(t.Target)
 		if l == nil {
 			continue
@@ -94,4 +102,7 @@ func (s *Stats) Add(o Stats) {
 	s.Expired += o.Expired
 	s.Spilled += o.Spilled
 	s.Restored += o.Restored
+	s.HandedOver += o.HandedOver
+	s.NotTaken += o.NotTaken
+	s.Taken += o.Taken
 }

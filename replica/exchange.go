@@ -73,7 +73,8 @@ func (x *exchanges) init(s *Shard, serial uint64) {
 	x.cfg, x.serial = s.cfg.Exchange, serial
 	x.side = antientropy.Side{
 		Store: s.store, Limits: &s.cfg.Limits, Shards: s.cfg.Shards, Fewer: s.shares, Key: s.merged, Early: s.early,
-		May: func() bool { return s.purse.may(workExchange) }, Pay: func(bytes int) { s.purse.pay(workExchange, bytes) },
+		Urgent: func(peer uint64, p uint32) bool { return s.hints.Dirty(peer, p) },
+		May:    func() bool { return s.purse.may(workExchange) }, Pay: func(bytes int) { s.purse.pay(workExchange, bytes) },
 	}
 }
 
@@ -362,6 +363,7 @@ func (s *Shard) sendExchange() {
 			s.exchange.later(s)
 		} else if !failed {
 			s.exchange.note(s.now.Mono)
+			s.hints.Clean(s.exchange.active.Peer())
 		}
 		s.exchange.end(failed)
 	}

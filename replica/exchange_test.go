@@ -154,12 +154,18 @@ func TestWhoDropsAHintAsksItsTarget(t *testing.T) { // I4
 	if last.owes(hints.Owed{Target: 1, Partition: k.Partition, Key: key, Set: &set}) {
 		t.Fatal("the hint was kept")
 	}
+	if !last.exchange.side.Urgent(1, k.Partition) || last.exchange.side.Urgent(2, k.Partition) {
+		t.Error("its partition is not the first to be walked, or is for others")
+	}
 	w.cut = false
 	for end := w.now + last.exchange.settles() + time.Second; w.now < end; {
 		w.tick()
 	}
 	if got := last.exchange.side.Stats.Begun; got != begun+1 {
 		t.Errorf("%d exchanges were begun", got-begun)
+	}
+	if last.exchange.side.Urgent(1, k.Partition) {
+		t.Error("its partition is still walked before others")
 	}
 	for end := w.now + 5*time.Minute; w.now < end; {
 		w.tick()

@@ -8,14 +8,17 @@ import (
 
 // HintQueues are the queues of a node's shards, as whoever writes them to disk sees them.
 type HintQueues struct {
-	node  *Node
-	view  *View
-	visit func(shard int, f func(*Shard))
+	node   *Node
+	view   *View
+	visit  func(shard int, f func(*Shard))
+	leaves bool
 }
 
 // HintQueues returns them as v has the cluster. Visit lets a function have a shard, under its lock.
 func (n *Node) HintQueues(v *View, visit func(shard int, f func(*Shard))) *HintQueues {
-	return &HintQueues{n, v, visit}
+	h := &HintQueues{node: n, view: v, visit: visit}
+	visit(0, func(s *Shard) { h.leaves = s.handsOver() })
+	return h
 }
 
 // Len is how many there are.
@@ -31,10 +34,11 @@ func (s *Shard) HintOnDisk(target uint64, key []byte, stamp vclock.Stamp) bool {
 	return s.hints.OnDisk(target, key, stamp)
 }
 
-// Peer says what the cluster has to say of a node: that it is up, or that it was removed.
-func (h *HintQueues) Peer(node uint64) (up, removed bool) {
+// Peer says of a node whether what is on disk for it is to come back, since it is up, or others are to keep it; and whether the node was
+// removed from the cluster.
+func (h *HintQueues) Peer(node uint64) (wanted, removed bool) {
 	x := h.view.Map.Node(node)
-	return h.view.Up(node), x != nil && x.State == ring.Removed
+	return h.view.Up(node) || h.leaves, x != nil && x.State == ring.Removed
 }
 
 // Locate says which queue a hint belongs to, and of which partition it is; false where it is owed no more.

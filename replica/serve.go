@@ -49,10 +49,13 @@ func (s *Shard) Receive(now vclock.Now, from, under uint64, k storage.Key, m *wi
 			s.askedFor(from, m)
 			return
 		}
-		if under != s.view.Placement {
+		switch {
+		case under != s.view.Placement:
 			reply.Kind, reply.Outcome = replyKind(m.Kind), wire.OutcomeNotOwner
 			reply.Partition = m.Partition
-		} else {
+		case m.Kind == wire.KindOwe && s.keepsNone(m):
+			reply.Outcome = wire.OutcomeNotReady
+		default:
 			s.apply(k, m, &reply)
 		}
 		if m.ID != 0 {
@@ -235,7 +238,7 @@ func (s *Shard) stored(r storage.Result, reply *wire.Message) {
 	}
 }
 
-// owe keeps a hint that counts towards another node's W; it is refused rather than ever dropped.
+// owe keeps a hint that counts towards another node's W, or that another parts with; it is refused rather than ever dropped.
 func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 	switch {
 	case s.late(m.Expires):
@@ -245,7 +248,7 @@ func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 		s.stats.Ahead++
 		return wire.OutcomeAhead
 	}
-	if !s.owes(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true}) {
+	if !s.owes(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true, Handed: handedOver(m)}) {
 		return wire.OutcomeFull
 	}
 	return wire.OutcomeHinted
@@ -268,10 +271,14 @@ func (s *Shard) owes(o hints.Owed) bool {
 func (s *Shard) sendHints() {
 	for i := range s.hinted {
 		h := &s.hinted[i]
-		s.out.message(h.Target, &wire.Message{
+		m := wire.Message{
 			Kind: wire.KindStore, Pass: wire.PassHint, Key: h.Key, Set: h.Set,
 			ID: idHint<<idKindShift | uint64(s.number)<<idShardShift | h.ID&ownMask,
-		})
+		}
+		if h.To != h.Target {
+			m.Kind, m.Pass, m.Target = wire.KindOwe, 0, h.Target
+		}
+		s.out.message(h.To, &m)
 	}
 	clear(s.hinted)
 	s.hinted = s.hinted[:0]

@@ -23,6 +23,7 @@ type Shard struct {
 	clock    vclock.Clock
 	ceiling  vclock.Stamp
 	draining bool
+	told     bool // to hand over what it owes
 
 	calls    calls
 	hints    *hints.Queue
@@ -45,6 +46,7 @@ type Shard struct {
 	list   []coordinator.Peer
 	hinted []hints.Send
 
+	handing  []byte // the inner key of a hint that is handed over
 	prefixed []byte // the inner key of the request under way, where it is another than the key
 	pulls    []antientropy.Pull
 	asked    []asked      // by other nodes, and not told yet
@@ -86,7 +88,7 @@ func newShard(cfg *Config, number int, partitions uint32) (*Shard, error) {
 	owes.First = boot & (ownMask >> 1)
 	s := &Shard{cfg: cfg, number: number, store: store, clock: vclock.NewClock(number, cfg.Shards)}
 	s.purse.init()
-	owes.Pay = s.payHint
+	owes.Pay, owes.Taker = s.payHint, s.taker
 	s.hints = hints.New(owes)
 	s.once.init(cfg.Self.Boot, onceMax)
 	s.calls.init(uint64(number), boot)
@@ -121,6 +123,7 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	s.enter(now, out)
 	old := s.view
 	s.view, s.refill.stuck = v, false
+	s.hints.HandOver(s.handsOver())
 	if old == nil || old.Placement != v.Placement {
 		s.own(old)
 		s.asked = s.asked[:0] // under a placement that is no more

@@ -48,6 +48,7 @@ type Stats struct {
 	Hints      hints.Stats               `json:"hints"`
 	Exchange   antientropy.ExchangeStats `json:"exchange"`
 	Debts      []hints.Debt              `json:"-"` // by target
+	HandsOver  bool                      `json:"-"` // others are to keep what it owes to nodes that are down
 	Background BackgroundStats           `json:"background"`
 	Recovery   Recovery                  `json:"recovery"`
 }
@@ -103,6 +104,7 @@ func (s *Shard) Add(t *Stats) {
 	t.Remembered += len(s.once.index)
 	t.Storage.Add(s.store.Stats())
 	t.Hints.Add(s.hints.Stats())
+	t.HandsOver = s.handsOver()
 	t.Exchange.Add(s.exchange.side.Stats)
 	pending, stalled := s.exchange.pending(s.view)
 	t.Exchange.Pending += pending

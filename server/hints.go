@@ -22,7 +22,7 @@ const HintsDiskMin = 128 << 20
 
 const (
 	hintPause  = 2 * time.Millisecond // between two rounds while there is much to do
-	hintsSaved = 3 * time.Second      // that a stopping node takes to write what is owed, at most
+	hintsSaved = 3 * time.Second      // that a stopping node takes to write what is owed, or to hand it over, at most
 )
 
 // hintsLogged reports whether the node's hints go to disk.
@@ -110,6 +110,7 @@ func (n *Node) debts(of []hints.Debt, l *logged) []wire.HintDebt {
 	for _, d := range of {
 		x := at(d.Target)
 		x.Owed, x.MemoryBytes, x.Delivered, x.Dropped, x.Expired = int64(d.Owed), d.Bytes, d.Delivered, d.Dropped, d.Expired
+		x.HandedOver, x.Taken = d.HandedOver, d.Taken
 		if d.Oldest > 0 {
 			x.OldestMillis = max(wall-d.Oldest, 0)
 		}

@@ -41,6 +41,11 @@ func (n *Node) inform(r *wire.Request) wire.Response {
 		if state, err = n.repair(r.Value); err == nil {
 			resp.Value, err = wire.EncodeDocument(state)
 		}
+	case wire.OpHandOver:
+		var state *wire.HandOverState
+		if state, err = n.handOver(r.Value); err == nil {
+			resp.Value, err = wire.EncodeDocument(state)
+		}
 	default:
 		resp.Status = wire.StatusBadRequest
 		resp.Err = &wire.Error{Op: r.Op, Text: "this node does not know that operation"}
@@ -110,7 +115,7 @@ func (n *Node) Stats() *wire.NodeStats {
 		ClientAddr: n.me.ClientAddr, Datacenter: n.cfg.Datacenter, Rack: n.cfg.Rack, State: "active",
 		MapHash: v.Hash, Nodes: len(v.Table.Nodes()), NodesUp: nodesUp(v), UptimeMillis: uptime.Milliseconds(),
 		MemoryLimit: t.Storage.BytesMax, MemoryUsed: t.Storage.BytesUsed, Policy: n.cfg.Policy, OutOfMemory: t.ShardStats.Full, Keys: int64(t.Storage.Keys),
-		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed),
+		OpsPerSecond: rate, P50Micros: p50.Microseconds(), P99Micros: p99.Microseconds(), HintsOwed: int64(t.Hints.Owed), HandsOver: t.HandsOver,
 		Conflicts: int64(t.Storage.Conflicts) + t.ShardStats.Conflicts, SiblingsCollapsed: t.Collapsed,
 		PartitionsOwned: int64(t.Owned), PartitionsRecovering: int64(t.Recovering),
 		RecoveryPartitions: int64(t.Recovery.Partitions), RecoveryBytes: t.Recovery.Bytes, RecoveryTookMillis: t.Recovery.Took.Milliseconds(),

@@ -125,9 +125,10 @@ func (n *Node) Err() error {
 }
 
 // Shutdown drains the node and stops it: no new requests, those under way finish (until ctx ends, at most
-// 5 s), the others are told that it leaves, connections close. The data directory is left as it is.
+// 5 s), others keep what it owes where no disk does (at most 3 s), they are told that it leaves, connections close. The data directory is left as it is.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stop.Do(func() {
+		whole := ctx
 		ctx, cancel := context.WithTimeout(ctx, drainPeriod)
 		defer cancel()
 		n.log.Info("draining")
@@ -138,6 +139,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 			s.mu.Unlock()
 		}
 		n.drained(ctx)
+		n.part(whole)
 		if n.gossip != nil {
 			_ = n.gossip.Leave(ctx) // the others notice anyway, only later
 		}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -21,6 +22,7 @@ type handoff struct {
 	stamp                vclock.Stamp
 	asked                time.Duration // when it was
 	coordinator, message uint64        // who asked for it, as what
+	parted               bool          // that one kept it itself, and lets go of it
 }
 
 // handOff notes what fallbacks are asked to keep, and which of it they say they do. What a fallback keeps that is the
@@ -31,7 +33,7 @@ func (w *world) handOff(p *packet, to int, m *wire.Message) {
 		target := &w.nodes[m.Target-1]
 		h := handoff{
 			fallback: to, target: int(m.Target - 1), life: w.nodes[to].life, lifeAfter: target.life, key: append([]byte(nil), m.Key...),
-			stamp: m.Set.Dot.Stamp, asked: w.now, coordinator: p.from, message: m.ID,
+			stamp: m.Set.Dot.Stamp, asked: w.now, coordinator: p.from, message: m.ID, parted: m.Expires == 0,
 		}
 		if target.core == nil {
 			h.lifeAfter++
@@ -40,11 +42,31 @@ func (w *world) handOff(p *packet, to int, m *wire.Message) {
 	case m.Kind == wire.KindStoreReply && m.Outcome == wire.OutcomeHinted:
 		for i := len(w.owed) - 1; i >= 0; i-- {
 			if h := w.owed[i]; h.fallback == int(p.from-1) && h.coordinator == uint64(to+1) && h.message == m.ID {
-				w.handoffs = append(w.handoffs, h)
 				w.owed = append(w.owed[:i], w.owed[i+1:]...)
+				if h.parted {
+					w.part(to, &h)
+				}
+				w.handoffs = append(w.handoffs, h)
 				return
 			}
 		}
+	}
+}
+
+// part is that a node lets another keep a hint in its place. An owner may be one that counts already: a write that the hint counted for
+// may then be at one node fewer, as if who had it had lost its memory.
+func (w *world) part(from int, h *handoff) {
+	before := len(w.handoffs)
+	w.handoffs = slices.DeleteFunc(w.handoffs, func(x handoff) bool {
+		return x.fallback == from && x.target == h.target && x.stamp <= h.stamp && bytes.Equal(x.key, h.key)
+	})
+	if len(w.handoffs) < before {
+		w.count("handoff handed over")
+	}
+	v := w.nodes[from].core.View()
+	if p := w.partition(v, h.key); v.Holds(uint64(h.fallback+1), p, h.key) && !v.Holds(uint64(from+1), p, h.key) {
+		w.nodes[from].parted = w.now
+		w.count("handed over to an owner")
 	}
 }
 
@@ -113,11 +135,11 @@ func (w *world) checkHandoffs() {
 	}
 }
 
-// forgetful is how many nodes have lost their memory since t. After a hint was counted they all matter, recovered or not: an
+// forgetful is how many nodes have lost their memory since t, or what they kept in another's place. After a hint was counted they all matter, recovered or not: an
 // owner recovers from the others, and not from the fallback that may be all who knows of the write.
 func (w *world) forgetful(t time.Duration) (nodes int) {
 	for i := range w.nodes {
-		if n := &w.nodes[i]; n.core == nil || n.booted > t {
+		if n := &w.nodes[i]; n.core == nil || n.booted > t || n.parted > t {
 			nodes++
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // answered to a message, and judges by what the message says of its deadline; what names its operation, by that too.
 func (w *world) checkLate(to int, p *packet, m *wire.Message) {
 	switch {
-	case m.Kind == wire.KindStore && m.Pass == wire.PassForeground, m.Kind == wire.KindRetime, m.Kind == wire.KindOwe:
+	case m.Kind == wire.KindStore && m.Pass == wire.PassForeground, m.Kind == wire.KindRetime:
+	case m.Kind == wire.KindOwe && m.Expires != 0: // else nobody waits for it
 	default:
 		return
 	}

@@ -32,7 +32,30 @@ func Draw(seed uint64) Plan {
 		p.Cluster.Checks = min(2*r.Float64(), 1)
 	}
 	p.Cluster.HintLog = rand.New(rand.NewPCG(seed, 0x5b0a8)).IntN(4) > 0
+	if r := rand.New(rand.NewPCG(seed, 0x5b0a9)); r.IntN(4) == 2 {
+		p.drawHandOvers(r)
+	}
 	return p
+}
+
+// drawHandOvers lets nodes hand over what they owe while others are in trouble, soon after that begins; half of the clusters that have
+// fallbacks are written sloppily for it, so that hints count.
+func (p *Plan) drawHandOvers(r *rand.Rand) {
+	c := &p.Cluster
+	if c.Nodes < kinds[HandOver].nodes {
+		return
+	}
+	if r.IntN(2) == 0 && c.Nodes > c.owners() && !c.Siblings {
+		c.Sloppy = true
+	}
+	for range 4 + r.IntN(16) {
+		with := &p.Faults[r.IntN(len(p.Faults))]
+		p.Faults = append(p.Faults, Fault{
+			Kind: HandOver, Node: with.Other, At: with.At + between(r, 10*time.Millisecond, 3*time.Second), For: between(r, 500*time.Millisecond, 20*time.Second),
+			Number: len(p.Faults) + 1,
+		})
+	}
+	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
 // drawCold lets nobody read half of the keys from some time on, so that no read repairs what their owners have missed: hints must bring
@@ -377,7 +400,7 @@ func drawFaults(r *rand.Rand, p *Plan) []Fault {
 	total := 0
 	spared := r.IntN(6) == 0 // only what goes wrong between nodes: then hints bring all of them to agree
 	for k := range weights {
-		if kind := &kinds[k]; p.Cluster.Nodes >= kind.nodes && (!spared || kind.spares) {
+		if kind := &kinds[k]; !kind.apart && p.Cluster.Nodes >= kind.nodes && (!spared || kind.spares) {
 			weights[k] = r.IntN(4) * r.IntN(2) * max(kind.often, 1)
 		}
 		total += weights[k]

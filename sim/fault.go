@@ -31,6 +31,7 @@ const (
 	Foreign                   // Node is told the map of another cluster
 	Truncate                  // messages from Node to Other come cut short
 	Replay                    // old messages come again
+	HandOver                  // Node is told to let others keep what it owes
 	faultKinds
 )
 
@@ -38,6 +39,7 @@ const (
 type kind struct {
 	name   string
 	spares bool                                     // no node loses its memory by it, so that hints bring all to agree
+	apart  bool                                     // it is drawn by a source of its own, and beside the others
 	nodes  int                                      // that the cluster must have, or it would be none
 	often  int                                      // how much more often than others it is drawn; 0 is 1
 	draw   func(r *rand.Rand, c *Cluster, f *Fault) // what it has beside Node, Other and For
@@ -69,6 +71,7 @@ func init() { // the functions name the table
 		Foreign:  {name: "foreign", spares: true, begin: (*world).foreign},
 		Truncate: {name: "truncate", spares: true, nodes: 2, begin: (*world).truncate, end: (*world).untruncate},
 		Replay:   {name: "replay", spares: true, nodes: 2, begin: (*world).replay},
+		HandOver: {name: "handover", spares: true, apart: true, nodes: 2, begin: (*world).handOver, end: (*world).keepAgain},
 	}
 }
 

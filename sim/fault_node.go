@@ -30,6 +30,20 @@ func (w *world) wipe(f *Fault) bool {
 
 func (w *world) restart(f *Fault) { w.start(f.Node) }
 
+// handOver tells a node to let others keep what it owes; keepAgain that it stays. Who restarts meanwhile has forgotten either.
+func (w *world) handOver(f *Fault) bool { return w.leave(f.Node, true) }
+func (w *world) keepAgain(f *Fault)     { w.leave(f.Node, false) }
+func (w *world) leave(i int, on bool) bool {
+	n := &w.nodes[i]
+	if n.core == nil {
+		return false
+	}
+	for _, s := range n.core.Shards() {
+		s.HandOver(on)
+	}
+	return true
+}
+
 func drawPause(r *rand.Rand, _ *Cluster, f *Fault) {
 	f.For = max(f.For, 100*time.Millisecond)
 	if r.IntN(8) == 0 {

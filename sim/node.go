@@ -46,6 +46,7 @@ type node struct {
 	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted   time.Duration // true time
 	anchor   int64         // wall at boot, milliseconds
+	parted   time.Duration // when it let an owner keep a hint last
 	lost     bool          // its memory, and has not got it back
 	doomed   bool          // it is about to lose its memory
 	far      time.Duration // until then every time it tells lies far ahead

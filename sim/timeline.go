@@ -37,6 +37,9 @@ func (w *world) tell(p *packet, m *wire.Message) {
 	case wire.KindOwe:
 		w.about[m.ID] = string(m.Key)
 		what = fmt.Sprintf("owe n%d %s = %s", m.Target, m.Key, describe(&m.Set))
+		if m.Expires == 0 {
+			what += ", in my place"
+		}
 	case wire.KindRetime:
 		w.about[m.ID] = string(m.Key)
 		what = fmt.Sprintf("retime %s %s of %s", m.Key, until(m.Set.Deadline), stampText(m.Set.Dot.Stamp))

@@ -251,6 +251,7 @@ func (w *world) result() Result {
 		"overloaded": s.Overloaded, "full": s.Full, "hint added": s.Hints.Added, "hint merged": s.Hints.Merged, "hint delivered": s.Hints.Delivered, "hint refused": s.Hints.Refused,
 		"hint dropped": s.Hints.Dropped, "exchange": s.Exchange.Begun, "exchange failed": s.Exchange.Failed, "exchange differed": s.Exchange.Differing,
 		"exchange merged": s.Exchange.Merged, "false repair": s.Exchange.False, "hint spilled": s.Hints.Spilled, "hint restored": s.Hints.Restored,
+		"hint handed over": s.Hints.HandedOver, "hint not taken": s.Hints.NotTaken, "hint taken": s.Hints.Taken,
 	} {
 		if n > 0 {
 			w.counts[name] += int(n)

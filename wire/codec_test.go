@@ -27,6 +27,7 @@ func sampleRequests() []Request {
 		{Op: OpMGet, ID: 14, Keys: [][]byte{[]byte("a")}, Namespace: strings.Repeat("n", 64)},
 		{Op: OpNamespace, ID: 15, Value: []byte{0x80}},
 		{Op: OpRepair, ID: 16, Value: []byte{0x80}},
+		{Op: OpHandOver, ID: 17, Value: []byte{0x80}},
 		{Op: OpScan, ID: 12, Key: ScanCursor{Partition: 7, Actor: vclock.Actor{Node: 1, Boot: 2}, At: 3}.Append(nil), Value: []byte("user:")},
 		{Op: OpIncr, ID: 13, Key: []byte("k"), By: -5, TTL: 1000},
 		{Op: OpAppend, ID: 14, Key: []byte("k"), Value: []byte("more")},

@@ -256,7 +256,7 @@ func decodeMessage(m *Message, l *Limits) error {
 
 func TestUnknownOperationsAndKindsCanBeAnswered(t *testing.T) {
 	l := DefaultLimits()
-	for _, op := range []Op{0, OpRepair + 1, 255} {
+	for _, op := range []Op{0, OpHandOver + 1, 255} {
 		q := Request{Keys: [][]byte{{1}}}
 		err := DecodeRequest(AppendRequest(nil, &Request{Op: op, ID: 77})[FrameHeader:], &q, &l)
 		if !errors.Is(err, ErrUnknownOp) || q.ID != 77 || q.Op != op {

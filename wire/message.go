@@ -16,7 +16,7 @@ const (
 	KindStore         Kind = 3  // merge Set into Key
 	KindStoreReply    Kind = 4  // Outcome, Known; answers Store, Retime and Owe
 	KindRetime        Kind = 5  // merge Set.Deadline into Key, if it holds Set.Dot
-	KindOwe           Kind = 6  // keep Set as a hint for Target, an owner that is away
+	KindOwe           Kind = 6  // keep Set as a hint for Target, an owner that is away, as an acknowledgement or in the place of who asks
 	KindForward       Kind = 7  // Body is a Request that an owner should coordinate
 	KindForwardReply  Kind = 8  // Body is its Response
 	KindPull          Kind = 9  // send the next page of Partition from Cursor, or what is known of the keys whose hashes are in Body, at most Limit bytes
@@ -104,7 +104,7 @@ type Message struct {
 	Gone      vclock.Deadline // FetchReply: the deadline register of a version that is no longer held
 	Check     bool            // Fetch: nobody waits for the version, so it need not come if it is what Digest names, and was not used
 	Digest    uint32          // FetchReply: which that was: vclock.Set.Ghost of it and Gone. Fetch that checks: what the asker has; 0: nothing, or several versions
-	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none
+	Expires   int64           // Store, Retime, Owe, Forward: request deadline, milliseconds since 1970; 0: none, which of an Owe says that who asks hands over what it owes
 	Target    uint64          // Owe: the node owed
 	Partition uint32          // Pull, PullReply, Exchange, ExchangeReply
 	Cursor    uint64          // the same: where the next page begins

@@ -378,7 +378,7 @@ func TestFieldTablesOfTheProtocolAreInTheOrderOfTheBytes(t *testing.T) {
 }
 
 func TestDocumentTablesOfTheProtocolListEveryName(t *testing.T) {
-	for heading, document := range map[string]any{"Where": Where{}, "Seat": Seat{}, "Stats": NodeStats{}, "HintDebt": HintDebt{}, "NamespaceChange": NamespaceChange{}, "Repair": Repair{}, "RepairState": RepairState{}, "Comparison": Comparison{}} {
+	for heading, document := range map[string]any{"Where": Where{}, "Seat": Seat{}, "Stats": NodeStats{}, "HintDebt": HintDebt{}, "NamespaceChange": NamespaceChange{}, "Repair": Repair{}, "RepairState": RepairState{}, "Comparison": Comparison{}, "HandOver": HandOver{}, "HandOverState": HandOverState{}} {
 		var want []string
 		for i := range reflect.TypeOf(document).NumField() {
 			want = append(want, reflect.TypeOf(document).Field(i).Tag.Get("msgpack"))

@@ -24,13 +24,14 @@ const (
 	OpIncr   Op = 13 // adds to a counter
 	OpAppend Op = 14 // adds to the end of a value
 
-	OpRepair Op = 15 // lets the node exchange with other owners, and tells how far that is: a Repair document
+	OpRepair   Op = 15 // lets the node exchange with other owners, and tells how far that is: a Repair document
+	OpHandOver Op = 16 // lets the node hand what it owes over to others, and tells how far that is: a HandOver document
 )
 
 var opNames = map[Op]string{
 	OpGet: "get", OpSet: "set", OpDelete: "delete", OpTouch: "touch", OpMGet: "mget",
 	OpPing: "ping", OpMap: "map", OpWhere: "where", OpStats: "stats", OpHead: "head", OpScan: "scan", OpNamespace: "namespace",
-	OpIncr: "incr", OpAppend: "append", OpRepair: "repair",
+	OpIncr: "incr", OpAppend: "append", OpRepair: "repair", OpHandOver: "hand-over",
 }
 
 // String names the operation, as errors show it.
@@ -73,7 +74,7 @@ type Request struct {
 	Sloppy  bool     // hinted writes at fallbacks count towards W
 	Timeout uint32   // milliseconds; 0: the node's default
 	Key     []byte   // OpScan: a ScanCursor, empty to begin
-	Value   []byte   // OpSet, OpAppend; OpIncr: where one begins that is not there, in digits; OpScan: what the keys begin with; OpNamespace, OpRepair: the document
+	Value   []byte   // OpSet, OpAppend; OpIncr: where one begins that is not there, in digits; OpScan: what the keys begin with; OpNamespace, OpRepair, OpHandOver: the document
 	TTL     int64    // milliseconds, relative: OpSet, OpTouch; 0 means no deadline, negative is refused
 	Keys    [][]byte // OpMGet
 

@@ -32,7 +32,7 @@ const (
 )
 
 // known reports whether this version of the protocol has the operation.
-func (o Op) known() bool { return o >= OpGet && o <= OpRepair }
+func (o Op) known() bool { return o >= OpGet && o <= OpHandOver }
 
 // AppendRequest appends q as a whole frame, its length included, and returns the longer slice. It allocates
 // only to grow dst. Sizes are the caller's to keep within Limits.

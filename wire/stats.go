@@ -25,6 +25,7 @@ type NodeStats struct {
 	P50Micros            int64   `msgpack:"p50_us" json:"p50_us"`
 	P99Micros            int64   `msgpack:"p99_us" json:"p99_us"`
 	HintsOwed            int64   `msgpack:"hints_owed" json:"hints_owed"`
+	HandsOver            bool    `msgpack:"hands_over" json:"hands_over"`                 // it lets others keep what it owes to nodes that are down
 	Conflicts            int64   `msgpack:"conflicts" json:"conflicts"`                   // versions it met that had not seen each other: one was kept, or both as siblings
 	SiblingsCollapsed    int64   `msgpack:"siblings_collapsed" json:"siblings_collapsed"` // that gave way to newer ones, being more than a key may have
 	PartitionsOwned      int64   `msgpack:"partitions_owned" json:"partitions_owned"`
@@ -58,4 +59,6 @@ type HintDebt struct {
 	Delivered    int64  `msgpack:"hints_delivered" json:"hints_delivered"` // since it started, as are:
 	Dropped      int64  `msgpack:"hints_dropped" json:"hints_dropped"`
 	Expired      int64  `msgpack:"hints_expired" json:"hints_expired"`
+	HandedOver   int64  `msgpack:"hints_handed_over" json:"hints_handed_over"` // to others, that keep them in its place
+	Taken        int64  `msgpack:"hints_taken" json:"hints_taken"`             // from others, in theirs
 }

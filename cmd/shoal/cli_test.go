@@ -133,7 +133,7 @@ var results = map[string][]any{
 	"get": {item{}, siblingList{}}, "incr": {counter{}}, "decr": {counter{}}, "append": {appended{}}, "mget": {found{}}, "exists": {found{}}, "ttl": {remaining{}}, "scan": {keyText{}},
 	"set": {keyDone{}, replaced{}}, "del": {keyDone{}}, "mset": {keyDone{}}, "expire": {keyDone{}}, "persist": {keyDone{}},
 	"export": {transferred{}, recordLine{}}, "import": {transferred{}},
-	"status": {clusterStatus{}}, "hints": {hintReport{}}, "repair": {repairReport{}, repaired{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}, bench.ReplayReport{}, bench.HitRatioPoint{}}, "sim": {simulated{}, swept{}}, "dev": {demoTally{}},
+	"status": {clusterStatus{}}, "hints": {hintReport{}, handedOver{}}, "repair": {repairReport{}, repaired{}}, "ring": {placement{}}, "where": {place{}}, "bench": {bench.Report{}, bench.ReplayReport{}, bench.HitRatioPoint{}}, "sim": {simulated{}, swept{}}, "dev": {demoTally{}},
 	"ctx": {contextList{}, keyDone{}}, "namespace": {namespaceList{}, namespaceRow{}, keyDone{}}, "version": {build{}},
 }
 

@@ -50,6 +50,16 @@ func levelFlag() cli.Flag {
 	return &cli.StringFlag{Name: "consistency", Aliases: []string{"c"}, Usage: "`LEVEL`: any, one, two, quorum, all, local_one, local_quorum, each_quorum", DefaultText: "the context's, else the cluster's"}
 }
 
+// given are the flags, of these, that the command line has.
+func given(c *cli.Context, names ...string) (flags []string) {
+	for _, name := range names {
+		if c.IsSet(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	return flags
+}
+
 // styleOf reads --output and --hex, and checks --watch.
 func styleOf(c *cli.Context) (style, error) {
 	if every := c.Duration("watch"); c.IsSet("watch") && every < watchMin {

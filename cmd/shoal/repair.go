@@ -82,12 +82,7 @@ func (t *tool) repairCommand() *cli.Command {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			var asked []string
-			for _, name := range []string{"all", "partition", "key"} {
-				if c.IsSet(name) {
-					asked = append(asked, "--"+name)
-				}
-			}
+			asked := given(c, "all", "partition", "key")
 			if len(asked) > 1 {
 				return usage("%s and %s: use one of them", asked[0], asked[1])
 			}
@@ -234,7 +229,7 @@ func (r *repair) wait(ctx context.Context, limited bool, timeout time.Duration) 
 			return r.present(r.style, r.result())
 		case active == 0 && missing != nil && !limited:
 			r.wipe()
-			return &missingError{missing, "all else is repaired; begin again when they are back, or wait for them with --timeout"}
+			return &missingError{fmt.Errorf("repair: down: %s: all else is repaired; begin again when they are back, or wait for them with --timeout", strings.Join(missing, ", "))}
 		}
 		r.draw(all, missing)
 		select {
@@ -262,15 +257,8 @@ func (r *repair) late(timeout time.Duration, pending int64, missing []string) er
 	return &notedError{text, &client.TimeoutError{Op: wire.OpRepair, Text: text}}
 }
 
-// missingError is a repair that ended without nodes that are down.
-type missingError struct {
-	names []string
-	text  string
-}
-
-func (e *missingError) Error() string {
-	return "repair: down: " + strings.Join(e.names, ", ") + ": " + e.text
-}
+// missingError is work that ended without nodes that it takes.
+type missingError struct{ error }
 
 // exchanges is n exchanges, in words.
 func exchanges(n int64) string {
