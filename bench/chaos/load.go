@@ -20,6 +20,8 @@ const (
 	ownKeys  = 8  // of each worker, which nobody else writes
 	shared   = 24 // keys that all write
 	counters = 8
+	bulk     = 3000 // keys with values of bulkSize, which a flood writes
+	floods   = 8    // that write at a time
 	callMax  = time.Second
 	restMin  = 4 * time.Millisecond // of a worker between two calls
 	restMax  = 20 * time.Millisecond
@@ -73,15 +75,20 @@ func allKeys() (keys []string) {
 	for k := range counters {
 		keys = append(keys, fmt.Sprint("counter-", k))
 	}
+	for k := range bulk {
+		keys = append(keys, bulky(k))
+	}
 	return keys
 }
+
+func bulky(k int) string { return fmt.Sprint("bulk-", k) }
 
 func own(worker, k int) string { return fmt.Sprintf("own-%d-%d", worker, k) }
 
 // run lets the workers work until ctx ends; calls that are under way then are finished.
 func (l *load) run(ctx context.Context, seed uint64) {
 	var working sync.WaitGroup
-	keys := allKeys()
+	keys := allKeys()[:workers*ownKeys+shared+counters]
 	for w := range workers {
 		working.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(w)))
@@ -91,6 +98,19 @@ func (l *load) run(ctx context.Context, seed uint64) {
 				case <-ctx.Done():
 				case <-time.After(between(r, restMin, restMax)):
 				}
+			}
+		})
+	}
+	working.Wait()
+}
+
+// flood writes the bulky keys through one node as fast as it takes them, again and again until ctx ends.
+func (l *load) flood(ctx context.Context, node int) {
+	var working sync.WaitGroup
+	for w := range floods {
+		working.Go(func() {
+			for k := w; ctx.Err() == nil; k = (k + floods) % bulk {
+				l.do(l.direct[node], fmt.Sprint("n", node+1), set, bulky(k))
 			}
 		})
 	}
@@ -167,14 +187,15 @@ func found(key string, value []byte) int64 {
 	return n
 }
 
-// readAll reads every key through every node, and from all of its owners. It returns how many reads failed, however often
+// readAll reads every key that was used through every node, and from all of its owners. It returns how many reads failed, however often
 // they were tried.
 func (l *load) readAll() (failed int) {
 	const tries = 5
 	var reading sync.WaitGroup
 	var n atomic.Int64
+	keys := l.history.used()
 	read := func(c *client.Client, via string, opts ...client.CallOption) {
-		for _, key := range allKeys() {
+		for _, key := range keys {
 			done := false
 			for try := 0; try < tries && !done; try++ {
 				done = l.do(c, via, get, key, opts...).Outcome == acked

@@ -33,11 +33,13 @@ type runner struct {
 	begun  map[kind]int
 	left   map[kind]int // out, for want of what they need
 	last   time.Time    // when a fault was over
+
+	pressed pressed // by full disks
 }
 
 // run carries out a plan and tells what came of it. The error is one of the driver's, or of a cluster that does not start.
-func run(ctx context.Context, p plan, o *options, isolated bool, say func(string, ...any)) (*report, error) {
-	w, err := newWorld(isolated, p.Nodes)
+func run(ctx context.Context, p plan, o *options, over string, say func(string, ...any)) (*report, error) {
+	w, err := newWorld(over, p.Nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +101,7 @@ func (r *runner) judged(ctx context.Context, took time.Duration) *report {
 	if taken, open := r.look(); open && r.cluster.unwell(ctx) == "" {
 		r.close(taken)
 	}
+	same := r.compared(ctx)
 	if n := r.load.readAll(); n > 0 && ctx.Err() == nil {
 		r.cluster.problem(fmt.Sprintf("%d reads failed though all was well", n))
 	}
@@ -106,7 +109,7 @@ func (r *runner) judged(ctx context.Context, took time.Duration) *report {
 		r.cluster.problem(fmt.Sprintf("%d records were evicted: what is missing proves nothing", n))
 	}
 	r.closeAll()
-	rep := &report{Plan: r.plan, Seed: r.plan.Seed, Nodes: r.plan.Nodes, Faults: r.begun, Skipped: r.left, Converged: took, Spans: r.spans, Starts: r.cluster.starts}
+	rep := &report{Plan: r.plan, Seed: r.plan.Seed, Nodes: r.plan.Nodes, Network: r.world.over, Faults: r.begun, Skipped: r.left, Converged: took, Spans: r.spans, Starts: r.cluster.starts, Copies: same, Pressed: r.pressed}
 	rep.verdict = judge(r.load.history.keys, r.spans)
 	rep.Problems = r.cluster.problems[:min(len(r.cluster.problems), problemsMax)]
 	return rep
@@ -120,9 +123,10 @@ func (r *runner) trouble(ctx context.Context) {
 	var forgetting, parting []*fault
 	for i := range r.plan.Faults {
 		f := &r.plan.Faults[i]
+		lacks := r.world.lacks(f.Kind)
 		switch {
-		case f.Kind.isolated() && !r.world.isolated:
-			r.leave(f, "it needs namespaces")
+		case lacks != "":
+			r.leave(f, lacks)
 		case f.Kind.forgets():
 			forgetting = append(forgetting, f)
 		case f.Kind.parts():
@@ -168,6 +172,10 @@ func (r *runner) fault(ctx context.Context, f *fault) error {
 	}
 	n.Lock()
 	defer n.Unlock()
+	if f.Kind.strikes() && !r.cluster.serves(ctx, n) {
+		r.leave(f, "the node has not started yet")
+		return nil
+	}
 	if ctx.Err() != nil {
 		return nil
 	}
