@@ -1,5 +1,5 @@
-// Command chaos holds real processes to the promises that the simulator holds the core to: a cluster of bin/shoal, load through the client library, faults drawn from a seed, and a history that is judged when
-// they are over.
+// Command chaos holds real processes to the promises that the simulator holds the core to: a cluster of bin/shoal, load through
+// the client library, faults drawn from a seed, and a history that is judged when they are over.
 //
 //	make chaos MINUTES=30 SEED=1
 //	go run ./bench/chaos -show -seed 7     # what seed 7 would do, without doing it
