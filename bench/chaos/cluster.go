@@ -28,11 +28,12 @@ const (
 // cluster is that of a run. Its nodes' methods are called by whoever holds the node.
 type cluster struct {
 	world  *world
-	shoal  string // the program
-	nodes  []*node
+	shoal  string  // the program
+	nodes  []*node // those first that are part of it
 	status *client.Client
 
 	mu       sync.Mutex
+	size     int      // how many are
 	problems []string // what no fault explains
 	starts   int      // made again, since there was none to join
 }
@@ -52,9 +53,9 @@ type node struct {
 	wanted  *bool         // that it ends, under cluster.mu
 }
 
-// newCluster starts a cluster and returns once it is well.
-func newCluster(ctx context.Context, w *world, shoal string) (*cluster, error) {
-	c := &cluster{world: w, shoal: shoal}
+// newCluster starts a cluster of so many nodes and returns once it is well.
+func newCluster(ctx context.Context, w *world, shoal string, size int) (*cluster, error) {
+	c := &cluster{world: w, shoal: shoal, size: size}
 	var addrs, gossips []string
 	for i := range w.nodes {
 		a := w.addrs(i)
@@ -71,9 +72,12 @@ func newCluster(ctx context.Context, w *world, shoal string) (*cluster, error) {
 	}
 	for i, n := range c.nodes {
 		for k, gossip := range gossips {
-			if k != i {
+			if k != i && k < size {
 				n.join = append(n.join, gossip)
 			}
+		}
+		if i >= size {
+			continue
 		}
 		if err := c.start(n, 0, i > 0); err != nil {
 			return c, err
@@ -81,11 +85,26 @@ func newCluster(ctx context.Context, w *world, shoal string) (*cluster, error) {
 	}
 	var err error
 	for c.status == nil {
-		if c.status, err = client.Dial(ctx, addrs, client.WithoutRouting(), client.WithRetries(0)); err != nil && ctx.Err() != nil {
+		if c.status, err = client.Dial(ctx, addrs[:size], client.WithoutRouting(), client.WithRetries(0)); err != nil && ctx.Err() != nil {
 			return c, err
 		}
 	}
 	return c, c.await(ctx, func() string { return c.unwell(ctx) })
+}
+
+// members are the nodes that are part of it.
+func (c *cluster) members() []*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes[:c.size]
+}
+
+// add starts the next node, which joins.
+func (c *cluster) add(n *node) error {
+	c.mu.Lock()
+	c.size = n.at + 1
+	c.mu.Unlock()
+	return c.start(n, 0, true)
 }
 
 // await waits until nothing is missing, or says what is.

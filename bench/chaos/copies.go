@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -93,23 +94,36 @@ func (r *runner) differing(ctx context.Context, c *copies) (all []difference, er
 			return nil, fmt.Errorf("%s: %w", nodes[i].Name, err)
 		}
 	}
+	keys := r.load.history.used()
 	c.Compared = 0
-	for _, key := range r.load.history.used() {
-		text, same, first := "", true, uint64(0)
-		for k, owner := range table.Owners(table.Partition(ring.Slot([]byte(key)))) {
-			stamp := holds[owner.Node][key]
-			if k == 0 {
-				first = stamp
-			}
-			c.Compared++
-			same = same && stamp == first
-			text += fmt.Sprintf(" %s %x", nodes[owner.Node].Name, stamp)
+	for _, key := range keys {
+		var owners []string
+		var stamps []uint64
+		for _, owner := range table.Owners(table.Partition(ring.Slot([]byte(key)))) {
+			owners, stamps = append(owners, nodes[owner.Node].Name), append(stamps, holds[owner.Node][key])
 		}
-		if !same {
-			all = append(all, difference{key, text[1:]})
+		c.Compared += len(stamps)
+		if text := apart(owners, stamps); text != "" {
+			all = append(all, difference{key, text})
 		}
 	}
 	return all, nil
+}
+
+// apart is what owners hold, by the stamps of their versions, or "" if it is the same.
+func apart(owners []string, stamps []uint64) string {
+	if slices.Min(stamps) == slices.Max(stamps) {
+		return ""
+	}
+	var text []string
+	for i, stamp := range stamps {
+		what := fmt.Sprintf("%s %x", owners[i], stamp)
+		if stamp == 0 {
+			what = owners[i] + " none"
+		}
+		text = append(text, what)
+	}
+	return strings.Join(text, ", ")
 }
 
 // scan asks a node for all keys of the partitions that it owns, which it tells from its own memory.
@@ -214,7 +228,7 @@ func (c *line) exchange(frame []byte) ([]byte, error) {
 func (r *runner) exchanged(ctx context.Context) (differed int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, repairMax)
 	defer cancel()
-	for _, n := range r.cluster.nodes {
+	for _, n := range r.cluster.members() {
 		state, err := r.cluster.status.Repair(ctx, n.addr, wire.Repair{}, client.WithTimeout(askMax))
 		if err == nil {
 			differed -= state.Differing
@@ -224,7 +238,7 @@ func (r *runner) exchanged(ctx context.Context) (differed int64, err error) {
 			return 0, fmt.Errorf("n%d: %w", n.at+1, err)
 		}
 	}
-	for _, n := range r.cluster.nodes {
+	for _, n := range r.cluster.members() {
 		var state wire.RepairState
 		err := r.cluster.await(ctx, func() string {
 			var err error

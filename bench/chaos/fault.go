@@ -84,14 +84,36 @@ func (r *runner) press(before, after pressed) {
 	r.pressed.Dropped += max(0, after.Dropped-before.Dropped)
 }
 
+// joins adds a node, while nothing is wrong with the network, and waits until it is refilled.
+func (r *runner) joins(ctx context.Context, n *node, f *fault) error {
+	r.whole.Lock()
+	defer r.whole.Unlock()
+	n.Lock()
+	r.begin(f)
+	r.open()
+	err := r.cluster.add(n)
+	r.started()
+	n.Unlock()
+	if err == nil && !r.recovered(ctx) && ctx.Err() == nil {
+		err = errors.New("it has not joined and recovered " + recoverMax.String() + " later: " + r.cluster.unwell(ctx))
+	}
+	if err == nil && ctx.Err() == nil {
+		err = r.load.join(ctx, n)
+	}
+	return err
+}
+
 // parted changes the network for a while.
 func (r *runner) parted(ctx context.Context, f *fault) (err error) {
+	r.whole.RLock()
+	defer r.whole.RUnlock()
+	r.begin(f)
 	if f.Kind == slow {
 		err = r.world.slow(f.Node, f.Rate)
 		wait(ctx, f.For)
 		return errors.Join(err, r.world.fast(f.Node))
 	}
-	links := f.cuts(r.plan.Nodes)
+	links := f.cuts(len(r.cluster.members()))
 	for _, l := range links {
 		err = errors.Join(err, r.world.cut(l[0], l[1]))
 	}

@@ -33,28 +33,47 @@ type load struct {
 	start   time.Time
 	number  atomic.Int64 // of the last value written
 	routed  *client.Client
-	direct  []*client.Client // one for each node, which asks that one alone
+
+	mu     sync.Mutex
+	direct []*client.Client // one for each node, which asks that one alone
 }
 
 // newLoad connects to all nodes.
 func newLoad(ctx context.Context, c *cluster) (*load, error) {
 	l := &load{history: history{keys: map[string][]op{}}, start: time.Now()}
 	var addrs []string
-	for _, n := range c.nodes {
+	for _, n := range c.members() {
 		addrs = append(addrs, n.addr)
-		one, err := client.Dial(ctx, []string{n.addr}, client.WithoutRouting())
-		if err != nil {
+		if err := l.join(ctx, n); err != nil {
 			return l, err
 		}
-		l.direct = append(l.direct, one)
 	}
 	var err error
 	l.routed, err = client.Dial(ctx, addrs)
 	return l, err
 }
 
+// join asks a node, too.
+func (l *load) join(ctx context.Context, n *node) error {
+	one, err := client.Dial(ctx, []string{n.addr}, client.WithoutRouting())
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.direct = append(l.direct, one)
+	return nil
+}
+
+// through are the clients of one node each.
+func (l *load) through() []*client.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.direct
+}
+
 func (l *load) end() {
-	for _, c := range l.direct {
+	for _, c := range l.through() {
 		c.Close()
 	}
 	if l.routed != nil {
@@ -107,10 +126,11 @@ func (l *load) run(ctx context.Context, seed uint64) {
 // flood writes the bulky keys through one node as fast as it takes them, again and again until ctx ends.
 func (l *load) flood(ctx context.Context, node int) {
 	var working sync.WaitGroup
+	c := l.through()[node]
 	for w := range floods {
 		working.Go(func() {
 			for k := w; ctx.Err() == nil; k = (k + floods) % bulk {
-				l.do(l.direct[node], fmt.Sprint("n", node+1), set, bulky(k))
+				l.do(c, fmt.Sprint("n", node+1), set, bulky(k))
 			}
 		})
 	}
@@ -120,8 +140,9 @@ func (l *load) flood(ctx context.Context, node int) {
 // step is one call of a worker: through the client that knows the owners, or at any one node.
 func (l *load) step(r *rand.Rand, worker int, keys []string) {
 	c, via := l.routed, "all"
-	if n := r.IntN(2 * len(l.direct)); n < len(l.direct) {
-		c, via = l.direct[n], fmt.Sprint("n", n+1)
+	if direct := l.through(); r.IntN(2) == 0 {
+		n := r.IntN(len(direct))
+		c, via = direct[n], fmt.Sprint("n", n+1)
 	}
 	key := own(worker, r.IntN(ownKeys))
 	if r.IntN(4) == 0 {
@@ -205,7 +226,7 @@ func (l *load) readAll() (failed int) {
 			}
 		}
 	}
-	for i, c := range l.direct {
+	for i, c := range l.through() {
 		reading.Go(func() { read(c, fmt.Sprint("n", i+1)) })
 	}
 	reading.Go(func() { read(l.routed, "all, at all", client.WithLevel(client.LevelAll)) })

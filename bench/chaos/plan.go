@@ -31,6 +31,7 @@ const (
 	wipe     kind = "wipe"     // SIGKILL; it comes back without it
 	restart  kind = "restart"  // SIGTERM; it comes back
 	clock    kind = "clock"    // SIGTERM; it comes back with a clock that is off
+	join     kind = "join"     // a node is added, and owns a part of what the others do
 	badDisk  kind = "baddisk"  // SIGKILL; it is started on a disk that is full or takes nothing, until that is over
 	pause    kind = "pause"    // SIGSTOP, SIGCONT
 	fullDisk kind = "fulldisk" // its disk takes no more, and much is written meanwhile
@@ -42,11 +43,11 @@ const (
 )
 
 // kinds are all of them, in the order of reports.
-var kinds = []kind{kill, wipe, restart, clock, badDisk, pause, fullDisk, readOnly, alone, halves, oneWay, slow}
+var kinds = []kind{kill, wipe, restart, clock, join, badDisk, pause, fullDisk, readOnly, alone, halves, oneWay, slow}
 
-// forgets reports whether the fault takes the memory of a node.
+// forgets reports whether after the fault a node lacks what it should remember: it was restarted, or owns something anew.
 func (k kind) forgets() bool {
-	return k == kill || k == wipe || k == restart || k == clock || k == badDisk
+	return k == kill || k == wipe || k == restart || k == clock || k == join || k == badDisk
 }
 
 // parts reports whether the fault is one of the network between nodes.
@@ -103,16 +104,22 @@ func names(nodes []int) string {
 // plan is everything about a run that is decided before it begins.
 type plan struct {
 	Seed    uint64        `json:"seed"`
-	Nodes   int           `json:"nodes"`
+	Nodes   int           `json:"nodes"`      // that it begins with
+	Joins   int           `json:"joins"`      // nodes that come
 	Trouble time.Duration `json:"trouble_ns"` // when faults end
 	Faults  []fault       `json:"faults"`     // by time
 }
+
+// all is how many nodes there are in the end.
+func (p *plan) all() int { return p.Nodes + p.Joins }
 
 // draw makes the plan of a seed. What it keeps to, whatever the seed, so that every promise holds:
 //
 //   - No two nodes are without their memory at once: whoever lost it has time to be refilled before the next one loses its own.
 //   - Faults of one node's process and disk do not overlap, nor do two of the network.
 //   - All are over when the trouble is.
+//
+// That the network is whole while a node joins is for the runner to see to: two sides of it may else have two opinions on who owns what.
 func draw(seed uint64, trouble time.Duration) plan {
 	r := rand.New(rand.NewPCG(seed, 0x5368_6f61_6c00_0001))
 	p := plan{Seed: seed, Nodes: 3 + r.IntN(3), Trouble: trouble}
@@ -151,9 +158,9 @@ func (p *plan) add(f fault) bool {
 // lose draws what takes a node's memory, one after the other.
 func (p *plan) lose(r *rand.Rand, at time.Duration) {
 	for at < p.Trouble {
-		f := fault{At: at, For: between(r, 500*time.Millisecond, 6*time.Second), Node: r.IntN(p.Nodes), Kind: kill}
+		f := fault{At: at, For: between(r, 500*time.Millisecond, 6*time.Second), Node: r.IntN(p.all()), Kind: kill}
 		back := refilled
-		switch n := r.IntN(9); {
+		switch n := r.IntN(10); {
 		case n < 2:
 			f.Kind, back = wipe, refilled+wipedFor
 		case n < 3:
@@ -162,9 +169,14 @@ func (p *plan) lose(r *rand.Rand, at time.Duration) {
 			f.Kind, f.Offset = clock, offset(r)
 		case n < 6:
 			f.Kind, f.For, f.Full = badDisk, between(r, 2*time.Second, 8*time.Second), r.IntN(2) == 0
+		case n < 7 && p.Joins == 0:
+			f.Kind, f.Node, f.For, back = join, p.Nodes, refilled, 0
 		}
 		if !p.add(f) {
 			return
+		}
+		if f.Kind == join {
+			p.Joins++
 		}
 		at = f.ends() + back + between(r, 0, 4*time.Second)
 	}
@@ -204,7 +216,7 @@ func (p *plan) hold(r *rand.Rand) {
 // owing lets a disk be full while another node is away, so that what that one is owed has no room.
 func (p *plan) owing(r *rand.Rand, f *fault) {
 	if len(p.Faults) > 0 { // so far those that take memory
-		if l := &p.Faults[r.IntN(len(p.Faults))]; l.Node != f.Node && l.At >= calm+time.Second {
+		if l := &p.Faults[r.IntN(len(p.Faults))]; l.Node != f.Node && l.Kind != join && l.At >= calm+time.Second {
 			f.At, f.For = l.At-time.Second, l.For+between(r, 3*time.Second, 6*time.Second)
 		}
 	}
@@ -239,7 +251,7 @@ func (p *plan) part(r *rand.Rand, at time.Duration) {
 func (p *plan) aimed(r *rand.Rand, at time.Duration) (f fault, ok bool) {
 	const before, after = 3 * time.Second, 6 * time.Second
 	for _, l := range p.Faults {
-		if l.Kind.forgets() && l.Kind != wipe && l.At-before >= at {
+		if l.Kind.forgets() && l.Kind != wipe && l.Kind != join && l.At-before >= at {
 			nodes := slices.DeleteFunc(r.Perm(p.Nodes), func(n int) bool { return n == l.Node })
 			return fault{At: l.At - before, For: before + l.For + after, Kind: oneWay, Node: nodes[0], Others: nodes[1:2]}, true
 		}

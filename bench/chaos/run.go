@@ -26,6 +26,8 @@ type runner struct {
 	load    *load
 	say     func(format string, args ...any)
 
+	whole sync.RWMutex // held while nothing may be wrong with the network, and for reading by what is
+
 	mu     sync.Mutex
 	spans  []span
 	taking bool // a fault is about to take a node's memory, or has, and the node is not started again yet
@@ -39,7 +41,7 @@ type runner struct {
 
 // run carries out a plan and tells what came of it. The error is one of the driver's, or of a cluster that does not start.
 func run(ctx context.Context, p plan, o *options, over string, say func(string, ...any)) (*report, error) {
-	w, err := newWorld(over, p.Nodes)
+	w, err := newWorld(over, p.all())
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func run(ctx context.Context, p plan, o *options, over string, say func(string, 
 // all is a run from the start of the cluster to the verdict.
 func (r *runner) all(ctx context.Context, shoal string) (rep *report, err error) {
 	starting, cancel := context.WithTimeout(ctx, startMax)
-	r.cluster, err = newCluster(starting, r.world, shoal)
+	r.cluster, err = newCluster(starting, r.world, shoal, r.plan.Nodes)
 	if err == nil {
 		r.load, err = newLoad(starting, r.cluster)
 	}
@@ -162,12 +164,18 @@ func (r *runner) lane(ctx context.Context, began time.Time, faults []*fault) {
 // fault begins and ends one.
 func (r *runner) fault(ctx context.Context, f *fault) error {
 	if f.Kind.parts() {
-		r.begin(f)
 		return r.parted(ctx, f)
 	}
 	n := r.cluster.nodes[f.Node]
 	if f.Kind.forgets() && !r.recovered(ctx) {
 		r.leave(f, "the last to lose its memory has not recovered")
+		return nil
+	}
+	switch {
+	case f.Kind == join && ctx.Err() == nil:
+		return r.joins(ctx, n, f)
+	case f.Node >= len(r.cluster.members()):
+		r.leave(f, "the node has not joined")
 		return nil
 	}
 	n.Lock()

@@ -18,9 +18,10 @@ const askMax = time.Second // for a node to tell its state
 
 // stats asks every node, at once; who does not answer is nil.
 func (c *cluster) stats(ctx context.Context) []*wire.NodeStats {
-	all := make([]*wire.NodeStats, len(c.nodes))
+	nodes := c.members()
+	all := make([]*wire.NodeStats, len(nodes))
 	var asked sync.WaitGroup
-	for i, n := range c.nodes {
+	for i, n := range nodes {
 		asked.Go(func() {
 			if s, err := c.status.Stats(ctx, n.addr, client.WithTimeout(askMax)); err == nil {
 				all[i] = &s
