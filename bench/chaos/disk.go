@@ -61,8 +61,9 @@ func (w *world) empty(i int) error {
 	return nil
 }
 
-// protect makes the disk of a node that does not run read-only, until release.
-func (w *world) protect(i int) error { return sh("mount -o remount,ro " + w.disk(i)) }
-func (w *world) release(i int) error { return sh("mount -o remount,rw " + w.disk(i)) }
+// protect makes the disk of a node that does not run read-only, until release. It is the mount that is, and not the file system, whose
+// options no user may give again.
+func (w *world) protect(i int) error { return sh("mount -o remount,bind,ro " + w.disk(i)) }
+func (w *world) release(i int) error { return sh("mount -o remount,bind,rw " + w.disk(i)) }
 
 func (w *world) ballast(i int) string { return filepath.Join(w.disk(i), "ballast") }

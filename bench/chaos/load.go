@@ -209,22 +209,27 @@ func found(key string, value []byte) int64 {
 }
 
 // readAll reads every key that was used through every node, and from all of its owners. It returns how many reads failed, however often
-// they were tried.
-func (l *load) readAll() (failed int) {
-	const tries = 5
+// they were tried; through whom so many fail, nothing more is read.
+func (l *load) readAll(ctx context.Context) (failed int) {
+	const tries, failedMax = 5, 20
 	var reading sync.WaitGroup
 	var n atomic.Int64
 	keys := l.history.used()
 	read := func(c *client.Client, via string, opts ...client.CallOption) {
+		missed := 0
 		for _, key := range keys {
 			done := false
-			for try := 0; try < tries && !done; try++ {
+			for try := 0; try < tries && !done && ctx.Err() == nil; try++ {
 				done = l.do(c, via, get, key, opts...).Outcome == acked
 			}
 			if !done {
-				n.Add(1)
+				missed++
+			}
+			if missed == failedMax {
+				break
 			}
 		}
+		n.Add(int64(missed))
 	}
 	for i, c := range l.through() {
 		reading.Go(func() { read(c, fmt.Sprint("n", i+1)) })

@@ -104,7 +104,7 @@ func (r *runner) judged(ctx context.Context, took time.Duration) *report {
 		r.close(taken)
 	}
 	same := r.compared(ctx)
-	if n := r.load.readAll(); n > 0 && ctx.Err() == nil {
+	if n := r.load.readAll(ctx); n > 0 && ctx.Err() == nil {
 		r.cluster.problem(fmt.Sprintf("%d reads failed though all was well", n))
 	}
 	if n := r.cluster.evicted(ctx); n != 0 && ctx.Err() == nil {
