@@ -98,6 +98,7 @@ func (o *options) choose(progress io.Writer) (over string, err error) {
 		}
 		fmt.Fprintf(progress, "chaos: no %s, so that faults of disks are skipped: %v\n", bySpaces, err)
 	}
+	sweep()
 	if o.network == "" || o.network == byProxy {
 		p, err := newProxy(replicas)
 		if err == nil {
