@@ -15,7 +15,7 @@ TOOL      := go tool -modfile=tools/go.mod
 BUILDTAGS := urfave_cli_no_docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e chaos bench bench-path bench-client rivals bench-hitratio bench-memory cover clean
+.PHONY: help run demo build test check format lint tidy race fuzz laws sweep planted planted-seeds planted-show planted-record e2e chaos bench bench-path bench-client bench-repair rivals bench-hitratio bench-memory cover clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench-path: build ## the request path beside Redis, which must be installed, by 
 
 bench-client: build ## the Go client beside rueidis on a redis-server, which must be installed: about four minutes
 	cd bench/rueidis && go run . -shoal ../../bin/shoal
+
+bench-repair: build ## how what was missed comes back, on three processes (ARGS="exchange": see bench/repair): about fifteen minutes
+	go run ./bench/repair -shoal bin/shoal $(ARGS)
 
 rivals: ## the storage engine beside other caches for Go (ARGS="-parts time": see bench/rivals): about ten minutes
 	cd bench/rivals && go vet ./... && go test ./... && go run . $(ARGS)

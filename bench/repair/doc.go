@@ -1,6 +1,7 @@
 // Command repair measures how nodes that missed something get it back, with three processes on this machine, and checks that they do:
 //
 //	make bench-repair
+//	make bench-repair ARGS="-minutes 5 ttl"
 //	go run ./bench/repair -shoal bin/shoal -keys 1000000 exchange hints refill ttl
 //
 // exchange: one node stands still while 1 % of the keys are written anew, 0.5 % deleted, and 0.5 % expire; no hints are kept. How long it

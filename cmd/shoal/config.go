@@ -71,7 +71,7 @@ func settings() []setting {
 			return err
 		}},
 		{name: "clients-max", hint: "COUNT", usage: "connections of clients at a time, 24 KiB of memory each", def: "what a 40th of memory has room for", set: number(func(o *options) *int { return &o.ClientsMax })},
-		{name: "background-max", hint: "SIZE", usage: "per second, for hints and recovery; less while clients feel it", def: "64MiB", set: func(o *options, v string) (err error) {
+		{name: "background-max", hint: "SIZE", usage: "per second, for hints, recovery and exchanges; less while clients feel it", def: "64MiB", set: func(o *options, v string) (err error) {
 			o.BackgroundMax, err = parseSize(v)
 			if err == nil && (o.BackgroundMax < server.BackgroundLeast || o.BackgroundMax > server.BackgroundMost) {
 				err = fmt.Errorf("%s a second: use %s to %s", v, formatSize(server.BackgroundLeast), formatSize(server.BackgroundMost))

@@ -26,12 +26,31 @@ const (
 	docLinesMax = 60
 )
 
+// checkPages wants one title of each: a merge has made one page of two before.
 func (t *tree) checkPages() {
+	for name, text := range t.pages {
+		if titles := titlesOf(text); path.Ext(name) == ".md" && len(titles) != 1 {
+			t.found(name, 1, "%d titles, lines that begin with one #, want 1: let the others begin with two", len(titles))
+		}
+	}
 	for name, most := range pageLinesMax {
 		if n := strings.Count(t.pages[name], "\n"); n > most {
 			t.found(name, n, "%d lines, at most %d: move what few need into docs/", n, most)
 		}
 	}
+}
+
+// titlesOf returns the lines of a page that are titles, and not in a block of code.
+func titlesOf(page string) (titles []string) {
+	code := false
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(line, "```") {
+			code = !code
+		} else if !code && strings.HasPrefix(line, "# ") {
+			titles = append(titles, line)
+		}
+	}
+	return titles
 }
 
 const makefile = "Makefile"

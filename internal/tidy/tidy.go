@@ -87,7 +87,7 @@ func (f *file) isTest() bool { return strings.HasSuffix(f.name, "_test.go") }
 
 func (t *tree) read(fsys fs.FS, name string) error {
 	isGo := path.Ext(name) == ".go"
-	if _, isPage := pageLinesMax[name]; !isGo && !isPage && name != makefile {
+	if !isGo && path.Ext(name) != ".md" && name != makefile {
 		return nil
 	}
 	src, err := fs.ReadFile(fsys, name)

@@ -298,9 +298,12 @@ func TestShapeFindsWhatIsTooLongMissingOrVague(t *testing.T) {
 		{"pure doc with other headings", "ring/doc.go", swapped, "ring/doc.go:1: headings are"},
 		{"vague package", "gossip/a.go", "package common\n", "gossip/a.go:1: package common says nothing"},
 		{"vague folder", "gossip/util/a.go", "package x\n", "gossip/util/a.go:1: folder util says nothing"},
-		{"README", "README.md", strings.Repeat("x\n", 151), "README.md:151: 151 lines, at most 150"},
-		{"README that just fits", "README.md", strings.Repeat("x\n", 150), ""},
-		{"ARCHITECTURE", "ARCHITECTURE.md", strings.Repeat("x\n", 301), "ARCHITECTURE.md:301: 301 lines, at most 300"},
+		{"README", "README.md", "# R\n" + strings.Repeat("x\n", 150), "README.md:151: 151 lines, at most 150"},
+		{"README that just fits", "README.md", "# R\n" + strings.Repeat("x\n", 149), ""},
+		{"ARCHITECTURE", "ARCHITECTURE.md", "# A\n" + strings.Repeat("x\n", 300), "ARCHITECTURE.md:301: 301 lines, at most 300"},
+		{"two pages in one", "docs/A.md", "# A\n\n## B\n\n# A\n", "docs/A.md:1: 2 titles"},
+		{"no title", "docs/A.md", "## B\n", "docs/A.md:1: 0 titles"},
+		{"a comment in code", "docs/A.md", "# A\n\n```\n# B\n```\n", ""},
 		{"not Go", "gossip/a.go", "package\n", "gossip/a.go:1: does not parse"},
 		{
 			"sleep in a test", "gossip/a_test.go", "package x\n\nimport \"time\"\n\nfunc f() { time.Sleep(1) }\n",
@@ -376,7 +379,7 @@ func TestEveryExportedNameNeedsAComment(t *testing.T) {
 
 // Findings come sorted, whatever order the rules ran in: two runs of a broken tree can be compared.
 func TestFindingsAreSorted(t *testing.T) {
-	files := map[string]string{"README.md": strings.Repeat("x\n", 151)}
+	files := map[string]string{"README.md": "# R\n" + strings.Repeat("x\n", 150)}
 	for _, p := range []string{"wire", "ring", "gossip"} {
 		files[p+"/a.go"] = "package x\n\nfunc F() {}\n\nfunc G() {}\n"
 	}
