@@ -21,7 +21,8 @@ type Config struct {
 	Self vclock.Actor
 	// Cluster is the cluster's name, 1 to 255 bytes. Packets and streams that carry another are refused.
 	Cluster string
-	// BindAddr is host:port to listen on, TCP and UDP. Port 0 takes a free one; an empty host means all IPv4 ones.
+	// BindAddr is host:port to listen on, TCP and UDP. Port 0 takes a free one; an empty host means all IPv4 ones. What is sent
+	// leaves from that host, unless it means all.
 	BindAddr string
 	// Advertise is the host other nodes reach this one by. Default: the bound address, or a private one of
 	// this machine if bound to all.

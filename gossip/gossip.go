@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,12 +83,12 @@ func start(cfg Config, wrap func(memberlist.NodeAwareTransport) memberlist.NodeA
 	g.meta.Store(&meta)
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 
-	inner, port, err := g.listen()
+	inner, from, port, err := g.listen()
 	if err != nil {
 		g.cancel()
 		return nil, err
 	}
-	guard := newGuard(inner, rules{label: cfg.Cluster, keyed: len(cfg.Key) > 0}, log, &g.count)
+	guard := newGuard(inner, from, rules{label: cfg.Cluster, keyed: len(cfg.Key) > 0}, log, &g.count)
 	if err := g.create(wrap(guard), port); err != nil {
 		g.cancel()
 		_ = guard.Shutdown()
@@ -101,27 +102,31 @@ func start(cfg Config, wrap func(memberlist.NodeAwareTransport) memberlist.NodeA
 	return g, nil
 }
 
-// listen opens the sockets. A free TCP port need not be free for UDP, so that port 0 takes some tries.
-func (g *Gossip) listen() (*memberlist.NetTransport, int, error) {
+// listen opens the sockets, and tells what connections to others should leave from: where packets do, or nil where that is
+// any address. A free TCP port need not be free for UDP, so that port 0 takes some tries.
+func (g *Gossip) listen() (t *memberlist.NetTransport, from net.Addr, port int, err error) {
 	ip, port, err := g.cfg.bind()
 	if err != nil {
-		return nil, 0, fmt.Errorf("gossip: cannot listen on %q: %w", g.cfg.BindAddr, err)
+		return nil, nil, 0, fmt.Errorf("gossip: cannot listen on %q: %w", g.cfg.BindAddr, err)
+	}
+	if at := net.ParseIP(ip); at != nil && !at.IsUnspecified() {
+		from = &net.TCPAddr{IP: at}
 	}
 	for try := 0; ; try++ {
 		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
 			BindAddrs: []string{ip}, BindPort: port, Logger: g.lines.logger(),
 		})
 		if err == nil {
-			return t, t.GetAutoBindPort(), nil
+			return t, from, t.GetAutoBindPort(), nil
 		}
 		inUse := strings.Contains(err.Error(), "address already in use") // the error itself is not wrapped
 		if inUse && port == 0 && try < 10 {
 			continue
 		}
 		if inUse {
-			return nil, 0, fmt.Errorf("%w (%s)", ErrInUse, g.cfg.BindAddr)
+			return nil, nil, 0, fmt.Errorf("%w (%s)", ErrInUse, g.cfg.BindAddr)
 		}
-		return nil, 0, fmt.Errorf("gossip: cannot listen on %q: %w", g.cfg.BindAddr, err)
+		return nil, nil, 0, fmt.Errorf("gossip: cannot listen on %q: %w", g.cfg.BindAddr, err)
 	}
 }
 

@@ -34,6 +34,7 @@ type guard struct {
 	packets chan *memberlist.Packet
 	streams chan net.Conn
 	slots   chan struct{} // one per incoming connection
+	from    net.Addr      // that connections leave from, as packets do; nil: the system chooses
 
 	ctx     context.Context // ends with Shutdown
 	cancel  context.CancelFunc
@@ -45,9 +46,9 @@ type guard struct {
 	conns map[*guardedConn]struct{} // nil after Shutdown
 }
 
-func newGuard(inner *memberlist.NetTransport, r rules, log *zap.Logger, count *counters) *guard {
+func newGuard(inner *memberlist.NetTransport, from net.Addr, r rules, log *zap.Logger, count *counters) *guard {
 	g := &guard{
-		NetTransport: inner, rules: r, log: log, count: count,
+		NetTransport: inner, from: from, rules: r, log: log, count: count,
 		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn), slots: make(chan struct{}, connsMax),
 		stopped: make(chan struct{}), conns: map[*guardedConn]struct{}{},
 	}
@@ -123,7 +124,7 @@ func (g *guard) DialTimeout(addr string, timeout time.Duration) (net.Conn, error
 // without a deadline, so that one node that does not read could stop all that wait behind it.
 func (g *guard) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
 	deadline := time.Now().Add(timeout)
-	dialer := net.Dialer{Deadline: deadline}
+	dialer := net.Dialer{Deadline: deadline, LocalAddr: g.from}
 	c, err := dialer.DialContext(g.ctx, "tcp", a.Addr)
 	if err != nil {
 		return nil, err

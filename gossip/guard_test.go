@@ -276,3 +276,29 @@ func FuzzStream(f *testing.F) {
 type oneByteReader struct{ io.Reader }
 
 func (r oneByteReader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }
+
+func TestConnectionsLeaveFromTheAddressThatPacketsLeaveFrom(t *testing.T) {
+	w := newWorld(t)
+	l, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Skip("this machine has one loopback address: ", err)
+	}
+	_ = l.Close()
+	for bound, want := range map[string]string{"127.0.0.2:0": "127.0.0.2", "0.0.0.0:0": "127.0.0.1"} {
+		n := w.start(1, 1, func(c *Config) { c.BindAddr, c.Advertise = bound, "127.0.0.2" })
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = n.Join(t.Context(), []string{l.Addr().String()}) }()
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from, _, _ := net.SplitHostPort(c.RemoteAddr().String()); from != want {
+			t.Errorf("bound to %s it comes from %s, want %s", bound, from, want)
+		}
+		_, _ = c.Close(), l.Close()
+		n.Close()
+	}
+}

@@ -26,8 +26,8 @@ type Config struct {
 	Name             string        // unique in the cluster; default: the host's name
 	ClientAddr       string        // host:port for clients; default 127.0.0.1:7400; port 0 picks a free one
 	RespAddr         string        // host:port for Redis clients; default off; anyone who reaches it may read and write
-	PeerAddr         string        // host:port for links between nodes; default 127.0.0.1:7401
-	GossipAddr       string        // host:port for membership, TCP and UDP; default 127.0.0.1:7402
+	PeerAddr         string        // host:port for links between nodes, which leave from this host, too; default 127.0.0.1:7401
+	GossipAddr       string        // host:port for membership, TCP and UDP, both ways; default 127.0.0.1:7402
 	AdvertiseHost    string        // host that others reach this node at; default: the host of each address
 	AdminAddr        string        // host:port for health and profiles over HTTP; default off
 	Join             []string      // gossip addresses of nodes of the cluster; without any, a node without a map founds one

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -140,5 +141,28 @@ func TestWritesStopWhenTheDiskFailsAndReadsGoOn(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("it is ready: %s", resp.Status)
+	}
+}
+
+func TestLinksLeaveFromTheAddressThatTheNodeListensOn(t *testing.T) {
+	hosts := map[string]string{"n1": "127.0.0.2", "n2": "127.0.0.3"}
+	for _, host := range hosts {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Skip("this machine has one loopback address: ", err)
+		}
+		_ = l.Close()
+	}
+	nodes := cluster(t, 2, func(c *Config) {
+		c.ClientAddr, c.PeerAddr, c.GossipAddr = net.JoinHostPort(hosts[c.Name], "0"), net.JoinHostPort(hosts[c.Name], "0"), net.JoinHostPort(hosts[c.Name], "0")
+	})
+	for i, n := range nodes {
+		other := nodes[1-i]
+		n.mu.Lock()
+		from, _, _ := net.SplitHostPort(n.in[other.self.Node].conn.RemoteAddr().String())
+		n.mu.Unlock()
+		if from != hosts[other.cfg.Name] {
+			t.Errorf("the link of %s comes from %s, though it listens on %s", other.cfg.Name, from, hosts[other.cfg.Name])
+		}
 	}
 }

@@ -175,7 +175,7 @@ func (n *Node) runs(ctx context.Context, m *ring.Map, x *ring.Node) bool {
 	if n.cfg.Reach != nil && !n.cfg.Reach(x.PeerAddr) {
 		return false
 	}
-	d := net.Dialer{Timeout: dialTimeout}
+	d := net.Dialer{Timeout: dialTimeout, LocalAddr: from(n.peers)}
 	c, err := d.DialContext(ctx, "tcp", x.PeerAddr)
 	if err != nil {
 		return false

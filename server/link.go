@@ -77,7 +77,7 @@ func (l *link) dial(ctx context.Context) (net.Conn, uint64, error) {
 	if reach != nil && !reach(addr) {
 		return nil, 0, fmt.Errorf("server: dialling node %s: %w", l.name, errOutOfReach)
 	}
-	d := net.Dialer{Timeout: dialTimeout}
+	d := net.Dialer{Timeout: dialTimeout, LocalAddr: from(l.n.peers)}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, 0, fmt.Errorf("server: dialling node %s: %w", l.name, err)
@@ -98,6 +98,16 @@ func (l *link) dial(ctx context.Context) (net.Conn, uint64, error) {
 		return nil, 0, err
 	}
 	return conn, theirs.Boot, nil
+}
+
+// from is what connections to other nodes leave from: the address that this node listens on, so that whatever stands between them, a
+// firewall, a proxy, can tell whose they are. Nil lets the system choose, where the node listens on all addresses.
+func from(peers net.Listener) net.Addr {
+	a, ok := peers.Addr().(*net.TCPAddr)
+	if !ok || a.IP.IsUnspecified() {
+		return nil
+	}
+	return &net.TCPAddr{IP: a.IP, Zone: a.Zone}
 }
 
 // greet says hello on a connection this node dialled to a peer port, and reads the answer.

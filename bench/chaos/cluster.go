@@ -4,38 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/shoalcache/shoal/client"
-	"github.com/shoalcache/shoal/wire"
 )
 
-// This file owns the processes of a run, and what they say of themselves.
+// This file owns the processes of a run.
 
 const (
 	memory    = "64MiB"     // of each node: many times what the load writes, so that nothing is evicted
 	startPoll = time.Second // between two starts of a node that found none to join
 	startsMax = 60          // of them
-	askMax    = time.Second // for a node to tell its state
 	stopMax   = 20 * time.Second
 )
 
 // cluster is that of a run. Its nodes' methods are called by whoever holds the node.
 type cluster struct {
 	world  *world
-	shoal  string // the program
-	nodes  []*node
+	shoal  string  // the program
+	nodes  []*node // those first that are part of it
 	status *client.Client
 
 	mu       sync.Mutex
+	size     int      // how many are
 	problems []string // what no fault explains
 	starts   int      // made again, since there was none to join
 }
@@ -46,6 +44,7 @@ type node struct {
 	at         int
 	addr       string // for clients
 	dir        string // of its data
+	wrote      int64  // in its log, when it was last started
 	args       []string
 	join       []string
 
@@ -54,23 +53,31 @@ type node struct {
 	wanted  *bool         // that it ends, under cluster.mu
 }
 
-// newCluster starts a cluster and returns once it is well.
-func newCluster(ctx context.Context, w *world, shoal string) (*cluster, error) {
-	c := &cluster{world: w, shoal: shoal}
+// newCluster starts a cluster of so many nodes and returns once it is well.
+func newCluster(ctx context.Context, w *world, shoal string, size int) (*cluster, error) {
+	c := &cluster{world: w, shoal: shoal, size: size}
 	var addrs, gossips []string
 	for i := range w.nodes {
-		at, peer, gossip := w.addrs(i)
-		addrs, gossips = append(addrs, at), append(gossips, gossip)
-		c.nodes = append(c.nodes, &node{at: i, addr: at, dir: filepath.Join(w.disk(i), "data"), args: []string{
-			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", at, "--peer-addr", peer, "--gossip-addr", gossip, "--resp-addr", "none",
-			"--data-dir", filepath.Join(w.disk(i), "data"), "--memory", memory, "--shards", "4", "--cluster-name", "chaos",
-		}})
+		a := w.addrs(i)
+		addrs, gossips = append(addrs, a.dial), append(gossips, a.join)
+		n := &node{at: i, addr: a.dial, dir: filepath.Join(w.disk(i), "data")}
+		n.args = []string{
+			"server", "--name", fmt.Sprint("n", i+1), "--client-addr", a.client, "--peer-addr", a.peer, "--gossip-addr", a.gossip, "--resp-addr", "none",
+			"--data-dir", n.dir, "--memory", memory, "--shards", "4", "--cluster-name", "chaos",
+		}
+		if a.host != "" {
+			n.args = append(n.args, "--advertise-host", a.host)
+		}
+		c.nodes = append(c.nodes, n)
 	}
 	for i, n := range c.nodes {
 		for k, gossip := range gossips {
-			if k != i {
+			if k != i && k < size {
 				n.join = append(n.join, gossip)
 			}
+		}
+		if i >= size {
+			continue
 		}
 		if err := c.start(n, 0, i > 0); err != nil {
 			return c, err
@@ -78,11 +85,26 @@ func newCluster(ctx context.Context, w *world, shoal string) (*cluster, error) {
 	}
 	var err error
 	for c.status == nil {
-		if c.status, err = client.Dial(ctx, addrs, client.WithoutRouting(), client.WithRetries(0)); err != nil && ctx.Err() != nil {
+		if c.status, err = client.Dial(ctx, addrs[:size], client.WithoutRouting(), client.WithRetries(0)); err != nil && ctx.Err() != nil {
 			return c, err
 		}
 	}
 	return c, c.await(ctx, func() string { return c.unwell(ctx) })
+}
+
+// members are the nodes that are part of it.
+func (c *cluster) members() []*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes[:c.size]
+}
+
+// add starts the next node, which joins.
+func (c *cluster) add(n *node) error {
+	c.mu.Lock()
+	c.size = n.at + 1
+	c.mu.Unlock()
+	return c.start(n, 0, true)
 }
 
 // await waits until nothing is missing, or says what is.
@@ -115,21 +137,28 @@ func (c *cluster) start(n *node, offset time.Duration, join bool) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	fmt.Fprintf(log, "-- chaos: starts shoal %s\n", strings.Join(args, " "))
+	if at, err := log.Seek(0, io.SeekCurrent); err == nil {
+		n.wrote = at
+	}
 	p := c.world.command(n.at, c.shoal, args...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "SHOAL_") {
 			p.Env = append(p.Env, v)
 		}
 	}
-	p.Stdout, p.Stderr, p.SysProcAttr = log, log, attributes()
+	out := struct{ io.Writer }{log} // by a pipe, which takes what is said when the process may write no files
+	p.Stdout, p.Stderr, p.SysProcAttr = out, out, attributes()
 	if err := p.Start(); err != nil {
+		_ = log.Close()
 		return err
 	}
 	ended, wanted := make(chan struct{}), new(bool)
 	n.process, n.ended, n.wanted = p, ended, wanted
-	go c.wait(n, p, ended, wanted, func() error { return c.start(n, offset, join) })
+	go func() {
+		c.wait(n, p, ended, wanted, func() error { return c.start(n, offset, join) })
+		_ = log.Close()
+	}()
 	return nil
 }
 
@@ -176,11 +205,57 @@ func (c *cluster) problem(text string) {
 	c.problems = append(c.problems, text)
 }
 
+// want says whether the node's process is expected to end by itself.
+func (c *cluster) want(n *node, end bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*n.wanted = end
+}
+
+// runs reports whether the node's process does.
+func (c *cluster) runs(n *node) bool {
+	select {
+	case <-n.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// notWritten is what a node exits with that may not start, and says of a disk that takes nothing.
+const (
+	notAllowed = 6
+	notWritten = "data directory cannot be read and written"
+)
+
+// attempt starts a node on a disk that takes nothing. The error is that it ended without saying so in one line.
+func (c *cluster) attempt(ctx context.Context, n *node, until time.Time) error {
+	if err := c.start(n, 0, true); err != nil {
+		return err
+	}
+	c.want(n, true)
+	select {
+	case <-n.ended:
+	case <-ctx.Done():
+		return nil
+	case <-time.After(time.Until(until)):
+		c.want(n, false)
+		return nil
+	}
+	log, err := os.ReadFile(c.log(n))
+	if err != nil {
+		return err
+	}
+	said := strings.Split(strings.TrimSpace(string(log[min(n.wrote, int64(len(log))):])), "\n")
+	if last := said[len(said)-1]; n.process.ProcessState.ExitCode() != notAllowed || !strings.HasPrefix(last, "shoal: ") || !strings.Contains(last, notWritten) {
+		return fmt.Errorf("n%d ended on a disk that takes nothing, with exit code %d, and said: %s", n.at+1, n.process.ProcessState.ExitCode(), last)
+	}
+	return nil
+}
+
 // stop ends the node's process by a signal.
 func (c *cluster) stop(n *node, by syscall.Signal) {
-	c.mu.Lock()
-	*n.wanted = true
-	c.mu.Unlock()
+	c.want(n, true)
 	_ = n.process.Process.Signal(by)
 	select {
 	case <-n.ended:
@@ -204,71 +279,4 @@ func (c *cluster) end() {
 		}
 		n.Unlock()
 	}
-}
-
-// stats asks every node, at once; who does not answer is nil.
-func (c *cluster) stats(ctx context.Context) []*wire.NodeStats {
-	all := make([]*wire.NodeStats, len(c.nodes))
-	var asked sync.WaitGroup
-	for i, n := range c.nodes {
-		asked.Go(func() {
-			if s, err := c.status.Stats(ctx, n.addr, client.WithTimeout(askMax)); err == nil {
-				all[i] = &s
-			}
-		})
-	}
-	asked.Wait()
-	return all
-}
-
-// unwell is what keeps all nodes from having all of their memory, or "".
-func (c *cluster) unwell(ctx context.Context) string {
-	all := c.stats(ctx)
-	for i, s := range all {
-		name := fmt.Sprint("n", i+1)
-		switch {
-		case s == nil:
-			return name + " does not answer"
-		case s.State != "active":
-			return name + " is " + s.State
-		case s.Nodes != len(all) || s.NodesUp != len(all):
-			return fmt.Sprintf("%s knows %d nodes, %d of them up", name, s.Nodes, s.NodesUp)
-		case s.PartitionsOwned == 0 || s.PartitionsRecovering > 0:
-			return fmt.Sprintf("%s recovers %d of %d partitions", name, s.PartitionsRecovering, s.PartitionsOwned)
-		case s.MapHash != all[0].MapHash:
-			return name + " holds another map than n1"
-		}
-	}
-	return ""
-}
-
-// unsettled is unwell, or who owes hints.
-func (c *cluster) unsettled(ctx context.Context) string {
-	if what := c.unwell(ctx); what != "" {
-		return what
-	}
-	for i, s := range c.stats(ctx) {
-		switch {
-		case s == nil:
-			return fmt.Sprintf("n%d does not answer", i+1)
-		case s.HintsOwed > 0:
-			return fmt.Sprintf("n%d owes %d hints", i+1, s.HintsOwed)
-		}
-	}
-	return ""
-}
-
-// evicted is how many records made room: of each node since its last start. A node that does not tell counts as a lot.
-func (c *cluster) evicted(ctx context.Context) (sum int64) {
-	for _, s := range c.stats(ctx) {
-		if s == nil {
-			return math.MaxInt64
-		}
-		n, err := strconv.ParseInt(fmt.Sprint(s.Packages["storage"]["evicted"]), 10, 64)
-		if err != nil {
-			return math.MaxInt64
-		}
-		sum += n
-	}
-	return sum
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,21 +93,37 @@ func (h *history) note(key string, o op) {
 	h.keys[key] = append(h.keys[key], o)
 }
 
+// used are the keys that something was asked of, in order.
+func (h *history) used() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.keys))
+}
+
 // counting reports whether a key is one of a counter.
 func counting(key string) bool { return strings.HasPrefix(key, "counter-") }
 
 // encode makes the value of a write: its key, its number, and some bytes that make records differ in length.
 func encode(key string, number int64) []byte {
-	return fmt.Appendf(nil, "%s %d %s", key, number, strings.Repeat("x", int(number%200)))
+	return fmt.Appendf(nil, "%s %d %s", key, number, pad(key, number))
 }
 
 // decode is the number in a value that was read of key, or -1 if nobody can have written it there.
 func decode(key string, value []byte) int64 {
 	at, rest, _ := strings.Cut(string(value), " ")
-	text, pad, _ := strings.Cut(rest, " ")
+	text, rest, _ := strings.Cut(rest, " ")
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 || at != key || pad != strings.Repeat("x", int(n%200)) {
+	if err != nil || n < 1 || at != key || rest != pad(key, n) {
 		return -1
 	}
 	return n
+}
+
+// pad is what follows: of bulky keys a kilobyte more.
+func pad(key string, number int64) string {
+	n := int(number % 200)
+	if strings.HasPrefix(key, "bulk-") {
+		n += 1 << 10
+	}
+	return strings.Repeat("x", n)
 }

@@ -20,6 +20,8 @@ const (
 	ownKeys  = 8  // of each worker, which nobody else writes
 	shared   = 24 // keys that all write
 	counters = 8
+	bulk     = 3000 // keys with values of bulkSize, which a flood writes
+	floods   = 8    // that write at a time
 	callMax  = time.Second
 	restMin  = 4 * time.Millisecond // of a worker between two calls
 	restMax  = 20 * time.Millisecond
@@ -31,28 +33,47 @@ type load struct {
 	start   time.Time
 	number  atomic.Int64 // of the last value written
 	routed  *client.Client
-	direct  []*client.Client // one for each node, which asks that one alone
+
+	mu     sync.Mutex
+	direct []*client.Client // one for each node, which asks that one alone
 }
 
 // newLoad connects to all nodes.
 func newLoad(ctx context.Context, c *cluster) (*load, error) {
 	l := &load{history: history{keys: map[string][]op{}}, start: time.Now()}
 	var addrs []string
-	for _, n := range c.nodes {
+	for _, n := range c.members() {
 		addrs = append(addrs, n.addr)
-		one, err := client.Dial(ctx, []string{n.addr}, client.WithoutRouting())
-		if err != nil {
+		if err := l.join(ctx, n); err != nil {
 			return l, err
 		}
-		l.direct = append(l.direct, one)
 	}
 	var err error
 	l.routed, err = client.Dial(ctx, addrs)
 	return l, err
 }
 
+// join asks a node, too.
+func (l *load) join(ctx context.Context, n *node) error {
+	one, err := client.Dial(ctx, []string{n.addr}, client.WithoutRouting())
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.direct = append(l.direct, one)
+	return nil
+}
+
+// through are the clients of one node each.
+func (l *load) through() []*client.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.direct
+}
+
 func (l *load) end() {
-	for _, c := range l.direct {
+	for _, c := range l.through() {
 		c.Close()
 	}
 	if l.routed != nil {
@@ -73,15 +94,20 @@ func allKeys() (keys []string) {
 	for k := range counters {
 		keys = append(keys, fmt.Sprint("counter-", k))
 	}
+	for k := range bulk {
+		keys = append(keys, bulky(k))
+	}
 	return keys
 }
+
+func bulky(k int) string { return fmt.Sprint("bulk-", k) }
 
 func own(worker, k int) string { return fmt.Sprintf("own-%d-%d", worker, k) }
 
 // run lets the workers work until ctx ends; calls that are under way then are finished.
 func (l *load) run(ctx context.Context, seed uint64) {
 	var working sync.WaitGroup
-	keys := allKeys()
+	keys := allKeys()[:workers*ownKeys+shared+counters]
 	for w := range workers {
 		working.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(w)))
@@ -97,11 +123,26 @@ func (l *load) run(ctx context.Context, seed uint64) {
 	working.Wait()
 }
 
+// flood writes the bulky keys through one node as fast as it takes them, again and again until ctx ends.
+func (l *load) flood(ctx context.Context, node int) {
+	var working sync.WaitGroup
+	c := l.through()[node]
+	for w := range floods {
+		working.Go(func() {
+			for k := w; ctx.Err() == nil; k = (k + floods) % bulk {
+				l.do(c, fmt.Sprint("n", node+1), set, bulky(k))
+			}
+		})
+	}
+	working.Wait()
+}
+
 // step is one call of a worker: through the client that knows the owners, or at any one node.
 func (l *load) step(r *rand.Rand, worker int, keys []string) {
 	c, via := l.routed, "all"
-	if n := r.IntN(2 * len(l.direct)); n < len(l.direct) {
-		c, via = l.direct[n], fmt.Sprint("n", n+1)
+	if direct := l.through(); r.IntN(2) == 0 {
+		n := r.IntN(len(direct))
+		c, via = direct[n], fmt.Sprint("n", n+1)
 	}
 	key := own(worker, r.IntN(ownKeys))
 	if r.IntN(4) == 0 {
@@ -167,24 +208,30 @@ func found(key string, value []byte) int64 {
 	return n
 }
 
-// readAll reads every key through every node, and from all of its owners. It returns how many reads failed, however often
-// they were tried.
-func (l *load) readAll() (failed int) {
-	const tries = 5
+// readAll reads every key that was used through every node, and from all of its owners. It returns how many reads failed, however often
+// they were tried; through whom so many fail, nothing more is read.
+func (l *load) readAll(ctx context.Context) (failed int) {
+	const tries, failedMax = 5, 20
 	var reading sync.WaitGroup
 	var n atomic.Int64
+	keys := l.history.used()
 	read := func(c *client.Client, via string, opts ...client.CallOption) {
-		for _, key := range allKeys() {
+		missed := 0
+		for _, key := range keys {
 			done := false
-			for try := 0; try < tries && !done; try++ {
+			for try := 0; try < tries && !done && ctx.Err() == nil; try++ {
 				done = l.do(c, via, get, key, opts...).Outcome == acked
 			}
 			if !done {
-				n.Add(1)
+				missed++
+			}
+			if missed == failedMax {
+				break
 			}
 		}
+		n.Add(int64(missed))
 	}
-	for i, c := range l.direct {
+	for i, c := range l.through() {
 		reading.Go(func() { read(c, fmt.Sprint("n", i+1)) })
 	}
 	reading.Go(func() { read(l.routed, "all, at all", client.WithLevel(client.LevelAll)) })

@@ -10,20 +10,21 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
 
 // options are what the driver is told.
 type options struct {
-	shoal    string
-	seed     uint64
-	minutes  float64
-	runs     int
-	trouble  time.Duration
-	show     bool
-	loopback bool // nodes get no networks of their own
-	output   string
+	shoal   string
+	seed    uint64
+	minutes float64
+	runs    int
+	trouble time.Duration
+	show    bool
+	network string // what nodes talk over; empty: what there is
+	output  string
 }
 
 // errBroken is that a promise was, which has been told by then.
@@ -51,13 +52,16 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.runs, "runs", 0, "at most so many runs; 0: as many as there is time for")
 	flags.DurationVar(&o.trouble, "trouble", time.Minute, "how long a run has faults")
 	flags.BoolVar(&o.show, "show", false, "print the plan of the seed, and run nothing")
-	flags.BoolVar(&o.loopback, "loopback", false, "give nodes no networks and disks of their own, and leave out the faults of these")
+	flags.StringVar(&o.network, "network", "", "of nodes: `namespaces`, with disks of their own, proxy, or none; default: the first of these that this machine allows")
 	flags.StringVar(&o.output, "o", "text", "text, or json")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if o.minutes <= 0 || o.runs < 0 || o.trouble < 15*time.Second || o.output != "text" && o.output != "json" {
 		return o, errors.New("use -minutes above 0, -runs from 0, -trouble from 15s, and -o text or json")
+	}
+	if !slices.Contains([]string{"", bySpaces, byProxy, byNone}, o.network) {
+		return o, fmt.Errorf("-network %q: use %s, %s or %s", o.network, bySpaces, byProxy, byNone)
 	}
 	return o, nil
 }
@@ -76,29 +80,50 @@ func (o *options) begin() error {
 	if err != nil {
 		return fmt.Errorf("%w: make build makes it", err)
 	}
-	apart := errors.New("-loopback")
-	if !o.loopback {
-		apart = enter()
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return o.all(ctx, apart, os.Stdout, os.Stderr)
+	over, err := o.choose(os.Stderr)
+	if err != nil {
+		return err
+	}
+	return o.all(ctx, over, os.Stdout, os.Stderr)
 }
 
-// all runs seed after seed. Apart is why nodes have no networks of their own, or nil.
-func (o *options) all(ctx context.Context, apart error, out, progress io.Writer) error {
-	if apart != nil {
-		fmt.Fprintf(progress, "chaos: no networks of their own for nodes, so that faults of networks and disks are skipped: %v\n", apart)
+// choose finds out over what nodes can talk here, and says why it is not what comes first. It returns in the program that enter starts.
+func (o *options) choose(progress io.Writer) (over string, err error) {
+	if o.network == "" || o.network == bySpaces {
+		err = enter()
+		if err == nil || o.network == bySpaces {
+			return bySpaces, err
+		}
+		fmt.Fprintf(progress, "chaos: no %s, so that faults of disks are skipped: %v\n", bySpaces, err)
 	}
+	sweep()
+	if o.network == "" || o.network == byProxy {
+		p, err := newProxy(replicas)
+		if err == nil {
+			p.end()
+			return byProxy, nil
+		}
+		if o.network == byProxy {
+			return byProxy, err
+		}
+		fmt.Fprintf(progress, "chaos: no %s, so that faults of networks are skipped, too: %v\n", byProxy, err)
+	}
+	return byNone, nil
+}
+
+// all runs seed after seed.
+func (o *options) all(ctx context.Context, over string, out, progress io.Writer) error {
 	s, began := &summary{Kept: true}, time.Now()
 	for seed := o.seed; ctx.Err() == nil && (o.runs == 0 || len(s.Runs) < o.runs); seed++ {
 		if len(s.Runs) > 0 && time.Since(began).Minutes() >= o.minutes {
 			break
 		}
 		p := draw(seed, o.trouble)
-		fmt.Fprintf(progress, "seed %d: %d nodes, %d faults in %v\n", seed, p.Nodes, len(p.Faults), p.Trouble)
+		fmt.Fprintf(progress, "seed %d: %d nodes over %s, %d faults in %v\n", seed, p.Nodes, over, len(p.Faults), p.Trouble)
 		from := time.Now()
-		rep, err := run(ctx, p, o, apart == nil, func(format string, args ...any) {
+		rep, err := run(ctx, p, o, over, func(format string, args ...any) {
 			fmt.Fprintf(progress, "  %6.1fs  %s\n", time.Since(from).Seconds(), fmt.Sprintf(format, args...))
 		})
 		if ctx.Err() != nil {

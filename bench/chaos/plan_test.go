@@ -34,7 +34,7 @@ func TestNoPlanAsksForMoreThanThePromisesAllow(t *testing.T) {
 		for i := range p.Faults {
 			f := &p.Faults[i]
 			drawn[f.Kind]++
-			if f.At < calm || f.For <= 0 || f.ends() > p.Trouble-calm || f.Node < 0 || f.Node >= p.Nodes {
+			if f.At < calm || f.For <= 0 || f.ends() > p.Trouble-calm || f.Node < 0 || f.Node >= p.all() || (f.Kind == join) != (f.Node == p.Nodes && !slices.ContainsFunc(p.Faults[:i], joins)) && f.Node >= p.Nodes {
 				t.Fatalf("%s is out of bounds:\n%s", f, p.show())
 			}
 			for k := range p.Faults[i+1:] {
@@ -52,13 +52,18 @@ func TestNoPlanAsksForMoreThanThePromisesAllow(t *testing.T) {
 	}
 }
 
+func joins(f fault) bool { return f.Kind == join }
+
 // mayFollow reports whether g, which begins later than f, may begin when it does.
 func mayFollow(f, g *fault) bool {
 	switch {
 	case f.Kind.forgets() && g.Kind.forgets():
 		back := refilled
-		if f.Kind == wipe {
+		switch f.Kind {
+		case wipe:
 			back += wipedFor
+		case join:
+			back = 0
 		}
 		return g.At >= f.ends()+back
 	case f.Kind.parts() != g.Kind.parts():

@@ -17,6 +17,7 @@ import (
 type report struct {
 	Seed      uint64        `json:"seed"`
 	Nodes     int           `json:"nodes"`
+	Network   string        `json:"network"`
 	Faults    map[kind]int  `json:"faults"`
 	Skipped   map[kind]int  `json:"skipped"`
 	Converged time.Duration `json:"converged_ns"` // after the last fault
@@ -24,6 +25,8 @@ type report struct {
 	Problems  []string      `json:"problems"`     // what no fault explains, beside broken promises
 	Files     string        `json:"files,omitempty"`
 	Spans     []span        `json:"without_memory"`
+	Copies    copies        `json:"copies"`
+	Pressed   pressed       `json:"hints_on_full_disks"`
 	Plan      plan          `json:"plan"`
 	*verdict
 }
@@ -33,8 +36,9 @@ func (r *report) kept() bool { return len(r.Violations) == 0 && len(r.Problems) 
 
 // line is the run in one.
 func (r *report) line() string {
-	return fmt.Sprintf("seed %d: %d nodes; %s; %d operations, %d checked, %d acked, %d unsure, %d not done, %d misses (%d forgotten), %s; converged in %.1fs",
-		r.Seed, r.Nodes, tally(r.Faults), r.Ops, r.Checked, r.Acked, r.Unsure, r.Undone, r.Misses, r.Forgotten, r.broken(), r.Converged.Seconds())
+	return fmt.Sprintf("seed %d: %d nodes; %s; %d operations, %d checked, %d acked, %d unsure, %d not done, %d misses (%d forgotten), %s; converged in %.1fs; %d copies compared, %d differ, the same in %.1fs",
+		r.Seed, r.Nodes, tally(r.Faults), r.Ops, r.Checked, r.Acked, r.Unsure, r.Undone, r.Misses, r.Forgotten, r.broken(), r.Converged.Seconds(),
+		r.Copies.Compared, r.Copies.Differing, r.Copies.Same.Seconds())
 }
 
 func (r *report) broken() string {
@@ -105,7 +109,9 @@ func (s *summary) json(w io.Writer) error {
 func (s *summary) table(w io.Writer) error {
 	faults, skipped, broken := map[kind]int{}, map[kind]int{}, map[breach]int{}
 	var ops, checked, acks, unsures, misses, forgot, problems int
-	slowest := time.Duration(0)
+	var full pressed
+	var compared, differ, forgottenCopies, exchanged int
+	slowest, same := time.Duration(0), time.Duration(0)
 	for _, r := range s.Runs {
 		for _, k := range kinds {
 			faults[k] += r.Faults[k]
@@ -116,7 +122,9 @@ func (s *summary) table(w io.Writer) error {
 		}
 		ops, checked, acks, unsures = ops+r.Ops, checked+r.Checked, acks+r.Acked, unsures+r.Unsure
 		misses, forgot, problems = misses+r.Misses, forgot+r.Forgotten, problems+len(r.Problems)
-		slowest = max(slowest, r.Converged)
+		compared, differ, forgottenCopies, exchanged = compared+r.Copies.Compared, differ+r.Copies.Differing, forgottenCopies+r.Copies.Forgotten, exchanged+int(r.Copies.After)
+		full = pressed{full.Owed + r.Pressed.Owed, full.Refused + r.Pressed.Refused, full.Dropped + r.Pressed.Dropped}
+		slowest, same = max(slowest, r.Converged), max(same, r.Copies.Same)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\nruns\t%d\nfaults\t%s\n", len(s.Runs), tally(faults))
@@ -128,6 +136,11 @@ func (s *summary) table(w io.Writer) error {
 	for _, b := range breaches {
 		fmt.Fprintf(t, "%s\t%d\n", b, broken[b])
 	}
-	fmt.Fprintf(t, "other problems\t%d\nslowest to converge\t%.1fs\n", problems, slowest.Seconds())
+	if full != (pressed{}) {
+		fmt.Fprintf(t, "hints on full disks\t%d owed in memory, %d dropped; %d times refused\n", full.Owed, full.Dropped, full.Refused)
+	}
+	fmt.Fprintf(t, "copies compared\t%d, of which %d an owner may have forgotten\ncopies that differ\t%d\n", compared, forgottenCopies, differ)
+	fmt.Fprintf(t, "partitions that differ\t%d, when compared once more\n", exchanged)
+	fmt.Fprintf(t, "other problems\t%d\nslowest to converge\t%.1fs, and %.1fs until copies were the same\n", problems, slowest.Seconds(), same.Seconds())
 	return t.Flush()
 }

@@ -26,6 +26,8 @@ type runner struct {
 	load    *load
 	say     func(format string, args ...any)
 
+	whole sync.RWMutex // held while nothing may be wrong with the network, and for reading by what is
+
 	mu     sync.Mutex
 	spans  []span
 	taking bool // a fault is about to take a node's memory, or has, and the node is not started again yet
@@ -33,11 +35,13 @@ type runner struct {
 	begun  map[kind]int
 	left   map[kind]int // out, for want of what they need
 	last   time.Time    // when a fault was over
+
+	pressed pressed // by full disks
 }
 
 // run carries out a plan and tells what came of it. The error is one of the driver's, or of a cluster that does not start.
-func run(ctx context.Context, p plan, o *options, isolated bool, say func(string, ...any)) (*report, error) {
-	w, err := newWorld(isolated, p.Nodes)
+func run(ctx context.Context, p plan, o *options, over string, say func(string, ...any)) (*report, error) {
+	w, err := newWorld(over, p.all())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +63,7 @@ func run(ctx context.Context, p plan, o *options, isolated bool, say func(string
 // all is a run from the start of the cluster to the verdict.
 func (r *runner) all(ctx context.Context, shoal string) (rep *report, err error) {
 	starting, cancel := context.WithTimeout(ctx, startMax)
-	r.cluster, err = newCluster(starting, r.world, shoal)
+	r.cluster, err = newCluster(starting, r.world, shoal, r.plan.Nodes)
 	if err == nil {
 		r.load, err = newLoad(starting, r.cluster)
 	}
@@ -99,14 +103,15 @@ func (r *runner) judged(ctx context.Context, took time.Duration) *report {
 	if taken, open := r.look(); open && r.cluster.unwell(ctx) == "" {
 		r.close(taken)
 	}
-	if n := r.load.readAll(); n > 0 && ctx.Err() == nil {
+	same := r.compared(ctx)
+	if n := r.load.readAll(ctx); n > 0 && ctx.Err() == nil {
 		r.cluster.problem(fmt.Sprintf("%d reads failed though all was well", n))
 	}
 	if n := r.cluster.evicted(ctx); n != 0 && ctx.Err() == nil {
 		r.cluster.problem(fmt.Sprintf("%d records were evicted: what is missing proves nothing", n))
 	}
 	r.closeAll()
-	rep := &report{Plan: r.plan, Seed: r.plan.Seed, Nodes: r.plan.Nodes, Faults: r.begun, Skipped: r.left, Converged: took, Spans: r.spans, Starts: r.cluster.starts}
+	rep := &report{Plan: r.plan, Seed: r.plan.Seed, Nodes: r.plan.Nodes, Network: r.world.over, Faults: r.begun, Skipped: r.left, Converged: took, Spans: r.spans, Starts: r.cluster.starts, Copies: same, Pressed: r.pressed}
 	rep.verdict = judge(r.load.history.keys, r.spans)
 	rep.Problems = r.cluster.problems[:min(len(r.cluster.problems), problemsMax)]
 	return rep
@@ -120,9 +125,10 @@ func (r *runner) trouble(ctx context.Context) {
 	var forgetting, parting []*fault
 	for i := range r.plan.Faults {
 		f := &r.plan.Faults[i]
+		lacks := r.world.lacks(f.Kind)
 		switch {
-		case f.Kind.isolated() && !r.world.isolated:
-			r.leave(f, "it needs namespaces")
+		case lacks != "":
+			r.leave(f, lacks)
 		case f.Kind.forgets():
 			forgetting = append(forgetting, f)
 		case f.Kind.parts():
@@ -158,7 +164,6 @@ func (r *runner) lane(ctx context.Context, began time.Time, faults []*fault) {
 // fault begins and ends one.
 func (r *runner) fault(ctx context.Context, f *fault) error {
 	if f.Kind.parts() {
-		r.begin(f)
 		return r.parted(ctx, f)
 	}
 	n := r.cluster.nodes[f.Node]
@@ -166,8 +171,19 @@ func (r *runner) fault(ctx context.Context, f *fault) error {
 		r.leave(f, "the last to lose its memory has not recovered")
 		return nil
 	}
+	switch {
+	case f.Kind == join && ctx.Err() == nil:
+		return r.joins(ctx, n, f)
+	case f.Node >= len(r.cluster.members()):
+		r.leave(f, "the node has not joined")
+		return nil
+	}
 	n.Lock()
 	defer n.Unlock()
+	if f.Kind.strikes() && !r.cluster.serves(ctx, n) {
+		r.leave(f, "the node has not started yet")
+		return nil
+	}
 	if ctx.Err() != nil {
 		return nil
 	}

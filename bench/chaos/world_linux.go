@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // inside is set for the driver that was started in namespaces of its own: to the process id of who started it, since its own is 1.
@@ -24,6 +26,23 @@ func driver() int {
 
 // attributes let a node end with the driver where it has no namespace to end with.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// limits is that a process can be kept from writing files, by refuse.
+const limits = true
+
+// refuse lets a process write no files, or lets it again: it is told that they are too large, as a disk says that it takes nothing.
+// This does not need a disk of its own, nor that nothing is open, as making one read-only does.
+func refuse(pid int, nothing bool) error {
+	var was unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_FSIZE, nil, &was); err != nil {
+		return err
+	}
+	now := unix.Rlimit{Cur: was.Max, Max: was.Max}
+	if nothing {
+		now.Cur = 0
+	}
+	return unix.Prlimit(pid, unix.RLIMIT_FSIZE, &now, nil)
+}
 
 // enter starts this program again in networks, mounts and processes of its own, and ends with it. It returns in that
 // program, or with the reason where there is none.

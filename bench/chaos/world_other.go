@@ -16,3 +16,8 @@ func driver() int { return os.Getpid() }
 
 // attributes are none.
 func attributes() *syscall.SysProcAttr { return nil }
+
+// limits is false: refuse is not to be had.
+const limits = false
+
+func refuse(int, bool) error { return errors.ErrUnsupported }
