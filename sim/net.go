@@ -25,7 +25,9 @@ func (w *world) flush(i int) {
 			return
 		}
 	}
-	n.felt.Add(&n.out.Latency)
+	if len(n.out.Conns) > 0 { // else nobody was answered
+		n.felt.Add(&n.out.Latency)
+	}
 	under := n.core.View().Placement
 	for p := range n.out.Peers {
 		parcel := &n.out.Peers[p]

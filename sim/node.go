@@ -42,6 +42,7 @@ type node struct {
 	felt     replica.Latency // of all requests that the process has answered
 	dir      *datadir.Dir    // of the process that runs, or is about to
 	hintLog  *datadir.HintLog
+	logs     time.Duration // when it is its turn
 	boot     uint64
 	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted   time.Duration // true time
