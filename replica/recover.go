@@ -194,7 +194,9 @@ func (s *Shard) endRefills() {
 		}
 		var ghosts []storage.Ghost
 		for _, g := range r.Ghosts() {
-			ghosts = append(ghosts, storage.Ghost(g))
+			if int(s.rank(r.partition))+int(g.Fewer) < s.view.Map.Replicas() { // else it is of a key of others
+				ghosts = append(ghosts, storage.Ghost(g))
+			}
 		}
 		mark := r.Mark()
 		if len(s.view.Others(r.partition)) == 0 { // what it forgot, nobody can tell it

@@ -270,6 +270,38 @@ func TestARecordOfAnotherPartitionIsNotStoredAndCountsAsForgotten(t *testing.T) 
 	}
 }
 
+func TestAnOwnerThatRecoversRemembersNothingOfKeysThatAreNotIts(t *testing.T) {
+	n := restarted(t, 3)
+	n.SetUp(2, true)
+	n.SetUp(3, true)
+	look(n, 0)
+	s := n.Shards()[0]
+	ghost := func(p uint32, fewer uint8) wire.Ghost {
+		return wire.Ghost{Hash: uint64(p)<<8 | uint64(fewer), Stamp: vclock.StampAt(recoverWall - 2000), Fewer: fewer}
+	}
+	for s.Recovering() > 0 {
+		asked := pulled(t, n, 0, 2, 3)
+		if len(asked) == 0 {
+			t.Fatal("nothing asked")
+		}
+		for id, p := range asked {
+			m := wire.Message{Kind: wire.KindPullReply, ID: p.ID, Partition: p.Partition}
+			for fewer := range uint8(storage.FewerMost) {
+				m.Body = wire.AppendPageGhost(m.Body, ghost(p.Partition, fewer))
+			}
+			s.Receive(recoverNow(time.Minute), id, 0, storage.Key{}, &m, nil, &Outbox{})
+		}
+	}
+	for p := uint32(0); p < 16; p += recoverShards {
+		for fewer := range uint8(storage.FewerMost) {
+			_, known := s.store.Version(p, ghost(p, fewer).Hash)
+			if owns := s.rank(p) < 3-fewer; known != owns {
+				t.Errorf("partition %d, in which it is owner %d: of a key of %d owners it remembers %t", p, s.rank(p)+1, 3-fewer, known)
+			}
+		}
+	}
+}
+
 // Nobody can tell an only owner what it forgot, now or once it has others beside it.
 func TestAnOnlyOwnerThatRestartsVouchesForNothingOfBefore(t *testing.T) { // I2, I12
 	n := restarted(t, 1)

@@ -74,13 +74,44 @@ func (w *world) checkAlike(how string, counts func(key int) bool) {
 	}
 }
 
+// checkCompared is that an exchange compares all partitions that two nodes share, however many shards either has. Nothing is written until
+// now, and afterwards nobody rests any more.
+func (w *world) checkCompared() {
+	rested := w.rests
+	if w.rests = 0; rested == 0 || !w.settled(rested) {
+		return
+	}
+	since := rested + 4*time.Second // an exchange that ends later has begun when nobody recovered any more
+	for i := range w.nodes {
+		n := &w.nodes[i]
+		shards := n.core.Shards()
+		for s, shard := range shards {
+			for _, c := range shard.Comparisons(nil, nil) {
+				if c.At < n.mono(since) {
+					continue
+				}
+				shared := int64(0)
+				for p := uint32(s); p < w.plan.Cluster.Partitions; p += uint32(len(shards)) {
+					if w.owns(n, p) && w.owns(&w.nodes[c.Node-1], p) {
+						shared++
+					}
+				}
+				if w.count("comparison judged"); c.Compared < shared {
+					w.fail("I4", "shard %d of n%d has compared %d of the %d partitions that it shares with n%d", s, n.id, c.Compared, shared, c.Node)
+					return
+				}
+			}
+		}
+	}
+}
+
 // agreesFor is how long all must have been well for exchanges to be through.
 const agreesFor = 30 * time.Second
 
 // checkExchanged is I4 as exchanges bring it: whatever was lost on the way, two owners that can compare know the same of every key, as a
 // record or as a ghost, of what both know all about: above both marks, as far as windows tell.
 func (w *world) checkExchanged() {
-	if !w.plan.Cluster.Exchanges || !w.settled(w.now-agreesFor) || w.agreed() > w.now-agreesFor || w.plan.Cluster.Flushes || w.off > replica.SkewAllowed {
+	if !w.plan.Cluster.Exchanges || !w.exchangesJudged(w.now-agreesFor) {
 		return
 	}
 	w.count("exchange judged")
@@ -125,15 +156,25 @@ func (w *world) checkPair(p uint32, one, other int, rank uint8) {
 	until := vclock.StampAt(w.wallAt(&w.nodes[one]) - agreesFor.Milliseconds())
 	for side := range 2 {
 		for hash, e := range known[side] {
-			stamp, less := e.Ghost.Stamp+e.Set.Dot.Stamp, known[1-side][hash]
-			if stamp < from || stamp > until || less.Ghost.Stamp+less.Set.Dot.Stamp >= stamp {
+			stamp, deadline := versionOf(&e)
+			less := known[1-side][hash]
+			lessStamp, lessDeadline := versionOf(&less)
+			if stamp < from || max(stamp, deadline.Stamp) > until || stamp < lessStamp || stamp == lessStamp && deadline.Compare(lessDeadline) <= 0 {
 				continue
 			}
-			w.fail("I4", "%v after the faults ended n%d knows version %v of a key of partition %d, hash %x, and n%d %v; both know all from %v", w.now-w.calm,
-				[2]int{one, other}[side]+1, stamp, p, hash, [2]int{one, other}[1-side]+1, less.Ghost.Stamp+less.Set.Dot.Stamp, from)
+			w.fail("I4", "%v after the faults ended n%d knows version %v until %v of a key of partition %d, hash %x, and n%d %v until %v; both know all from %v", w.now-w.calm,
+				[2]int{one, other}[side]+1, stamp, deadline, p, hash, [2]int{one, other}[1-side]+1, lessStamp, lessDeadline, from)
 			return
 		}
 	}
+}
+
+// versionOf is what an entry says of its key.
+func versionOf(e *wire.PageEntry) (vclock.Stamp, vclock.Deadline) {
+	if e.IsGhost {
+		return e.Ghost.Stamp, e.Ghost.Deadline
+	}
+	return e.Set.Dot.Stamp, e.Set.Deadline
 }
 
 // keys are the live keys of a node, with their stamps.

@@ -18,6 +18,7 @@ type audited struct {
 	life  uint32
 	stamp vclock.Stamp
 	known vclock.Stamp // that, or what it may have forgotten of what it was told
+	news  vclock.Stamp // the least stamp of what a read may bring it
 }
 
 // replicaKey is a key, by its hash, at one node.
@@ -38,20 +39,22 @@ func (w *world) audit() {
 			w.auditPartition(i, p)
 		}
 	}
+	w.audited = w.now
 	w.checkHandoffs()
 	w.at(event{at: w.now + auditPeriod, what: audit})
 }
 
 func (w *world) auditPartition(i int, p uint32) {
 	n := &w.nodes[i]
-	here := map[uint64]vclock.Stamp{}
+	here := map[uint64]audited{}
 	mark, floor, owned := w.pages(i, p, func(e *wire.PageEntry) {
 		if e.IsGhost {
-			here[e.Ghost.Hash] = e.Ghost.Stamp
+			here[e.Ghost.Hash] = audited{stamp: e.Ghost.Stamp, news: e.Ghost.Stamp + 1}
 			return
 		}
 		hash := xxhash.Sum64(e.Key)
-		here[hash] = max(e.Set.Dot.Stamp, e.Below)
+		stamp := max(e.Set.Dot.Stamp, e.Below)
+		here[hash] = audited{stamp: stamp, news: stamp} // of two of one stamp it may hold the lesser
 		if e.Set.Tombstone && !w.deleted[string(plainName(e.Key))] {
 			w.fail("I12", "n%d holds a tombstone of %s, %v, which nobody has deleted", n.id, e.Key, e.Set.Dot.Stamp)
 		}
@@ -67,12 +70,21 @@ func (w *world) auditPartition(i int, p uint32) {
 		if n.core.View().Table.Partition(ring.Slot(name)) != p {
 			continue
 		}
-		at := replicaKey{i, xxhash.Sum64(w.inner(n, name))}
-		before, now := w.audits[at], max(here[at.hash], mark, floor)
+		inner := w.inner(n, name)
+		at := replicaKey{i, xxhash.Sum64(inner)}
+		before, seen := w.audits[at], here[at.hash]
+		if seen.life, seen.known = n.life, max(seen.stamp, mark); seen.stamp == 0 {
+			seen.news = mark + 1
+		}
+		if floor > 0 {
+			seen.news = 0
+		}
+		w.checkStray(i, p, inner, seen.stamp)
+		now := max(seen.known, floor)
 		if before.life == n.life && now < before.stamp && !w.several(key) { // who vouches for several versions knows which were acknowledged
 			w.fail("I8", "n%d held %s at %v, and now knows no more than %v of it", n.id, name, before.stamp, now)
 		}
-		w.audits[at] = audited{n.life, here[at.hash], max(here[at.hash], mark)}
+		w.audits[at] = seen
 	}
 }
 

@@ -23,15 +23,10 @@ func Draw(seed uint64) Plan {
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a5)); r.IntN(3) == 0 { // another than the default
 		p.Cluster.Policy = storage.Policy(1 + r.IntN(len(storage.PolicyNames())-1))
 	}
-	if r := rand.New(rand.NewPCG(seed, 0x5b0a7)); r.IntN(3) == 0 {
-		if p.Cluster.Exchanges = true; r.IntN(2) == 0 {
-			p.drawCold(r)
-		}
-	}
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a6)); r.IntN(4) == 0 {
 		p.Cluster.Checks = min(2*r.Float64(), 1)
 	}
-	p.Cluster.HintLog = rand.New(rand.NewPCG(seed, 0x5b0a8)).IntN(4) > 0
+	p.drawRepair()
 	if r := rand.New(rand.NewPCG(seed, 0x5b0a9)); r.IntN(4) == 2 {
 		p.drawHandOvers(r)
 	}
@@ -56,18 +51,6 @@ func (p *Plan) drawHandOvers(r *rand.Rand) {
 		})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
-}
-
-// drawCold lets nobody read half of the keys from some time on, so that no read repairs what their owners have missed: hints must bring
-// it, or exchanges.
-func (p *Plan) drawCold(r *rand.Rand) {
-	from := between(r, p.Trouble/3, p.Trouble)
-	for i := range p.Asks {
-		a := &p.Asks[i]
-		if a.At > from && a.Op == wire.OpGet && a.Key < p.Cluster.Keys && a.Key%2 == 1 {
-			a.Key--
-		}
-	}
 }
 
 // drawPlain makes a plan of sets, deletes, touches and gets of last-write-wins.

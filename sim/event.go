@@ -16,6 +16,7 @@ const (
 	end      // it is over
 	calm     // all of them are
 	audit    // of what the nodes hold
+	rested   // whatever exchanges bring
 	mended   // whatever reads repair
 	boot
 	renew  // a client asks once more for its session

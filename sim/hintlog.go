@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
 )
@@ -11,7 +12,7 @@ const hintDisk = 256 << 10
 // openHints finds what an earlier process has left on a node's disk of what it owed.
 func (w *world) openHints(i int) {
 	n := &w.nodes[i]
-	if !w.plan.Cluster.HintLog {
+	if n.logs = 0; !w.plan.Cluster.HintLog {
 		return
 	}
 	n.hintLog = n.dir.HintLog(hints.LogConfig{BytesMax: hintDisk, TargetMax: hintDisk / 4, SegmentMax: 4 << 10}, w.limits, func(what string, err error) {
@@ -20,12 +21,16 @@ func (w *world) openHints(i int) {
 	})
 }
 
-// logHints lets a node's hints go to its disk and come back from there, and reports whether that was the end of the process.
+// logHints lets a node's hints go to its disk and come back from there, as often as the shell does, and reports whether that was the end
+// of the process.
 func (w *world) logHints(i int) (ended bool) {
 	n := &w.nodes[i]
-	if n.hintLog == nil {
+	if n.hintLog == nil || n.logs > w.now {
 		return false
 	}
-	n.hintLog.Round(w.clock(n), n.core.HintQueues(n.core.View(), func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) }))
+	again := n.hintLog.Round(w.clock(n), n.core.HintQueues(n.core.View(), func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) }))
+	if n.logs = w.now; !again {
+		n.logs += datadir.HintPeriod
+	}
 	return w.blown(i)
 }

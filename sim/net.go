@@ -12,6 +12,7 @@ type packet struct {
 	from, to uint64 // nodes
 	under    uint64 // the sender's placement
 	life     uint32 // a beat: the sender's
+	sent     time.Duration
 	frame    []byte // without its length
 }
 
@@ -25,7 +26,9 @@ func (w *world) flush(i int) {
 			return
 		}
 	}
-	n.felt.Add(&n.out.Latency)
+	if len(n.out.Conns) > 0 { // else nobody was answered
+		n.felt.Add(&n.out.Latency)
+	}
 	under := n.core.View().Placement
 	for p := range n.out.Peers {
 		parcel := &n.out.Peers[p]
@@ -35,7 +38,7 @@ func (w *world) flush(i int) {
 				panic(err) // a node never makes a frame that none would take
 			}
 			rest = next
-			w.send(packet{from: n.id, to: parcel.To, under: under, frame: frame})
+			w.send(packet{from: n.id, to: parcel.To, under: under, sent: w.now, frame: frame})
 		}
 	}
 	begin := len(w.answers)
@@ -92,7 +95,7 @@ func (w *world) carry(p packet) {
 		w.roughen(int(p.from-1), int(p.to-1), w.now+delay)
 	}
 	at, q := w.packet()
-	q.from, q.to, q.under, q.life = p.from, p.to, p.under, p.life
+	q.from, q.to, q.under, q.life, q.sent = p.from, p.to, p.under, p.life, p.sent
 	q.frame = append(q.frame[:0], p.frame...)
 	if w.cutShort[int(p.from-1)*len(w.nodes)+int(p.to-1)] > 0 {
 		q.frame = q.frame[:w.rng.IntN(len(q.frame))]
@@ -138,6 +141,8 @@ func (w *world) deliver(p *packet) {
 	}
 	w.tell(p, m)
 	w.observe(to, m)
+	w.checkRepair(p, to, m)
+	w.checkIdle(p, to, m)
 	w.handOff(p, to, m)
 	switch m.Kind {
 	case wire.KindMap:

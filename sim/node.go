@@ -42,6 +42,7 @@ type node struct {
 	felt     replica.Latency // of all requests that the process has answered
 	dir      *datadir.Dir    // of the process that runs, or is about to
 	hintLog  *datadir.HintLog
+	logs     time.Duration // when it is its turn
 	boot     uint64
 	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted   time.Duration // true time
@@ -215,6 +216,7 @@ func (w *world) run(i int) {
 	n.booted, n.anchor, n.ceiling = w.now, w.wallAt(n), n.floor
 	w.off = max(w.off, n.skew.Abs())
 	c := &w.plan.Cluster
+	shards, memory, ghosts := c.node(i)
 	h := hints.DefaultConfig()
 	h.BytesMax, h.Log = max(c.Memory/64, 4096), c.HintLog
 	r := antientropy.DefaultConfig()
@@ -226,9 +228,9 @@ func (w *world) run(i int) {
 	requests := coordinator.DefaultConfig()
 	requests.ReadRepairChance = c.Checks
 	core, err := replica.New(replica.Config{
-		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: c.Shards, BytesMax: c.Memory, GhostsMax: c.Ghosts, Policy: c.Policy,
+		Self: vclock.Actor{Node: n.id, Boot: n.boot}, Shards: shards, BytesMax: memory, GhostsMax: ghosts, Policy: c.Policy,
 		PendingMax: 1000, PendingMem: 1 << 20, BootFloor: n.floor, Covered: n.covered, Founder: w.now == 0, Hash: xxhash.Sum64,
-		Limits: w.limits, Coordinator: requests, Hints: h, Refill: r, RefillsMax: 4, Exchange: x,
+		Limits: w.limits, Coordinator: requests, Hints: h, Refill: r, RefillsMax: 4, Exchange: x, Background: c.Background,
 	}, n.known.With(n.entry(n.known.Node(n.id).Version+1)), w.clock(n))
 	if err != nil {
 		panic(err) // the plan makes no config that a node refuses

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -30,18 +31,20 @@ type Cluster struct {
 	Sloppy      bool  // some keys are written sloppily
 	Partitions  uint32
 	Shards      int
-	Memory      int64 // bytes of storage on each node
+	ShardsOdd   int   // of every second node; 0: as many as the others have
+	Memory      int64 // bytes of storage on a node with that many shards
 	Ghosts      int64 // and of what is remembered beside it; 0: a tenth
 	HintLog     bool  // hints are on disk, too
 	Policy      storage.Policy
 	Keys        int
-	Counters    int    // further keys, which clients mostly add to and read
-	Siblings    bool   // concurrent writes are kept, and clients write with what they have read
-	Lists       int    // further keys, to whose values clients mostly append
-	Space       string // the namespace that all is asked in; empty: the default one
-	Sessions    int    // of clients
-	Flushes     bool   // it is flushed, or dropped and created again
-	Exchanges   bool   // nodes exchange what they know
+	Counters    int                // further keys, which clients mostly add to and read
+	Siblings    bool               // concurrent writes are kept, and clients write with what they have read
+	Lists       int                // further keys, to whose values clients mostly append
+	Space       string             // the namespace that all is asked in; empty: the default one
+	Sessions    int                // of clients
+	Flushes     bool               // it is flushed, or dropped and created again
+	Exchanges   bool               // nodes exchange what they know
+	Background  replica.Background // what a node may do in the background; empty: the default
 	TTLs        bool
 	Skew        time.Duration // clocks lie within this, either side of the truth
 	Drift       float64       // and run faster or slower by up to this share
@@ -113,6 +116,20 @@ func (c *Cluster) list(key int) bool { return key >= c.Keys+c.Counters }
 
 // owners is how many a key has.
 func (c *Cluster) owners() int { return min(c.Replicas, c.Nodes/c.Datacenters) * c.Datacenters }
+
+// spares reports whether a key has nodes that are none of its owners.
+func (c *Cluster) spares() bool { return c.Nodes > c.owners() }
+
+// node is how many shards a node has, its memory, and that of what it remembers beside it: a shard has as much on every node, and what
+// each of its partitions takes.
+func (c *Cluster) node(i int) (shards int, memory, ghosts int64) {
+	if shards = c.Shards; c.ShardsOdd > 0 && i%2 == 1 {
+		shards = c.ShardsOdd
+	}
+	n, standard := int64(shards), int64(c.Shards)
+	pages := int64(c.Partitions) - int64(c.Partitions)*n/standard
+	return shards, c.Memory/standard*n + pages<<8, c.Ghosts / standard * n
+}
 
 // votes are R and W as numbers of a key's owners, for the levels whose numbers are the same everywhere.
 func (c *Cluster) votes() (r, w int) {

@@ -1,8 +1,8 @@
 package sim
 
 // Failure is a promise that a run broke: its number in docs/CONSISTENCY.md, or "values" (something was read that
-// nobody wrote), "late" (a write was stored past its deadline), "liveness" (something was never done), "determinism" (two
-// runs of one plan differ) or "panic".
+// nobody wrote), "late" (a write was stored past its deadline), "liveness" (something was never done), "waste" (repair did what
+// nobody needed), "determinism" (two runs of one plan differ) or "panic".
 type Failure struct {
 	Promise string `json:"promise"`
 	Text    string `json:"text"`

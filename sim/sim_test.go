@@ -45,7 +45,7 @@ func TestEverySeedKeepsEveryPromise(t *testing.T) {
 // reached is what the seeds of the test must have seen: every fault, and every state that promises are about.
 func reached() []string {
 	states := []string{
-		"exchange", "exchange failed", "exchange differed", "exchange merged", "exchange judged",
+		"exchange", "exchange failed", "exchange differed", "exchange merged", "exchange judged", "rest judged", "comparison judged", "repair judged",
 		"lost", "copied", "slow", "undelivered", "malformed", "replayed", "map refused", "map learnt", "map claimed", "ousted", "older copy", "start refused", "place taken", "ended while it waited", "power lost while writing", "ceiling not saved", "directory damaged",
 		"gossip forgot", "greeting late", "answered too late", "turned away", "retried", "asked a node that stands still", "ceiling wanted",
 		"agreement judged", "mending judged", "deadline judged", "quorum judged without an owner", "handoff judged", "known judged", "vote refused", "recovering read", "repair sent", "hint sent",

@@ -68,6 +68,9 @@ func (w *world) tell(p *packet, m *wire.Message) {
 
 // tellAsked and tellAnswered add what clients ask and hear.
 func (w *world) tellAsked(o *op) {
+	if !w.talks {
+		return
+	}
 	text := fmt.Sprintf("op %d  n%d: %s k%d", o.number, o.node+1, o.ask.Op, o.key)
 	if o.ask.TTL > 0 || o.ask.Op == wire.OpTouch {
 		text += fmt.Sprintf(" for %v", o.ask.TTL)
@@ -82,6 +85,9 @@ func (w *world) tellAsked(o *op) {
 }
 
 func (w *world) tellAnswered(o *op, r *wire.Response) {
+	if !w.talks {
+		return
+	}
 	text := ""
 	switch {
 	case r.Status == wire.StatusOK && o.ask.Op == wire.OpGet:

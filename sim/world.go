@@ -58,6 +58,8 @@ type world struct {
 	dots     map[vclock.Dot]uint64   // what each names
 	samples  map[string][]vclock.Set // a few versions of each key
 	audits   map[replicaKey]audited
+	audited  time.Duration     // when
+	rests    time.Duration     // since when nothing is written, and all is exchanged; 0: not now
 	deleted  map[string]bool   // keys that somebody asked to delete
 	glances  map[int][]*glance // at each key, by the clients of siblings
 	met      map[int][]uint64  // the latest versions of each key that clients have met; nil where none asks by them
@@ -117,6 +119,7 @@ func (w *world) foundCluster() {
 	}
 	w.at(event{at: auditPeriod, what: audit})
 	w.at(event{at: w.plan.Trouble + mendedBy, what: mended})
+	w.at(event{at: w.plan.Trouble + restedBy, what: rested})
 	w.at(event{at: w.plan.Trouble, what: calm})
 }
 
@@ -167,8 +170,11 @@ func (w *world) happen(e *event) {
 		w.heal()
 	case audit:
 		w.audit()
+	case rested:
+		w.rest()
 	case mended:
 		w.checkMended()
+		w.checkCompared()
 	}
 }
 

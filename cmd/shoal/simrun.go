@@ -207,6 +207,10 @@ func simShape(plan *sim.Plan) []table.Row {
 			clients += ", " + habit.what
 		}
 	}
+	shards := count(c.Shards, "shard")
+	if c.ShardsOdd > 0 {
+		shards = fmt.Sprintf("%d or %s", c.Shards, count(c.ShardsOdd, "shard"))
+	}
 	clocks := fmt.Sprintf("within %v of the truth", c.Skew)
 	if c.Drift > 0 {
 		clocks += fmt.Sprintf(", drifting by up to %.3f %%", 100*c.Drift)
@@ -223,7 +227,7 @@ func simShape(plan *sim.Plan) []table.Row {
 	return []table.Row{
 		{"cluster", shape},
 		{"levels", levels},
-		{"memory", fmt.Sprintf("%s a node, %s, %s, policy %s", formatSize(c.Memory), count(c.Shards, "shard"), count(int(c.Partitions), "partition"), c.Policy)},
+		{"memory", fmt.Sprintf("%s a node, %s, %s, policy %s", formatSize(c.Memory), shards, count(int(c.Partitions), "partition"), c.Policy)},
 		{"", "lost by at most " + count(c.Down, "node") + " at a time"},
 		{"clients", clients},
 		{"clocks", clocks},
