@@ -56,10 +56,11 @@ func (w *world) handOff(p *packet, to int, m *wire.Message) {
 // part is that a node lets another keep a hint in its place. An owner may be one that counts already: a write that the hint counted for
 // may then be at one node fewer, as if who had it had lost its memory.
 func (w *world) part(from int, h *handoff) {
-	before := len(w.handoffs)
-	w.handoffs = slices.DeleteFunc(w.handoffs, func(x handoff) bool {
+	gone := func(x handoff) bool {
 		return x.fallback == from && x.target == h.target && x.stamp <= h.stamp && bytes.Equal(x.key, h.key)
-	})
+	}
+	before := len(w.handoffs)
+	w.handoffs, w.owed = slices.DeleteFunc(w.handoffs, gone), slices.DeleteFunc(w.owed, gone) // who says late that he keeps it did so before
 	if len(w.handoffs) < before {
 		w.count("handoff handed over")
 	}
