@@ -118,8 +118,8 @@ func (s *Side) Answer(now vclock.Now, peer uint64, m, reply *wire.Message, body 
 	reply.Kind, reply.Step, reply.Partition = wire.KindExchangeReply, m.Step, m.Partition
 	reply.From, reply.To = m.From, m.To
 	fewer, ok := s.comparable(peer, m.Partition)
-	leaves := m.Step != wire.StepLeaves && m.Step != wire.StepVersions || bits.OnesCount32(m.Leaves) == 1
-	if !leaves || !ok && m.Step != wire.StepCompare {
+	leavesValid := m.Step != wire.StepLeaves && m.Step != wire.StepVersions || bits.OnesCount32(m.Leaves) == 1
+	if !leavesValid || !ok && m.Step != wire.StepCompare {
 		reply.Outcome = wire.OutcomeNotReady
 		return body, nil
 	}

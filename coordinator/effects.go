@@ -11,7 +11,7 @@ import (
 type Config struct {
 	TimeoutDefault   time.Duration // of a request that names none; default 2 s
 	TimeoutMax       time.Duration // longest a request may ask for; recovery waits this long, so raising it slows recovery; default 5 s
-	LingerMax        time.Duration // how long an answered write waits for its last owners before it owes them hints; default 500 ms
+	LingerMax        time.Duration // how long an answered write waits for its last owners before it owes them hints, and a read for replies to repair by; default 500 ms
 	TombstoneFor     time.Duration // a tombstone's own TTL, after which its ghost stands for it; default 1 h
 	ContextActors    int           // actors a stamped context keeps; fewer is smaller, more tells concurrent from newer longer; default 8
 	Limits           wire.Limits   // of what other nodes send

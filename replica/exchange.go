@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -22,17 +23,23 @@ type exchanges struct {
 	serial uint64
 	peers  []exchangePeer // who share partitions with the shard, by id
 	active *antientropy.Exchange
-	serves bool // an operator who waits for it
-	about  about
+	begun  beginning
 }
 
-// about is what the exchange under way is about, and what had been counted when it began.
-type about struct {
-	one       bool // one partition only
-	only      uint32
-	began     time.Duration
-	compared  int64
+// beginning is what an exchange began with.
+type beginning struct {
+	scope     scope
+	awaited   bool // by an operator
+	missed    bool // as its peer's
+	at        time.Duration
+	compared  int64 // until then
 	differing int64
+}
+
+// scope is what an exchange is about: all that is shared, or one partition.
+type scope struct {
+	one       bool
+	partition uint32
 }
 
 type exchangePeer struct {
@@ -43,11 +50,18 @@ type exchangePeer struct {
 	since   time.Duration // when it was due first and hints were owed; 0: not yet
 	settled time.Duration // when what it may have missed before it was up is old enough to be compared
 	asked   bool          // for by an operator, and not begun yet
-	one     bool          // of one partition only
-	only    uint32        // that
+	scope   scope         // of what he asked for
 	all     Comparison    // what the last exchange of all that is shared found
 	single  Comparison    // and the last of one partition
 	which   uint32        // that
+}
+
+// want asks for an exchange; two together are about all.
+func (p *exchangePeer) want(what scope) {
+	if p.asked && p.scope != what {
+		what = scope{}
+	}
+	p.asked, p.scope = true, what
 }
 
 // Comparison is what an exchange that came to its end found. None did: At is 0.
@@ -72,7 +86,7 @@ const (
 func (x *exchanges) init(s *Shard, serial uint64) {
 	x.cfg, x.serial = s.cfg.Exchange, serial
 	x.side = antientropy.Side{
-		Store: s.store, Limits: &s.cfg.Limits, Shards: s.cfg.Shards, Fewer: s.shares, Key: s.merged, Early: s.early,
+		Store: s.store, Limits: &s.cfg.Limits, Shards: s.cfg.Shards, Fewer: s.shares, Key: s.exchangedKey, Early: s.early,
 		Urgent: func(peer uint64, p uint32) bool { return s.hints.Dirty(peer, p) },
 		May:    func() bool { return s.purse.may(workExchange) }, Pay: func(bytes int) { s.purse.pay(workExchange, bytes) },
 	}
@@ -96,7 +110,7 @@ func (s *Shard) shares(peer uint64, p uint32) int {
 
 // owners finds anew who shares partitions with the shard. Exchanges under way end: what they were about has changed.
 func (x *exchanges) owners(s *Shard) {
-	x.end(false)
+	x.end(s, false)
 	old := x.peers
 	x.peers = nil
 	for p := uint32(s.number); p < s.view.Map.Partitions; p += uint32(s.cfg.Shards) {
@@ -110,23 +124,24 @@ func (x *exchanges) owners(s *Shard) {
 				continue
 			}
 			peer := exchangePeer{node: node, passive: node < s.cfg.Self.Node}
-			peer.due = s.nextExchange(&peer)
 			if i, known := slices.BinarySearchFunc(old, node, exchangePeer.compare); known {
 				peer = old[i]
+			} else {
+				peer.due = s.nextExchange(&peer)
 			}
 			x.peers = slices.Insert(x.peers, at, peer)
 		}
 	}
 }
 
-func (p exchangePeer) compare(node uint64) int {
-	switch {
-	case p.node < node:
-		return -1
-	case p.node > node:
-		return 1
+func (p exchangePeer) compare(node uint64) int { return cmp.Compare(p.node, node) }
+
+// peer returns a node that shares partitions with the shard; nil: it does not.
+func (x *exchanges) peer(node uint64) *exchangePeer {
+	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok {
+		return &x.peers[i]
 	}
-	return 0
+	return nil
 }
 
 // jitter is between half of a time and one and a half, another each time.
@@ -150,31 +165,30 @@ func (x *exchanges) settles() time.Duration {
 	return x.cfg.Settle + 2*storage.WindowLeast*time.Millisecond
 }
 
-// missed lets the exchange with a node for which a hint was dropped begin as soon as what it was of can be compared.
-func (x *exchanges) missed(s *Shard, node uint64) {
-	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok {
-		p := &x.peers[i]
+// hintDropped lets the exchange with the node that the hint was for begin as soon as what it was of can be compared.
+func (x *exchanges) hintDropped(s *Shard, node uint64) {
+	if p := x.peer(node); p != nil {
 		p.missed, p.due = true, min(p.due, s.now.Mono+x.settles())
 	}
 }
 
-// found lets the exchange with a node that is up again begin soon: it has missed something.
-func (x *exchanges) found(s *Shard, node uint64) {
-	if i, ok := slices.BinarySearchFunc(x.peers, node, exchangePeer.compare); ok && (!x.peers[i].passive || x.peers[i].missed) {
-		x.peers[i].due = s.now.Mono + s.jitter(node, exchangeSoon)
-		x.peers[i].settled = s.now.Mono + x.settles()
+// peerUp lets the exchange with a node that is up again begin soon: it has missed something.
+func (x *exchanges) peerUp(s *Shard, node uint64) {
+	if p := x.peer(node); p != nil && (!p.passive || p.missed) {
+		p.due = s.now.Mono + s.jitter(node, exchangeSoon)
+		p.settled = s.now.Mono + x.settles()
 	}
 }
 
-// lost ends an exchange with a node.
-func (x *exchanges) lost(node uint64) {
+// peerDown ends an exchange with a node.
+func (x *exchanges) peerDown(s *Shard, node uint64) {
 	if x.active != nil && x.active.Peer() == node {
-		x.end(true)
+		x.end(s, true)
 	}
 }
 
-// end ends the exchange under way. What an operator waits for begins anew, unless it is through.
-func (x *exchanges) end(failed bool) {
+// end ends the exchange under way. If it is not through, what somebody waits for begins again.
+func (x *exchanges) end(s *Shard, failed bool) {
 	if x.active == nil {
 		return
 	}
@@ -182,35 +196,21 @@ func (x *exchanges) end(failed bool) {
 		x.side.Stats.Failed++
 	}
 	done, _ := x.active.Done()
-	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok && x.serves && (failed || !done) {
-		if p := &x.peers[i]; !p.asked {
-			p.due = x.about.began + hintPause // behind those that were due before
-			x.askAgain(p)
+	if p := x.peer(x.active.Peer()); p != nil && (failed || !done || x.active.Refused()) {
+		if p.missed = p.missed || x.begun.missed; x.begun.awaited {
+			p.want(x.begun.scope)
+		}
+		if p.missed || p.asked {
+			p.due = min(p.due, s.now.Mono+hintPause) // behind those that are due
 		}
 	}
-	x.active, x.serves = nil, false
-}
-
-// later lets the exchange with a peer that has another one under way begin anew in a moment.
-func (x *exchanges) later(s *Shard) {
-	if i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare); ok {
-		p := &x.peers[i]
-		p.due = s.now.Mono + s.jitter(p.node, hintPause)
-		x.askAgain(p)
-	}
-}
-
-// askAgain lets what an operator waits for be due again, unless he has asked for more meanwhile.
-func (x *exchanges) askAgain(p *exchangePeer) {
-	if x.serves && !p.asked {
-		p.asked, p.one, p.only = true, x.about.one, x.about.only
-	}
+	x.active, x.begun.awaited = nil, false
 }
 
 // tickExchanges begins the exchange that is due first, and goes on with the one under way.
 func (s *Shard) tickExchanges() {
 	x := &s.exchange
-	if x.active == nil || s.now.Mono-x.about.began >= exchangeTurn {
+	if x.active == nil || s.now.Mono-x.begun.at >= exchangeTurn {
 		var next *exchangePeer
 		for i := range x.peers {
 			p := &x.peers[i]
@@ -236,23 +236,22 @@ func (s *Shard) tickExchanges() {
 // giveWay ends the exchange under way, if there is one, in favour of another that is due. It begins again behind that, where all that it
 // has brought is in order.
 func (x *exchanges) giveWay(s *Shard) {
-	if x.active == nil {
-		return
-	}
-	i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare)
-	if x.end(false); ok {
-		x.peers[i].due = s.now.Mono + hintPause
+	if x.active != nil {
+		p := x.peer(x.active.Peer())
+		if x.end(s, false); p != nil {
+			p.due = s.now.Mono + hintPause
+		}
 	}
 }
 
 // begin begins the exchange with a peer.
 func (x *exchanges) begin(s *Shard, p *exchangePeer) {
+	x.begun = beginning{p.scope, p.asked, p.missed, s.now.Mono, x.side.Stats.Compared, x.side.Stats.Differing}
 	if p.since, p.due = 0, p.settled; p.settled <= s.now.Mono {
 		p.due, p.missed = s.nextExchange(p), false
 	}
 	x.active = antientropy.NewExchange(x.cfg, &x.side, p.node, s.sharedWith(p), &x.serial)
-	x.about = about{p.one, p.only, s.now.Mono, x.side.Stats.Compared, x.side.Stats.Differing}
-	x.serves, p.asked, p.one = p.asked, false, false
+	p.asked, p.scope = false, scope{}
 	x.side.Stats.Begun++
 }
 
@@ -277,7 +276,7 @@ func (s *Shard) exchangeDue(p *exchangePeer) bool {
 // sharedWith are the partitions to exchange with a peer, which owns them, too.
 func (s *Shard) sharedWith(peer *exchangePeer) (shared []uint32) {
 	for p := uint32(s.number); p < s.view.Map.Partitions; p += uint32(s.cfg.Shards) {
-		if s.shares(peer.node, p) > 0 && (!peer.one || peer.only == p) {
+		if s.shares(peer.node, p) > 0 && (!peer.scope.one || peer.scope.partition == p) {
 			shared = append(shared, p)
 		}
 	}
@@ -286,15 +285,17 @@ func (s *Shard) sharedWith(peer *exchangePeer) (shared []uint32) {
 
 // Repair lets the shard exchange what it has with all that it asks, or one partition, as soon as it may: nothing waits for hints.
 func (s *Shard) Repair(partition *uint32) {
+	what := scope{}
+	if partition != nil {
+		what = scope{true, *partition}
+	}
 	for i := range s.exchange.peers {
 		p := &s.exchange.peers[i]
 		if p.passive || partition != nil && s.shares(p.node, *partition) == 0 {
 			continue
 		}
-		if p.one = partition != nil && (!p.asked || p.one && p.only == *partition); p.one { // two together are all
-			p.only = *partition
-		}
-		p.asked, p.due, p.since = true, s.now.Mono, max(s.now.Mono-hintPatience, 1)
+		p.want(what)
+		p.due, p.since = s.now.Mono, max(s.now.Mono-hintPatience, 1)
 	}
 }
 
@@ -308,7 +309,7 @@ func (x *exchanges) pending(v *View) (n, stalled int64) {
 			}
 		}
 	}
-	if x.serves {
+	if x.begun.awaited {
 		n++
 	}
 	return n, stalled
@@ -316,13 +317,13 @@ func (x *exchanges) pending(v *View) (n, stalled int64) {
 
 // note remembers what the exchange that has ended found.
 func (x *exchanges) note(at time.Duration) {
-	i, ok := slices.BinarySearchFunc(x.peers, x.active.Peer(), exchangePeer.compare)
-	if !ok {
+	p := x.peer(x.active.Peer())
+	if p == nil {
 		return
 	}
-	p, found := &x.peers[i], Comparison{x.active.Peer(), at, x.side.Stats.Compared - x.about.compared, x.side.Stats.Differing - x.about.differing}
-	if x.about.one {
-		p.single, p.which = found, x.about.only
+	found := Comparison{p.node, at, x.side.Stats.Compared - x.begun.compared, x.side.Stats.Differing - x.begun.differing}
+	if x.begun.scope.one {
+		p.single, p.which = found, x.begun.scope.partition
 	} else {
 		p.all = found
 	}
@@ -359,13 +360,15 @@ func (s *Shard) sendExchange() {
 	}
 	s.pulls = s.pulls[:0]
 	if done, failed := s.exchange.active.Done(); done {
-		if s.exchange.active.Refused() {
-			s.exchange.later(s)
-		} else if !failed {
-			s.exchange.note(s.now.Mono)
-			s.hints.Clean(s.exchange.active.Peer())
+		x, peer, refused := &s.exchange, s.exchange.active.Peer(), s.exchange.active.Refused()
+		if !failed && !refused {
+			x.note(s.now.Mono)
+			s.hints.Clean(peer)
 		}
-		s.exchange.end(failed)
+		x.end(s, failed)
+		if p := x.peer(peer); p != nil && refused { // it has another one under way
+			p.due = s.now.Mono + s.jitter(peer, hintPause)
+		}
 	}
 }
 
@@ -400,8 +403,8 @@ func (s *Shard) answerExchange(from, under uint64, m *wire.Message) {
 	s.out.message(from, &reply)
 }
 
-// merged prepares a key that another owner has told of in an exchange.
-func (s *Shard) merged(p uint32, inner []byte) (storage.Key, bool) {
+// exchangedKey prepares a key that another owner has told of in an exchange, and reports whether it is one of this node's.
+func (s *Shard) exchangedKey(p uint32, inner []byte) (storage.Key, bool) {
 	k := s.inner(inner)
 	return k, k.Partition == p && s.holds(&k)
 }

@@ -327,26 +327,65 @@ func TestARepairWaitsForNodesThatAreDownAndSaysSo(t *testing.T) {
 	}
 }
 
-// TestARefusedExchangeBeginsAgain: the one that an operator waits for, of what he has asked for.
-func TestARefusedExchangeBeginsAgain(t *testing.T) {
+// TestAnExchangeThatDoesNotComeToItsEndBeginsAgain: if somebody waits for it, and about what he has asked for. One of a partition and one
+// of all are one of all.
+func TestAnExchangeThatDoesNotComeToItsEndBeginsAgain(t *testing.T) {
+	one := uint32(3)
+	part := scope{true, one}
+	for name, c := range map[string]struct {
+		first, then *uint32 // asked for before it begins, and while it is under way
+		again       bool
+		ends        func(*Shard, uint64)
+		want        scope
+	}{
+		"its peer has another one": {&one, nil, false, refuse, part},
+		"its peer is down":         {&one, nil, false, func(s *Shard, peer uint64) { s.exchange.peerDown(s, peer) }, part},
+		"others have their turn":   {&one, nil, false, func(s *Shard, _ uint64) { s.exchange.giveWay(s) }, part},
+		"and the same again":       {&one, &one, true, refuse, part},
+		"and all":                  {&one, nil, true, refuse, scope{}},
+		"of all, and one":          {nil, &one, true, refuse, scope{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTrio(t)
+			w.refilled()
+			w.cut = true
+			s := w.nodes[0].Shards()[0]
+			s.exchange.end(s, false)
+			s.Repair(c.first)
+			for s.exchange.active == nil || !s.exchange.begun.awaited {
+				w.tick()
+			}
+			if c.again {
+				s.Repair(c.then)
+			}
+			peer := s.exchange.active.Peer()
+			c.ends(s, peer)
+			if p := s.exchange.peer(peer); s.exchange.active != nil || !p.asked || p.scope != c.want || p.due > s.now.Mono+hintPause*3/2 {
+				t.Errorf("%+v", *p)
+			}
+		})
+	}
+}
+
+// refuse lets the peer of the exchange under way say that it has another one.
+func refuse(s *Shard, peer uint64) {
+	s.exchanged(peer, &wire.Message{Kind: wire.KindExchangeReply, ID: s.exchange.serial & ownMask, Step: wire.StepCompare, Outcome: wire.OutcomeNotReady})
+}
+
+// TestADroppedHintIsNotForgottenWithTheExchangeThatItBegan: of two nodes the other asks, and does not know that it has missed something.
+func TestADroppedHintIsNotForgottenWithTheExchangeThatItBegan(t *testing.T) { // I4
 	w := newTrio(t)
 	w.refilled()
 	w.cut = true
-	s, one := w.nodes[0].Shards()[0], uint32(3)
-	for s.exchange.active != nil {
+	s := w.nodes[1].Shards()[0]
+	s.exchange.end(s, false)
+	s.exchange.hintDropped(s, 1)
+	for s.exchange.active == nil || s.exchange.active.Peer() != 1 {
 		w.tick()
 	}
-	s.Repair(&one)
-	for s.exchange.active == nil || !s.exchange.serves {
-		w.tick()
-	}
-	peer := s.exchange.active.Peer()
-	s.exchange.later(s)
-	s.exchange.end(false)
-	for i := range s.exchange.peers {
-		if p := &s.exchange.peers[i]; p.node == peer && (!p.asked || !p.one || p.only != one || p.due <= s.now.Mono) {
-			t.Errorf("%+v", *p)
-		}
+	refuse(s, 1)
+	if p := s.exchange.peer(1); !p.missed || p.due > s.now.Mono+hintPause*3/2 {
+		t.Errorf("%+v", *p)
 	}
 }
 
@@ -382,7 +421,7 @@ func TestTheExchangeThatIsDueFirstBegins(t *testing.T) { // I4
 		w.tick()
 	}
 	for _, want := range []uint64{3, 2} {
-		s.exchange.end(false)
+		s.exchange.end(s, false)
 		for i := range s.exchange.peers {
 			p := &s.exchange.peers[i]
 			if p.due = w.now - time.Second; p.node == want {
@@ -404,9 +443,9 @@ func TestWhatAnOperatorAskedForOutlivesAChangeOfOwners(t *testing.T) {
 	for end := w.now + time.Minute; w.now < end; {
 		w.tick()
 	}
-	s.exchange.end(false)
+	s.exchange.end(s, false)
 	s.Repair(nil)
-	for s.exchange.active == nil || !s.exchange.serves {
+	for s.exchange.active == nil || !s.exchange.begun.awaited {
 		w.tick()
 	}
 	before, _ := s.exchange.pending(s.view)

@@ -115,9 +115,9 @@ const (
 type Pace struct {
 	Rate    int64 `json:"bytes_per_second"`
 	RateMax int64 `json:"bytes_per_second_max"`
-	Cuts    int64 `json:"cuts"`             // how often the rate shrank
-	P99     int64 `json:"p99_micros"`       // of the requests of the last window
-	Usual   int64 `json:"p99_usual_micros"` // while next to nothing is done in the background
+	Cuts    int64 `json:"cuts"`         // how often the rate shrank
+	P99     int64 `json:"p99_us"`       // of the requests of the last window
+	Usual   int64 `json:"p99_usual_us"` // while next to nothing is done in the background
 }
 
 // Pacer returns the one of this node. A node whose shell does not drive it works as fast as it can.

@@ -179,8 +179,8 @@ func (s *Shard) crowded() bool {
 	return false
 }
 
-// wind ends the answered writes that only wait for a slow owner, so that one slow node costs hints and
-// not memory (nothing is lost: what it did not acknowledge is owed).
+// wind ends what is answered and only waits for a slow owner, so that one slow node costs hints and not memory. Nothing is
+// lost: what it did not acknowledge is owed, and what a read would have repaired by its reply the next one finds.
 func (s *Shard) wind() {
 	s.calls.each(func(c *call) {
 		if c.machine.Answered() {

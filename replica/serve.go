@@ -262,7 +262,7 @@ func (s *Shard) owes(o hints.Owed) bool {
 	}
 	kept := s.hints.Add(o)
 	if !kept && !o.Must {
-		s.exchange.missed(s, o.Target)
+		s.exchange.hintDropped(s, o.Target)
 	}
 	return kept
 }

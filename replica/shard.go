@@ -146,7 +146,7 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 	}
 	for _, n := range v.Table.Nodes() {
 		if v.Up(n.ID) && !old.Up(n.ID) {
-			s.exchange.found(s, n.ID)
+			s.exchange.peerUp(s, n.ID)
 		}
 	}
 	if old.Placement != v.Placement {
@@ -158,7 +158,7 @@ func (s *Shard) SetView(now vclock.Now, v *View, out *Outbox) {
 func (s *Shard) lost(node uint64) {
 	s.peers.forget(node)
 	s.refill.lost(node)
-	s.exchange.lost(node)
+	s.exchange.peerDown(s, node)
 	s.calls.each(func(c *call) {
 		c.machine.Lost(&s.env, node)
 		s.flush(c)
@@ -201,8 +201,8 @@ func (s *Shard) Tick(now vclock.Now, out *Outbox) {
 	s.hinted = s.hints.Tick(now, s.view.Up, s.hinted[:0])
 	s.sendHints()
 	s.tickRefills()
-	s.tickExchanges()
 	s.tellAsked()
+	s.tickExchanges()
 }
 
 // flush does what a machine wants done, until it wants no more, and frees it when it is through.

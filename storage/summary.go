@@ -280,7 +280,7 @@ func (s *Store) Windows(p uint32, over Span, fewer int, dst []Window) []Window {
 	return dst
 }
 
-// Advance lets windows begin with that of a stamp, if there is none yet.
+// Advance moves time on to the window of a stamp, so that no later write has to fold all windows since.
 func (s *Store) Advance(t vclock.Stamp) {
 	if w := windowOf(t); w > s.summary.frontier {
 		s.summary.advance(w)

@@ -169,7 +169,7 @@ func (c *cluster) whole(ctx context.Context) bool {
 	return len(all) == nodes
 }
 
-// owed reports whether nobody is owed a hint.
+// unowed reports whether nobody is owed a hint.
 func (c *cluster) unowed(ctx context.Context) bool {
 	all := c.stats(ctx)
 	for _, s := range all {
