@@ -8,6 +8,7 @@ import (
 
 	"github.com/shoalcache/shoal/replica"
 	"github.com/shoalcache/shoal/ring"
+	"github.com/shoalcache/shoal/storage"
 	"github.com/shoalcache/shoal/vclock"
 	"github.com/shoalcache/shoal/wire"
 )
@@ -49,8 +50,8 @@ const restsFor = 20 * time.Second
 
 // rest is that from now on exchanges find nothing to differ, where nodes exchange and all have long been well.
 func (w *world) rest() {
-	c := &w.plan.Cluster // with little to do in the background exchanges wait for hints, as long as they may
-	if !c.Exchanges || c.Background != (replica.Background{}) || !w.exchangesJudged(w.now-restsFor) || slices.ContainsFunc(w.nodes, func(n node) bool { return n.recovering() }) {
+	c := &w.plan.Cluster // with little to do in the background, and where nodes are full, exchanges wait for hints, as long as they may
+	if !c.Exchanges || c.Policy == storage.None || c.Background != (replica.Background{}) || !w.exchangesJudged(w.now-restsFor) || slices.ContainsFunc(w.nodes, func(n node) bool { return n.recovering() }) {
 		return
 	}
 	w.rests = w.now

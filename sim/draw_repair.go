@@ -47,8 +47,8 @@ func (p *Plan) drawCold(r *rand.Rand) {
 // drawBackground lets nodes do so little in the background that hints, recovery and exchanges wait for each other: a run has next to
 // nothing to do of what a node may do by default.
 func (p *Plan) drawBackground(r *rand.Rand) {
-	most := int64(32<<10) << r.IntN(4) // with less, of which a page takes an eighth, recovery has not ended when it should
-	p.Cluster.Background = replica.Background{Max: most, Least: most >> r.IntN(6)}
+	most := int64(32<<10) << r.IntN(4) // with less, recovery and hints are not through when they should be
+	p.Cluster.Background = replica.Background{Max: most, Least: max(most>>r.IntN(6), 4<<10)}
 }
 
 const (
