@@ -179,7 +179,7 @@ func (h *holder) run(n int) {
 func TestHintsOutliveTheirHolder(t *testing.T) {
 	n := 300
 	if testing.Short() {
-		n = 90
+		n = 120
 	}
 	met := map[string]int{}
 	for seed := range uint64(n) {
