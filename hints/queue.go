@@ -17,7 +17,7 @@ import (
 // Config bounds a queue. Every number must be positive.
 type Config struct {
 	First       uint64        // ids are greater: another number in every boot, so that answers to those of an earlier one find nothing; default 0
-	BytesMax    int64         // of keys, values and overhead; over it a hint is dropped and its partition is dirty; default 64 MiB
+	BytesMax    int64         // of keys, values and overhead; what is over it is on disk alone where Log is on, else dropped, and its partition dirty; default 64 MiB
 	WindowMax   int           // hints on the way to one node at a time; more drains faster and bursts harder; default 64
 	Rate        int64         // bytes sent to one node per second; more drains faster and leaves requests less; default 8 MiB
 	RetryPeriod time.Duration // before an unanswered hint is sent again; less finds a node ready sooner and repeats more; default 1 s

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// This file owns the disks of nodes: in namespaces a file system in memory for each, else a folder.
+// This file owns the disks of nodes: in namespaces a file system in memory for each, else a directory.
 
 const diskSize = "64m" // of each node
 

@@ -78,7 +78,7 @@ func settings() []setting {
 			}
 			return err
 		}},
-		{name: "hints-memory", hint: "SIZE", usage: "of memory, for writes that nodes missed while they were away; more are dropped, and left to repairs", def: "a 40th of memory", set: func(o *options, v string) (err error) {
+		{name: "hints-memory", hint: "SIZE", usage: "of memory, for writes that nodes missed while they were away; more go to disk, or are left to exchanges", def: "a 40th of memory", set: func(o *options, v string) (err error) {
 			if o.HintsMemory, err = parseSize(v); err == nil && o.HintsMemory == 0 { // which to the server would mean its default
 				return fmt.Errorf("%q: use a size, as in 64MiB", v)
 			}

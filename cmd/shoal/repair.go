@@ -75,7 +75,7 @@ type pair struct {
 func (t *tool) repairCommand() *cli.Command {
 	return &cli.Command{
 		Name: "repair", Usage: "print what nodes have repaired, or let them compare what they hold", Flags: sessionFlags(namespaceFlag("n"), hexFlag(), watchFlag(),
-			&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: "repair everything"},
+			&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: "repair everything, and wait for it; for nodes that are down only with --timeout"},
 			&cli.Int64Flag{Name: "partition", Usage: "repair the partition of this `NUMBER`", DefaultText: "none"},
 			&cli.StringFlag{Name: "key", Usage: "repair the partition of this `KEY`"}),
 		Action: func(c *cli.Context) error {
