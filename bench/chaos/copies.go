@@ -28,11 +28,11 @@ const (
 // copies is what was found.
 type copies struct {
 	Compared  int           `json:"copies_compared"`
-	Differing int           `json:"copies_that_differ"` // keys whose owners hold different versions, or of which some hold none and have not forgotten it
-	Forgotten int           `json:"copies_forgotten"`   // keys of which an owner says that it may have forgotten them
-	Same      time.Duration `json:"same_ns"`            // until they did not differ
-	Exchanged int64         `json:"exchanged_that_differed"`
-	After     int64         `json:"exchanged_that_differ"` // partitions that the next exchange found to differ still
+	Differing int           `json:"copies_that_differ"`      // keys whose owners hold different versions, or of which some hold none and have not forgotten it
+	Forgotten int           `json:"copies_forgotten"`        // keys of which an owner says that it may have forgotten them
+	Same      time.Duration `json:"same_ns"`                 // until they did not differ
+	Exchanged int64         `json:"exchanged_that_differed"` // partitions in which the first exchange of everything found something to do
+	After     int64         `json:"exchanged_that_differ"`   // partitions that the next exchange found to differ still
 }
 
 // held is what one node holds: the stamps of its keys.

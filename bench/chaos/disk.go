@@ -23,7 +23,7 @@ func (w *world) mount(i int) error {
 	return sh("mount -t tmpfs -o size=" + diskSize + " tmpfs " + w.disk(i))
 }
 
-// unmount takes it away; what is on it stays in the files of the run if that is wanted.
+// unmount takes the disk of a node away; what is on it stays in the files of the run if that is wanted.
 func (w *world) unmount(i int, keep bool) {
 	if w.over != bySpaces {
 		return

@@ -52,7 +52,7 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.runs, "runs", 0, "at most so many runs; 0: as many as there is time for")
 	flags.DurationVar(&o.trouble, "trouble", time.Minute, "how long a run has faults")
 	flags.BoolVar(&o.show, "show", false, "print the plan of the seed, and run nothing")
-	flags.StringVar(&o.network, "network", "", "of nodes: `namespaces`, with disks of their own, proxy, or none; default: the first of these that this machine allows")
+	flags.StringVar(&o.network, "network", "", "what nodes talk over, by its `name`: namespaces, with disks of their own, proxy, or none; default: the first of these that this machine allows")
 	flags.StringVar(&o.output, "o", "text", "text, or json")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -44,7 +44,7 @@ func (r *runner) close(taken int) {
 	}
 }
 
-// closeAll ends a span that nothing has ended.
+// closeAll ends a span that nothing has ended, when nobody else is left to look at it.
 func (r *runner) closeAll() {
 	if n := len(r.spans); n > 0 && r.spans[n-1].To == 0 {
 		r.spans[n-1].To = time.Since(r.load.start)

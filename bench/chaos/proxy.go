@@ -13,8 +13,8 @@ import (
 	"github.com/shoalcache/shoal/internal/ports"
 )
 
-// This file owns the network where nodes can have none of their own: one loopback address for each node to listen on, which
-// what it sends comes from, and one that it is known by, behind which the driver stands.
+// This file owns the network where nodes can have none of their own: one loopback address for each node, which it listens on and sends
+// from, and one that the others know it by, where the driver stands.
 //
 //	n1 listens on 127.77.1.1, is known as 127.77.2.1
 //
@@ -166,7 +166,7 @@ func (p *proxy) reaches(from, to int) (bool, chan struct{}) {
 	return !p.lost[[2]int{from, to}], p.changed
 }
 
-// pass waits until it does; false when all is over.
+// pass waits until what one sends arrives at the other; false when all is over.
 func (p *proxy) pass(from, to int) bool {
 	for {
 		ok, changed := p.reaches(from, to)

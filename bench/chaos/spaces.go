@@ -24,7 +24,7 @@ const (
 // spaces are the networks of so many nodes.
 type spaces int
 
-// makeBridge makes it, once for all runs.
+// makeBridge makes what ties all networks together, once for all runs, and a place for their names that ends with this process.
 func makeBridge() error {
 	return sh(
 		"mount --make-rprivate /", "mount -t tmpfs tmpfs /run", "mkdir -p /run/netns", "ip link set lo up",
@@ -32,7 +32,7 @@ func makeBridge() error {
 	)
 }
 
-// newSpaces makes them.
+// newSpaces makes them, and tells each the others' hardware addresses, which a cut then replaces: what a kernel finds out itself it would find again.
 func newSpaces(nodes int) (spaces, error) {
 	s := spaces(nodes)
 	var err error

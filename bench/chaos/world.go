@@ -43,7 +43,7 @@ type addrs struct {
 // world is where the nodes of one run stand.
 type world struct {
 	network
-	over  string // of the three
+	over  string // which of these networks it is
 	dir   string // all files of the run
 	nodes int
 }
