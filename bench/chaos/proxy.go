@@ -29,7 +29,7 @@ const outside = -1
 
 const (
 	listens, known = "127.77.1.", "127.77.2." // the first three numbers of both addresses of a node
-	streamsMax     = 2048                     // connections through the driver at a time
+	streamsMax     = 2048                     // sockets at a time, two for each connection through the driver
 	queueMax       = 500 * time.Millisecond   // that a packet waits on a slow link, or else is lost
 )
 
