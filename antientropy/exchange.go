@@ -44,6 +44,7 @@ func (c ExchangeConfig) Validate() error {
 const (
 	comparedMost = 256 // partitions in one message: to sum them up holds a shard for about half a millisecond
 	triesMost    = 5   // of one message, before the exchange is given up
+	differedMost = 16  // partitions are remembered by number that an exchange has found to differ
 	messageBytes = 40  // is about what a message has beside its body
 )
 
@@ -55,14 +56,15 @@ type Exchange struct {
 	peer   uint64
 	serial *uint64 // given last, over all exchanges of a shard
 
-	shards  int      // of the peer, as far as is known
-	compare []uint32 // partitions to be compared
-	asked   []uint32 // those being compared
-	differ  []uint32 // those to be walked
-	walks   []*walk
-	ask     ask // of asked
-	failed  bool
-	refused bool // another walks down at the peer
+	shards   int      // of the peer, as far as is known
+	compare  []uint32 // partitions to be compared
+	asked    []uint32 // those being compared
+	differ   []uint32 // those to be walked
+	walks    []*walk
+	ask      ask // of asked
+	failed   bool
+	refused  bool     // another walks down at the peer
+	differed []uint32 // partitions that were found to differ, in no order, differedMost at most
 }
 
 // ask is a message that waits for its answer.
@@ -84,6 +86,9 @@ func (x *Exchange) Peer() uint64 { return x.peer }
 func (x *Exchange) Done() (done, failed bool) {
 	return x.failed || x.refused || len(x.compare)+len(x.asked)+len(x.differ)+len(x.walks) == 0, x.failed
 }
+
+// Differed are partitions that were found to differ, in no order: all of them, or some of many.
+func (x *Exchange) Differed() []uint32 { return x.differed }
 
 // Refused reports whether the peer has another exchange under way, so that this one should begin a little later.
 func (x *Exchange) Refused() bool { return x.refused }
@@ -241,6 +246,7 @@ func (x *Exchange) compared(m *wire.Message) error {
 	}
 	x.side.Stats.Compared -= not
 	x.side.Stats.Differing += int64(len(differ))
+	x.differed = append(x.differed, differ[:min(len(differ), differedMost-len(x.differed))]...)
 	x.differ = append(x.differ, differ...)
 	slices.SortStableFunc(x.differ, func(a, b uint32) int { return x.urgency(a) - x.urgency(b) })
 	if shards := int(m.Limit); shards > x.shards && shards&(shards-1) == 0 { // what is not in the one that answered was not compared

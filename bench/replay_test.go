@@ -120,7 +120,7 @@ func sized(t *testing.T, fit Fit, shards int) *server.Node {
 	t.Helper()
 	n, err := server.Start(t.Context(), server.Config{
 		Name: "n1", ClientAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", GossipAddr: "127.0.0.1:0",
-		DataDir: t.TempDir(), Memory: server.MemoryOf(fit.StorageBytes), Partitions: 256, Shards: shards, Replicas: 1,
+		DataDir: t.TempDir(), Memory: server.MemoryOf(fit.StorageBytes, 256), Partitions: 256, Shards: shards, Replicas: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,7 @@ type Comparison struct {
 	At        time.Duration // when it ended
 	Compared  int64         // partitions
 	Differing int64         // of these, in which something differed, and was exchanged
+	Which     []uint32      // of these some, in no order
 }
 
 const (
@@ -321,7 +322,7 @@ func (x *exchanges) note(at time.Duration) {
 	if p == nil {
 		return
 	}
-	found := Comparison{p.node, at, x.side.Stats.Compared - x.begun.compared, x.side.Stats.Differing - x.begun.differing}
+	found := Comparison{p.node, at, x.side.Stats.Compared - x.begun.compared, x.side.Stats.Differing - x.begun.differing, x.active.Differed()}
 	if x.begun.scope.one {
 		p.single, p.which = found, x.begun.scope.partition
 	} else {

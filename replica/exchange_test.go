@@ -278,6 +278,9 @@ func TestAShardTellsWhatItFoundWithEachNodeThatItAsks(t *testing.T) {
 		w.tick()
 		all = with(s, 3, nil)
 		differed = max(differed, all.Differing)
+		if int64(len(all.Which)) != min(all.Differing, 16) {
+			t.Fatalf("of the partitions that differed these are named: %+v", all)
+		}
 	}
 	if differed == 0 || all.Differing != 0 || all.At == 0 || all.Compared == 0 {
 		t.Errorf("%d partitions differed; found last: %+v", differed, all)

@@ -62,7 +62,7 @@ const (
 	paceStart = 8                // the part of Background.Max that work begins with while requests are answered
 	paceLearn = 4                // the part of what is new that the usual latency takes on in a window of rest
 	paceBurst = 4                // the part of a second's work that may be done at once
-	paceStep  = 2                // the part of the rate, one in so many, that it grows by at most,
+	paceStep  = 3                // the part of the rate, one in so many, that it grows by at most,
 	paceStill = 8                // and at least
 
 	paceBetter, paceWorse = 1.15, 1.3 // times the usual latency: below it grows, above it shrinks
@@ -70,7 +70,7 @@ const (
 
 // Pacer decides how fast a node works in the background. It compares the latency that 99 % of the requests stay below while it
 // works with that while it rests: three windows of work, one of rest, in which it does its least. Where work makes it 1.3 times as
-// long, the rate shrinks, where hardly longer, it grows: by half of it while it goes on in one direction, by less when it turns.
+// long, the rate shrinks, where hardly longer, it grows: by a third of it while it goes on in one direction, by less when it turns.
 //
 // One window says little: a node shares its machine, and a stall of 20 ms is in the 99th percentile of its window, whoever caused
 // it. What comes from elsewhere is met at rest as at work. So what is compared are means of several windows, of logarithms since such stalls

@@ -93,16 +93,17 @@ func (b *budget) calledBytes(shards int64) int { return int(max(b.pending/shards
 // program's file, which is two thirds of an idle process.
 func (b *budget) heap(memory int64) int64 { return memory - b.storage - b.spare - b.process/3*2 }
 
-// StorageOf is how many bytes of a node's memory its storage has, for a node of otherwise default settings.
-func StorageOf(memory int64) int64 {
-	c := Config{Memory: memory, Limits: wire.DefaultLimits(), Partitions: defaultPartitions}
+// StorageOf is how many bytes of a node's memory its storage has, in a cluster of so many partitions, for a node of otherwise default
+// settings.
+func StorageOf(memory int64, partitions int) int64 {
+	c := Config{Memory: memory, Limits: wire.DefaultLimits(), Partitions: partitions}
 	return c.divide().storage
 }
 
-// MemoryOf is the least Config.Memory of which storage has so many bytes.
-func MemoryOf(storage int64) int64 {
+// MemoryOf is the least Config.Memory of which storage has so many bytes, in a cluster of so many partitions.
+func MemoryOf(storage int64, partitions int) int64 {
 	const step = 1 << 10
-	n := sort.Search(int(min(storage, 1<<50)/step*4+MemoryMin/step), func(n int) bool { return StorageOf(int64(n)*step) >= storage })
+	n := sort.Search(int(min(storage, 1<<50)/step*4+MemoryMin/step), func(n int) bool { return StorageOf(int64(n)*step, partitions) >= storage })
 	return int64(n) * step
 }
 

@@ -28,8 +28,8 @@ func TestTheBudgetIsTheLimitAndStorageHasMostOfIt(t *testing.T) {
 		if shard := b.storage / int64(c.Shards); b.beside < int64(c.Shards)*(storage.ShadowBytes(shard)+shard*2/5/256*20) {
 			t.Errorf("of %d MiB %d KiB are for what %d stores have on the heap", memory>>20, b.beside>>10, c.Shards)
 		}
-		if back := StorageOf(MemoryOf(b.storage)); back < b.storage || back > b.storage+b.storage/100 {
-			t.Errorf("storage of %d bytes needs %d, which have %d", b.storage, MemoryOf(b.storage), back)
+		if back := StorageOf(MemoryOf(b.storage, c.Partitions), c.Partitions); back < b.storage || back > b.storage+b.storage/100 {
+			t.Errorf("storage of %d bytes needs %d, which have %d", b.storage, MemoryOf(b.storage, c.Partitions), back)
 		}
 		if err := (Config{Name: "n", Memory: memory}).Validate(); err != nil {
 			t.Error(err)

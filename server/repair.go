@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,11 +46,14 @@ func (n *Node) repair(document []byte) (*wire.RepairState, error) {
 	return state, nil
 }
 
+// partitionsTold is how many partitions that differed are told by number.
+const partitionsTold = 16
+
 // comparisons sums up by node what shards found. What one of them has not compared yet the node has not; else the earliest counts.
 func comparisons(v *replica.View, found []replica.Comparison, now time.Duration) []wire.Comparison {
 	list := []wire.Comparison{}
 	for _, node := range v.Table.Nodes() {
-		sum, asked := wire.Comparison{Node: node.Name}, false
+		sum, asked := wire.Comparison{Node: node.Name, Partitions: []uint32{}}, false
 		for _, f := range found {
 			if f.Node != node.ID {
 				continue
@@ -62,8 +66,10 @@ func comparisons(v *replica.View, found []replica.Comparison, now time.Duration)
 				sum.AgoMillis = max(sum.AgoMillis, (now - f.At).Milliseconds())
 			}
 			sum.Compared, sum.Differing = sum.Compared+f.Compared, sum.Differing+f.Differing
+			sum.Partitions = append(sum.Partitions, f.Which...)
 		}
-		if asked {
+		slices.Sort(sum.Partitions)
+		if sum.Partitions = sum.Partitions[:min(len(sum.Partitions), partitionsTold)]; asked {
 			list = append(list, sum)
 		}
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,5 +89,24 @@ func TestARepairThatMakesNoSenseIsRefused(t *testing.T) {
 	one := uint32(1)
 	if state, err := c.Repair(t.Context(), n.me.ClientAddr, wire.Repair{Begin: true, Partition: &one}); err != nil || state.Pending != 0 {
 		t.Errorf("a node alone: %+v, %v", state, err)
+	}
+}
+
+func TestPartitionsThatDifferedAreToldOfAllShardsTogether(t *testing.T) {
+	node := start(t, Quick(testConfig(t, "n1")))
+	v := node.view.Load()
+	other := v.Table.Nodes()[0].ID
+	many := func(first uint32) (p []uint32) {
+		for i := range uint32(12) {
+			p = append(p, first+64-4*i)
+		}
+		return p
+	}
+	got := comparisons(v, []replica.Comparison{
+		{Node: other, At: time.Second, Compared: 64, Differing: 12, Which: many(1)},
+		{Node: other, At: 2 * time.Second, Compared: 64, Differing: 12, Which: many(0)},
+	}, 3*time.Second)
+	if len(got) != 1 || got[0].Differing != 24 || got[0].AgoMillis != 2000 || len(got[0].Partitions) != 16 || !slices.IsSorted(got[0].Partitions) || got[0].Partitions[0] != 20 {
+		t.Errorf("%+v", got)
 	}
 }

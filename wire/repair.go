@@ -33,4 +33,6 @@ type Comparison struct {
 	AgoMillis int64  `msgpack:"ago_ms" json:"ago_ms"` // -1: never yet
 	Compared  int64  `msgpack:"compared" json:"compared"`
 	Differing int64  `msgpack:"differing" json:"differing"`
+
+	Partitions []uint32 `msgpack:"partitions" json:"differing_partitions"` // of those that differed, at most 16
 }

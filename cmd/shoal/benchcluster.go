@@ -102,7 +102,7 @@ func whole(ctx context.Context, addrs []string, memory int64) error {
 		s, err := cl.Stats(ctx, addrs[i])
 		switch {
 		case err == nil && s.Nodes == len(addrs) && s.PartitionsRecovering == 0 && s.PartitionsOwned > 0:
-			if want := float64(server.StorageOf(memory)); math.Abs(float64(s.MemoryLimit)-want) > want/100 {
+			if want := float64(server.StorageOf(memory, benchPartitions)); math.Abs(float64(s.MemoryLimit)-want) > want/100 {
 				return fmt.Errorf("%s: its storage has %s of %s: not the share that the replay was planned with", s.Name, formatSize(s.MemoryLimit), formatSize(memory))
 			}
 			i++

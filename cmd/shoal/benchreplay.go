@@ -208,7 +208,7 @@ func (o *benchOutput) replayAt(ctx context.Context, plan *replayPlan, cfg bench.
 		return err
 	}
 	doc.Share, doc.Entries = plan.share, fit.Entries
-	return o.withCluster(ctx, plan.nodes, server.MemoryOf(fit.StorageBytes), func(ctx context.Context, addrs []string) error {
+	return o.withCluster(ctx, plan.nodes, server.MemoryOf(fit.StorageBytes, benchPartitions), func(ctx context.Context, addrs []string) error {
 		cfg.Addrs = addrs
 		return o.replay(ctx, cfg, doc)
 	})
@@ -228,7 +228,7 @@ func (p *replayPlan) fit(cfg *bench.ReplayConfig) (bench.Fit, error) {
 	if err != nil {
 		return fit, asUsageOf(err)
 	}
-	if least := server.StorageOf(server.MemoryMin); fit.StorageBytes < least {
+	if least := server.StorageOf(server.MemoryMin, benchPartitions); fit.StorageBytes < least {
 		return fit, usage("--share %g%% of the %d keys that a node owns are %d, which with values of %d bytes need less memory than the %s that a node has at least: use a larger --value-size, about %s",
 			100*p.share, owned, fit.Entries, size, formatSize(server.MemoryMin), formatSize(int64(float64(size)*1.1*float64(least)/float64(fit.StorageBytes))))
 	}
