@@ -41,7 +41,7 @@ type held map[string]uint64
 // compared compares until all is the same or should have been, and tells problems.
 func (r *runner) compared(ctx context.Context) copies {
 	var c copies
-	began := time.Now()
+	began, whole := time.Now(), ctx
 	ctx, cancel := context.WithTimeout(ctx, 2*sameMax+2*repairMax)
 	defer cancel()
 	differ, err := r.differing(ctx, &c)
@@ -66,7 +66,13 @@ func (r *runner) compared(ctx context.Context) copies {
 	if err == nil {
 		c.After, err = r.exchanged(ctx)
 	}
-	if err != nil && ctx.Err() == nil {
+	if whole.Err() != nil {
+		return c // the run was ended
+	}
+	if err == nil && c.Compared == 0 {
+		err = errors.New("nobody has any")
+	}
+	if err != nil {
 		r.cluster.problem(fmt.Sprintf("comparing copies: %v", err))
 	}
 	if c.After > 0 {
