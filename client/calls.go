@@ -58,21 +58,24 @@ func (c *Client) Stats(ctx context.Context, addr string, opts ...CallOption) (wi
 	if err := c.ask(ctx, k); err != nil {
 		return stats, err
 	}
-	return stats, wire.DecodeDocument(k.response.Value, &stats)
+	err := wire.DecodeDocument(k.response.Value, &stats)
+	return stats, err
 }
 
 // Repair lets the node at addr exchange what it knows with other owners at once, or tells how far that is; see wire.Repair. That node
 // alone is asked, as with Stats.
 func (c *Client) Repair(ctx context.Context, addr string, what wire.Repair, opts ...CallOption) (wire.RepairState, error) {
 	var state wire.RepairState
-	return state, c.tell(ctx, addr, wire.OpRepair, &what, &state, opts)
+	err := c.tell(ctx, addr, wire.OpRepair, &what, &state, opts)
+	return state, err
 }
 
 // HandOver lets the node at addr hand what it owes to nodes that are down over to others, or keep it again, or tells how far that is; see
 // wire.HandOver. That node alone is asked, as with Stats.
 func (c *Client) HandOver(ctx context.Context, addr string, what wire.HandOver, opts ...CallOption) (wire.HandOverState, error) {
 	var state wire.HandOverState
-	return state, c.tell(ctx, addr, wire.OpHandOver, &what, &state, opts)
+	err := c.tell(ctx, addr, wire.OpHandOver, &what, &state, opts)
+	return state, err
 }
 
 // tell sends the node at addr a document, and decodes the one that it answers with.

@@ -29,8 +29,12 @@ func (q *Queue) whom(l *lane, e *entry) (to uint64, ok bool) {
 		e.to, e.tried = 0, e.tried+1
 	}
 	to, ok = q.cfg.Taker(l.target, e.partition, e.key, int(e.tried))
-	if !ok && e.tried > 0 && e.flying {
+	switch {
+	case ok:
+	case e.flying:
 		l.setAside(e)
+	default: // partitions have other nodes that may: it is not to be in the way of those behind it
+		l.entries.MoveToBack(e.place)
 	}
 	return to, ok
 }

@@ -370,3 +370,50 @@ func TestWhatIsHandedOverIsLostNowhere(t *testing.T) { // I1
 		}
 	})
 }
+
+// Partitions have other nodes that may keep a hint: a lane is not held up by what nobody may keep, neither as long as its target is
+// down, nor once that is back.
+func TestWhatNobodyMayKeepIsInNobodysWay(t *testing.T) {
+	q := leaving()
+	q.cfg.Taker = func(_ uint64, _ uint32, key string, nth int) (uint64, bool) { return 2, key[0] == 'k' && nth == 0 }
+	for i := range 3 * q.cfg.WindowMax {
+		owe(q, 9, fmt.Sprint("nobody", i), write(1, "v"))
+	}
+	for i := range q.cfg.WindowMax {
+		owe(q, 9, fmt.Sprint("key", i), write(1, "v"))
+	}
+	var sends []Send
+	now := time.Duration(0)
+	for range 10 {
+		now += 100 * time.Millisecond
+		sends = append(sends, q.Tick(at(now), nobody, nil)...)
+	}
+	if len(sends) != q.cfg.WindowMax {
+		t.Fatalf("%d were sent", len(sends))
+	}
+	// Node 2 keeps silent, and node 9 is back.
+	for range 100 {
+		now += time.Second
+		for sends := q.Tick(at(now), func(n uint64) bool { return n == 9 }, nil); len(sends) > 0; {
+			sends = append(sends[1:], answer(q, at(now), sends[0], wire.OutcomeOK)...)
+		}
+	}
+	if q.OwedTo(9) != 0 {
+		t.Errorf("%d are owed still", q.OwedTo(9))
+	}
+}
+
+func TestWhatItsTargetLeftUnansweredIsNotInTheWayOfWhatAnotherKeeps(t *testing.T) {
+	q := leaving()
+	q.cfg.Taker = func(_ uint64, _ uint32, key string, nth int) (uint64, bool) { return 2, key[0] == 'k' && nth == 0 }
+	for i := range q.cfg.WindowMax {
+		owe(q, 9, fmt.Sprint("nobody", i), write(1, "v"))
+	}
+	owe(q, 9, "key", write(1, "v"))
+	if sends := q.Tick(at(0), func(n uint64) bool { return n == 9 }, nil); len(sends) != q.cfg.WindowMax {
+		t.Fatalf("%d were sent", len(sends))
+	}
+	if sends := q.Tick(at(2*time.Second), nobody, nil); len(sends) != 1 || string(sends[0].Key) != "key" {
+		t.Errorf("then %+v", sends)
+	}
+}

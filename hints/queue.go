@@ -238,7 +238,7 @@ func (q *Queue) fly(l *lane, now vclock.Now, most int, dst []Send) []Send {
 	if now.Mono-l.recalled >= q.cfg.RetryPeriod {
 		q.recall(l, now, 1)
 	}
-	next := l.entries.Front()
+	next, most := l.entries.Front(), min(most, l.entries.Len()) // each once: what nobody may keep goes to the back
 	for n := 0; next != nil && n < most && l.paid <= now.Mono; n++ {
 		e := next.Value.(*entry)
 		next = next.Next()

@@ -197,13 +197,17 @@ func (x *exchanges) end(s *Shard, failed bool) {
 		x.side.Stats.Failed++
 	}
 	done, _ := x.active.Done()
-	if p := x.peer(x.active.Peer()); p != nil && (failed || !done || x.active.Refused()) {
+	switch p := x.peer(x.active.Peer()); {
+	case p == nil:
+	case failed || !done || x.active.Refused():
 		if p.missed = p.missed || x.begun.missed; x.begun.awaited {
 			p.want(x.begun.scope)
 		}
 		if p.missed || p.asked {
 			p.due = min(p.due, s.now.Mono+hintPause) // behind those that are due
 		}
+	case x.begun.missed && x.begun.scope.one: // it may be in another partition
+		x.hintDropped(s, p.node)
 	}
 	x.active, x.begun.awaited = nil, false
 }
@@ -363,8 +367,9 @@ func (s *Shard) sendExchange() {
 	if done, failed := s.exchange.active.Done(); done {
 		x, peer, refused := &s.exchange, s.exchange.active.Peer(), s.exchange.active.Refused()
 		if !failed && !refused {
-			x.note(s.now.Mono)
-			s.hints.Clean(peer)
+			if x.note(s.now.Mono); !x.begun.scope.one {
+				s.hints.Clean(peer)
+			}
 		}
 		x.end(s, failed)
 		if p := x.peer(peer); p != nil && refused { // it has another one under way

@@ -392,6 +392,44 @@ func TestADroppedHintIsNotForgottenWithTheExchangeThatItBegan(t *testing.T) { //
 	}
 }
 
+// TestADroppedHintIsNotForgottenWithAnExchangeOfAnotherPartition: an operator asked for that one alone.
+func TestADroppedHintIsNotForgottenWithAnExchangeOfAnotherPartition(t *testing.T) { // I4
+	w := newTrio(t)
+	w.refilled()
+	w.cut = true
+	s := w.nodes[0].Shards()[0]
+	for end := w.now + 30*time.Second; w.now < end; {
+		w.tick() // what was under way is given up
+	}
+	no := hints.DefaultConfig()
+	no.BytesMax = 1
+	s.hints = hints.New(no)
+	key := []byte("k")
+	k, _ := w.nodes[0].Key(w.nodes[0].View(), key)
+	set := vclock.Set{Dot: vclock.Dot{Actor: vclock.Actor{Node: 1, Boot: 1}, Stamp: vclock.StampAt(recoverWall)}, Value: key}
+	if s.owes(hints.Owed{Target: 3, Partition: k.Partition, Key: key, Set: &set}) {
+		t.Fatal("the hint was kept")
+	}
+	w.cut = false
+	other := k.Partition ^ 1
+	s.Repair(&other)
+	for pending := int64(1); pending > 0; pending, _ = s.exchange.pending(s.view) {
+		w.tick()
+	}
+	if with(s, 3, &other).At == 0 {
+		t.Fatal("partition", other, "was not compared")
+	}
+	if p := s.exchange.peer(3); !p.missed || p.due > s.now.Mono+s.exchange.settles() || !s.exchange.side.Urgent(3, k.Partition) {
+		t.Errorf("%+v, urgent %v", *p, s.exchange.side.Urgent(3, k.Partition))
+	}
+	for end := w.now + s.exchange.settles() + 2*time.Second; w.now < end; {
+		w.tick()
+	}
+	if p := s.exchange.peer(3); p.missed || s.exchange.side.Urgent(3, k.Partition) {
+		t.Errorf("then %+v, urgent %v", *p, s.exchange.side.Urgent(3, k.Partition))
+	}
+}
+
 // TestAnExchangeUpToATimeThatHasNotComeIsRefused: windows that were to begin then would take together what others tell apart.
 func TestAnExchangeUpToATimeThatHasNotComeIsRefused(t *testing.T) {
 	w := newTrio(t)

@@ -147,3 +147,17 @@ func TestWhoHandsOverKeepsNothingThatAnotherHandsOver(t *testing.T) {
 		t.Errorf("to one that stops: %v and %v", got, counted)
 	}
 }
+
+// Nobody would ever deliver it, nor take it over.
+func TestANodeKeepsNoHintForItself(t *testing.T) {
+	n := founded(t, 1, 10)
+	key := keyOf(t, n, 1, true)
+	s := n.Shards()[0]
+	m := wire.Message{Kind: wire.KindOwe, ID: 5, Key: key, Target: 1, Set: departed(recoverWall)}
+	k, _, _ := n.Route(n.View(), &m, nil)
+	var out Outbox
+	s.Receive(recoverNow(0), 2, n.View().Placement, k, &m, nil, &out)
+	if got := messages(t, &out, 2)[0].Outcome; got == wire.OutcomeHinted || s.OwedTo(1) != 0 {
+		t.Errorf("%v, and %d are owed", got, s.OwedTo(1))
+	}
+}

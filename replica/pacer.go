@@ -171,6 +171,7 @@ func (p *Pacer) window(took time.Duration, felt *Latency) {
 	p.phase = working
 	if felt.Total() < paceFew {
 		p.pace.Rate, p.pace.P99 = p.cfg.Max, 0
+		p.unjudged()
 		return
 	}
 	p.pace.P99 = felt.Quantile(0.99).Microseconds()
@@ -210,8 +211,11 @@ func (p *Pacer) judge() {
 		p.turn(true)
 		p.pace.Rate = min(p.pace.Rate+p.pace.Rate/p.step+1, p.cfg.Max)
 	}
-	p.worked, p.could, p.works, p.felt = 0, 0, 0, 0
+	p.unjudged()
 }
+
+// unjudged lets go of what was felt of work until now.
+func (p *Pacer) unjudged() { p.worked, p.could, p.works, p.felt = 0, 0, 0, 0 }
 
 // within is what comes in a time at so many bytes per second; their product may be more than 64 bits hold.
 func within(d time.Duration, rate int64) int64 {

@@ -361,3 +361,18 @@ func TestTheFastestPaceThatMayBeSetIsOne(t *testing.T) {
 		}
 	}
 }
+
+// Requests that end just as the node rests leave windows of work unjudged: those that come later are felt all the same.
+func TestARateIsJudgedAfterRequestsHaveEndedDuringRest(t *testing.T) {
+	p := newPlant(DefaultBackground(), 4)
+	p.answers, p.latency = 10, bending(2*time.Millisecond, 8<<20)
+	for p.pacer.phase != resting {
+		p.tick()
+	}
+	p.answers = 0
+	p.run(3 * time.Second)
+	p.answers = 10
+	if p.run(30 * time.Second); p.pacer.pace.Rate > 32<<20 {
+		t.Errorf("%d bytes per second, though that is felt: %+v", p.pacer.pace.Rate, p.pacer.pace)
+	}
+}

@@ -247,6 +247,8 @@ func (s *Shard) owe(k storage.Key, m *wire.Message) wire.Outcome {
 	case s.tooFar(max(m.Set.Dot.Stamp, m.Set.Deadline.Stamp)): // its owner would refuse it for as long
 		s.stats.Ahead++
 		return wire.OutcomeAhead
+	case m.Target == s.cfg.Self.Node: // its sender is broken: it would never go
+		return wire.OutcomeNotOwner
 	}
 	if !s.owes(hints.Owed{Target: m.Target, Partition: k.Partition, Key: m.Key, Set: &m.Set, Must: true, Handed: handedOver(m)}) {
 		return wire.OutcomeFull
