@@ -302,7 +302,7 @@ func TestTheRateStaysWithinItsBoundsWhateverIsFelt(t *testing.T) {
 		}
 		p.rest(false)
 		p.answers, p.latency = 1000, func(int64) time.Duration { return time.Second }
-		p.run(10 * time.Second)                // down to the floor, with what was dealt before
+		p.run(10 * time.Second)                        // down to the floor, with what was dealt before
 		over := int64(p.piece*len(p.shards)) / 10 * 11 // what a piece is more than was allowed counts for a second at most: 11 begin in ten
 		if got := p.run(10 * time.Second); got < cfg.Least/2 || got > cfg.Max+cfg.Max/10+over {
 			t.Errorf("%d bytes per second, of %+v", got, cfg)
