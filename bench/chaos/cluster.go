@@ -212,16 +212,6 @@ func (c *cluster) want(n *node, end bool) {
 	*n.wanted = end
 }
 
-// runs reports whether the node's process does.
-func (c *cluster) runs(n *node) bool {
-	select {
-	case <-n.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 // notWritten is what a node exits with that may not start, and says of a disk that takes nothing.
 const (
 	notAllowed = 6
@@ -234,12 +224,12 @@ func (c *cluster) attempt(ctx context.Context, n *node, until time.Time) error {
 		return err
 	}
 	c.want(n, true)
+	during, over := context.WithDeadline(ctx, until)
+	defer over()
 	select {
 	case <-n.ended:
-	case <-ctx.Done():
-		return nil
-	case <-time.After(time.Until(until)):
-		c.want(n, false)
+	case <-during.Done(): // it may just be about to end, of what will be mended in a moment
+		c.stop(n, syscall.SIGKILL)
 		return nil
 	}
 	log, err := os.ReadFile(c.log(n))

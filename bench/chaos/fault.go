@@ -47,11 +47,7 @@ func (r *runner) cannotStart(ctx context.Context, n *node, f *fault) (err error)
 			wait(ctx, min(retry, time.Until(end)))
 		}
 	}
-	err = errors.Join(err, mend(f.Node))
-	if r.cluster.runs(n) {
-		return err
-	}
-	return errors.Join(err, r.cluster.start(n, 0, true))
+	return errors.Join(err, mend(f.Node), r.cluster.start(n, 0, true))
 }
 
 // held stops the node's process, or its disk, for a while.
