@@ -62,15 +62,16 @@ const (
 	paceStart = 8                // the part of Background.Max that work begins with while requests are answered
 	paceLearn = 4                // the part of what is new that the usual latency takes on in a window of rest
 	paceBurst = 4                // the part of a second's work that may be done at once
-	paceStep  = 3                // the part of the rate, one in so many, that it grows by at most,
+	paceStep  = 2                // the part of the rate, one in so many, that it grows by at most,
 	paceStill = 8                // and at least
 
-	paceBetter, paceWorse = 1.15, 1.3 // times the usual latency: below it grows, above it shrinks
+	// Times the usual latency: up to the first the rate grows fast, up to the second slowly, above the third it shrinks.
+	paceAlike, paceBetter, paceWorse = 1.05, 1.15, 1.3
 )
 
 // Pacer decides how fast a node works in the background. It compares the latency that 99 % of the requests stay below while it
 // works with that while it rests: three windows of work, one of rest, in which it does its least. Where work makes it 1.3 times as
-// long, the rate shrinks, where hardly longer, it grows: by a third of it while it goes on in one direction, by less when it turns.
+// long, the rate shrinks, where hardly longer, it grows: by half of it while it goes on in one direction, by less when it turns.
 //
 // One window says little: a node shares its machine, and a stall of 20 ms is in the 99th percentile of its window, whoever caused
 // it. What comes from elsewhere is met at rest as at work. So what is compared are means of several windows, of logarithms since such stalls
@@ -208,7 +209,9 @@ func (p *Pacer) judge() {
 		p.pace.Rate = max(p.pace.Rate/(p.step+1)*p.step, p.cfg.Least)
 		p.pace.Cuts++
 	case times <= paceBetter && p.worked >= p.could/2: // else the rate is not what held it up
-		p.turn(true)
+		if p.turn(true); times > paceAlike { // latencies are known in steps: it may be felt more than it seems
+			p.step = paceStill
+		}
 		p.pace.Rate = min(p.pace.Rate+p.pace.Rate/p.step+1, p.cfg.Max)
 	}
 	p.unjudged()
