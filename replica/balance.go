@@ -40,7 +40,7 @@ type share struct {
 	step       int64
 }
 
-// Balancer returns the one of this node.
+// Balancer returns the one of this node, which is part of a cluster by then: its partitions are known.
 func (n *Node) Balancer() *Balancer {
 	return &Balancer{
 		total: n.cfg.BytesMax / int64(n.cfg.Shards) * int64(n.cfg.Shards), short: make([]uint64, n.cfg.Shards),

@@ -221,7 +221,9 @@ func (n *Node) tick() {
 	t := time.NewTicker(tickPeriod)
 	defer t.Stop()
 	var out replica.Outbox
+	n.mu.Lock()
 	balancer, pacer := n.core.Balancer(), n.core.Pacer()
+	n.mu.Unlock()
 	visit := func(i int, f func(*replica.Shard)) {
 		s := &n.shards[i]
 		s.mu.Lock()
