@@ -79,7 +79,7 @@ func TestClientsThatStopWithinALargeRequestAreCutOff(t *testing.T) { // I16
 
 func TestPipelinedRequestsAreThrottledAndNotDropped(t *testing.T) { // I18
 	t.Parallel()
-	nodes := cluster(t, 3, func(c *Config) { c.tuning.coordinator.TimeoutMax = 15 * time.Second })
+	nodes := cluster(t, 3, func(c *Config) { c.tuning.coordinator.TimeoutMax = 30 * time.Second })
 	c := dialHello(t, nodes[0].Addr())
 	const requests = 6 * connCallsMax
 	thaw1, thaw2 := nodes[1].freeze(), nodes[2].freeze()
