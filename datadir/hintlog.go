@@ -19,9 +19,11 @@ import (
 const HintPeriod = 250 * time.Millisecond
 
 const (
-	hintRest   = 5 * time.Second // for a disk that has refused something
-	hintRelog  = 256             // hints that each queue writes again in a round, so that a segment can go
-	asideMax   = 16              // files that are set aside and kept
+	hintPause  = 2 * time.Millisecond  // between two rounds while there is more to do at once
+	hintSoon   = 20 * time.Millisecond // while what came back from disk goes to its target, and makes room for more
+	hintRest   = 5 * time.Second       // for a disk that has refused something
+	hintRelog  = 256                   // hints that each queue writes again in a round, so that a segment can go
+	asideMax   = 16                    // files that are set aside and kept
 	asideEnd   = ".corrupt"
 	hintFormat = "%016x-%d.log"
 	numberMax  = 1 << 62 // of a file: there is always a next one
@@ -65,8 +67,10 @@ type HintLog struct {
 	cfg    hints.LogConfig
 	warn   func(what string, err error)
 
-	log      *hints.Log // nil: what is there has not been listed yet
-	due      time.Duration
+	log      *hints.Log    // nil: what is there has not been listed yet
+	due      time.Duration // of letting files go,
+	writeDue time.Duration // and of writing
+	loaded   time.Duration // when something came back from disk last
 	writes   health
 	reads    health
 	removals health
@@ -106,17 +110,25 @@ func (d *Dir) HintLog(cfg hints.LogConfig, limits wire.Limits, warn func(what st
 }
 
 // Round does what is to be done now: hints that are new go to disk, files that nothing needs go, and what was read back goes to
-// the queues. It reports whether there is more to do at once; else it is called again after HintPeriod.
-func (h *HintLog) Round(now vclock.Now, to HintQueues) (again bool) {
+// the queues. It returns after how long it is to be called again: HintPeriod at most.
+func (h *HintLog) Round(now vclock.Now, to HintQueues) (wait time.Duration) {
 	if h.log == nil && (now.Mono < h.reads.rest || !h.list(now)) {
-		return false
+		return HintPeriod
 	}
-	written := h.Write(now, to)
+	more := false
+	if now.Mono >= h.writeDue { // however often it comes round for what is read
+		if more = h.Write(now, to); !more {
+			h.writeDue = now.Mono + HintPeriod
+		}
+	}
 	if now.Mono >= max(h.due, h.removals.rest) { // what was merged with hints that came back is written by now
 		h.due = now.Mono + HintPeriod
 		h.tidy(now, to)
 	}
-	return h.read(now, to) || written
+	if wait = h.read(now, to); more {
+		wait = hintPause
+	}
+	return wait
 }
 
 // Close gives the files up. What Round has not written is lost.

@@ -540,3 +540,32 @@ func TestHintsCountAsOnDiskOnceTheirDirectoryIs(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsOnDiskComesBackAsFastAsItsTargetTakesIt: memory has room for a few of the hints at a time, and so the log comes round again when these
+// are delivered, and not when a period is over.
+func TestWhatIsOnDiskComesBackAsFastAsItsTargetTakesIt(t *testing.T) {
+	const many, tick = 1000, 10 * time.Millisecond
+	o := owingOn(t, OS(), t.TempDir())
+	for i := range many {
+		o.owe(2, fmt.Sprint("k", i), "v")
+	}
+	o.rounds(4)
+	o = o.again()
+	small := hints.DefaultConfig()
+	small.BytesMax, small.Log = 4096, true
+	o.queue = hints.New(small)
+	o.up, o.mono = true, time.Hour
+	began, round := o.mono, o.mono
+	for ; o.queue.Stats().Delivered < many; o.mono += tick {
+		if o.mono-began > 10*time.Second {
+			t.Fatalf("%d of %d were delivered in %v", o.queue.Stats().Delivered, many, o.mono-began)
+		}
+		for _, s := range o.queue.Tick(o.now(), func(uint64) bool { return true }, nil) {
+			o.queue.Ack(o.now(), hints.Reply{From: 2, ID: s.ID, Outcome: wire.OutcomeOK}, nil)
+		}
+		for round <= o.mono {
+			round += o.log.Round(o.now(), o)
+		}
+	}
+	t.Logf("delivered in %v", o.mono-began)
+}

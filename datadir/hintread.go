@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/vclock"
@@ -29,22 +30,30 @@ const (
 	readDamaged               // the rest of it is not what was written
 )
 
-// read takes some hints from the disk to the queues, and reports whether there are more to be taken at once.
-func (h *HintLog) read(now vclock.Now, to HintQueues) (again bool) {
-	if now.Mono < h.reads.rest {
-		return false
+// read takes some hints from the disk to the queues, and returns when there may be more to be taken: at once; or, if there is no room
+// for those that are left, soon, as long as their target takes what came before them.
+func (h *HintLog) read(now vclock.Now, to HintQueues) (wait time.Duration) {
+	if wait = HintPeriod; now.Mono < h.reads.rest {
+		return wait
 	}
 	h.targets = h.log.Targets(h.targets[:0])
 	for _, target := range h.targets {
 		segment, offset, left, ok := h.log.Unread(target)
-		if wanted, _ := to.Peer(target); !ok || !wanted || h.owedTo(target, to) >= hintLoaded {
+		if wanted, _ := to.Peer(target); !ok || !wanted {
+			continue
+		}
+		if now.Mono-h.loaded < HintPeriod {
+			wait = min(wait, hintSoon)
+		}
+		if h.owedTo(target, to) >= hintLoaded {
 			continue
 		}
 		used, end, err := h.readSome(now, to, hints.Place{Target: target, Segment: segment, Offset: offset}, left)
 		h.log.Read(target, used)
 		if err != nil {
 			if h.tries++; h.tries < triesMax {
-				return h.failed(&h.reads, now, "hints cannot be read from disk", fmt.Errorf("%s: %w", h.name(target, segment), err))
+				h.failed(&h.reads, now, "hints cannot be read from disk", fmt.Errorf("%s: %w", h.name(target, segment), err))
+				return HintPeriod
 			}
 			end = readDamaged
 		}
@@ -57,10 +66,12 @@ func (h *HintLog) read(now vclock.Now, to HintQueues) (again bool) {
 				h.closeFile(target) // it was the one that is written, too
 			}
 		}
-		again = again || end != readPaused || used > 0
+		if end != readPaused || used > 0 {
+			wait, h.loaded = hintPause, now.Mono
+		}
 	}
 	h.reads = health{}
-	return again
+	return wait
 }
 
 // owedTo is how many hints of a target are in memory.

@@ -48,7 +48,7 @@
 //  4. A hint leaves the queue only when the very version that is owed was answered, by its target or by another that keeps it, or
 //     expired, or by Forget.
 //  5. Hints of one target are sent for the first time in the order in which they were first added. What it has no room for
-//     stands before none of them.
+//     stands before none of them, nor does what is to be handed over and nobody may keep.
 //  6. A call looks at no more than two windows of hints per target, however many wait (Forget looks at all).
 //  7. A segment is needed until every hint whose latest written version lies in it is gone, or written again elsewhere.
 package hints

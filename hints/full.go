@@ -8,8 +8,8 @@ import (
 
 // This file owns the hints for which their target had no room: its store evicts nothing, and is full. They are still owed,
 // but out of the way of those behind them, which may be deletions that make room. One of them asks again each
-// Config.RetryPeriod; where that is taken, others follow. Likewise what is to be handed over, and nobody keeps. One that becomes a deletion itself does not wait, and what has
-// expired gives its room back.
+// Config.RetryPeriod; where that is taken, others follow. Likewise what is to be handed over, and nobody keeps. One that becomes a
+// deletion itself does not wait, and what has expired gives its room back.
 
 // recallMore is how many are tried again for each hint that the target has taken: so many that all are once there is room,
 // and no more than twice what it takes where there is little.

@@ -20,10 +20,8 @@ const DefaultHintsDisk = 1 << 30
 // node.
 const HintsDiskMin = 128 << 20
 
-const (
-	hintPause  = 2 * time.Millisecond // between two rounds while there is much to do
-	hintsSaved = 3 * time.Second      // that a stopping node takes to write what is owed, or to hand it over, at most
-)
+// hintsSaved is what a stopping node takes to write what is owed, or to hand it over, at most.
+const hintsSaved = 3 * time.Second
 
 // hintsLogged reports whether the node's hints go to disk.
 func (c *Config) hintsLogged() bool { return c.HintsDisk > 0 && c.DataDir != NoDataDir }
@@ -61,13 +59,9 @@ func (n *Node) logHints() {
 			return
 		case <-next.C:
 		}
-		again := n.hintLog.Round(n.clock.now(), n.hintQueues())
+		wait := n.hintLog.Round(n.clock.now(), n.hintQueues())
 		n.logged.Store(look(n.hintLog))
-		if again {
-			next.Reset(hintPause)
-		} else {
-			next.Reset(datadir.HintPeriod)
-		}
+		next.Reset(wait)
 	}
 }
 

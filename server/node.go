@@ -125,7 +125,8 @@ func (n *Node) Err() error {
 }
 
 // Shutdown drains the node and stops it: no new requests, those under way finish (until ctx ends, at most
-// 5 s), others keep what it owes where no disk does (at most 3 s), they are told that it leaves, connections close. The data directory is left as it is.
+// 5 s), others keep what it owes where no disk does (at most 3 s), they are told that it leaves, connections close. The data
+// directory is left as it is.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stop.Do(func() {
 		whole := ctx

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"github.com/shoalcache/shoal/datadir"
 	"github.com/shoalcache/shoal/hints"
 	"github.com/shoalcache/shoal/replica"
 )
@@ -12,7 +11,7 @@ const hintDisk = 256 << 10
 // openHints finds what an earlier process has left on a node's disk of what it owed.
 func (w *world) openHints(i int) {
 	n := &w.nodes[i]
-	if n.logs, n.logsMore = 0, false; !w.plan.Cluster.HintLog {
+	if n.logs, n.logsSoon = 0, false; !w.plan.Cluster.HintLog {
 		return
 	}
 	n.hintLog = n.dir.HintLog(hints.LogConfig{BytesMax: hintDisk, TargetMax: hintDisk / 4, SegmentMax: 4 << 10}, w.limits, func(what string, err error) {
@@ -28,9 +27,7 @@ func (w *world) logHints(i int) (ended bool) {
 	if n.hintLog == nil || n.logs > w.now {
 		return false
 	}
-	n.logsMore = n.hintLog.Round(w.clock(n), n.core.HintQueues(n.core.View(), func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) }))
-	if n.logs = w.now; !n.logsMore {
-		n.logs += datadir.HintPeriod
-	}
+	wait := n.hintLog.Round(w.clock(n), n.core.HintQueues(n.core.View(), func(shard int, f func(*replica.Shard)) { f(n.core.Shards()[shard]) }))
+	n.logs, n.logsSoon = w.now+wait, wait < idlePeriod
 	return w.blown(i)
 }

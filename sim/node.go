@@ -43,7 +43,7 @@ type node struct {
 	dir      *datadir.Dir    // of the process that runs, or is about to
 	hintLog  *datadir.HintLog
 	logs     time.Duration // when it is its turn
-	logsMore bool          // there is more to do for it at once
+	logsSoon bool          // it is so before an idle node ticks
 	boot     uint64
 	life     uint32        // counts starts and ends; what belongs to an earlier one does not happen
 	booted   time.Duration // true time
@@ -330,7 +330,7 @@ func (w *world) tickLater(i int) {
 
 // busy reports whether anything waits for a node's next tick.
 func (n *node) busy() bool {
-	if n.logsMore {
+	if n.logsSoon {
 		return true
 	}
 	for _, s := range n.core.Shards() {
