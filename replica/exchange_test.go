@@ -135,15 +135,20 @@ func TestOfTwoNodesOneAsks(t *testing.T) {
 	}
 }
 
+// cutOff is that all have recovered, and then nothing arrives any more: what was under way is given up.
+func (w *trio) cutOff() {
+	w.refilled()
+	w.cut = true
+	for end := w.now + time.Minute; w.now < end; {
+		w.tick()
+	}
+}
+
 // TestWhoDropsAHintAsksItsTarget: even the node of the greater id, as soon as what was missed can be compared.
 func TestWhoDropsAHintAsksItsTarget(t *testing.T) { // I4
 	w := newTrio(t)
-	w.refilled()
-	w.cut = true
+	w.cutOff()
 	last := w.nodes[2].Shards()[0]
-	for end := w.now + 30*time.Second; w.now < end; {
-		w.tick() // what was under way is given up
-	}
 	begun := last.exchange.side.Stats.Begun
 	no := hints.DefaultConfig()
 	no.BytesMax = 1
@@ -395,12 +400,8 @@ func TestADroppedHintIsNotForgottenWithTheExchangeThatItBegan(t *testing.T) { //
 // TestADroppedHintIsNotForgottenWithAnExchangeOfAnotherPartition: an operator asked for that one alone.
 func TestADroppedHintIsNotForgottenWithAnExchangeOfAnotherPartition(t *testing.T) { // I4
 	w := newTrio(t)
-	w.refilled()
-	w.cut = true
+	w.cutOff()
 	s := w.nodes[0].Shards()[0]
-	for end := w.now + 30*time.Second; w.now < end; {
-		w.tick() // what was under way is given up
-	}
 	no := hints.DefaultConfig()
 	no.BytesMax = 1
 	s.hints = hints.New(no)
@@ -455,12 +456,8 @@ func TestExchangesWithoutWhatTheyNeedAreRefused(t *testing.T) {
 // TestTheExchangeThatIsDueFirstBegins: were it that with the least id, exchanges that last would keep those with the others waiting for ever.
 func TestTheExchangeThatIsDueFirstBegins(t *testing.T) { // I4
 	w := newTrio(t)
-	w.refilled()
-	w.cut = true
+	w.cutOff()
 	s := w.nodes[0].Shards()[0]
-	for end := w.now + time.Minute; w.now < end; {
-		w.tick()
-	}
 	for _, want := range []uint64{3, 2} {
 		s.exchange.end(s, false)
 		for i := range s.exchange.peers {
@@ -478,12 +475,8 @@ func TestTheExchangeThatIsDueFirstBegins(t *testing.T) { // I4
 // TestWhatAnOperatorAskedForOutlivesAChangeOfOwners: what he waits for was not compared yet.
 func TestWhatAnOperatorAskedForOutlivesAChangeOfOwners(t *testing.T) {
 	w := newTrio(t)
-	w.refilled()
-	w.cut = true
+	w.cutOff()
 	s := w.nodes[0].Shards()[0]
-	for end := w.now + time.Minute; w.now < end; {
-		w.tick()
-	}
 	s.exchange.end(s, false)
 	s.Repair(nil)
 	for s.exchange.active == nil || !s.exchange.begun.awaited {
