@@ -153,7 +153,7 @@ func (w *world) checkPair(p uint32, one, other int, rank uint8) {
 			from = max(from, (mark/coarse+1)*coarse)
 		}
 	}
-	until := vclock.StampAt(w.wallAt(&w.nodes[one]) - agreesFor.Milliseconds())
+	until := vclock.StampAt(wallBase + (w.now - agreesFor).Milliseconds()) // whatever a node's clock says by now, it stamps by those of all
 	for side := range 2 {
 		for hash, e := range known[side] {
 			stamp, deadline := versionOf(&e)
